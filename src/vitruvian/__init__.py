@@ -1,0 +1,73 @@
+"""Top-down multi-person pose estimation.
+
+    import vitruvian as vt
+
+    model = vt.load(pose="pose.onnx", detector="detector.onnx")
+    poses = model("photo.jpg")
+
+Names are imported when first used, so that `import vitruvian` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .errors import InputError, ModelError, OutputError, VitruvianError
+
+if TYPE_CHECKING:
+    from . import codecs, detectors, drawing, geometry, media, runtimes, skeletons, tracking, zoo
+    from .pipeline import PoseEstimator, TopDown
+    from .poses import Boxes, Poses
+    from .skeletons import COCO17, Skeleton
+    from .zoo import ModelCard, load
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "load": "zoo",
+    "ModelCard": "zoo",
+    "Boxes": "poses",
+    "Poses": "poses",
+    "PoseEstimator": "pipeline",
+    "TopDown": "pipeline",
+    "COCO17": "skeletons",
+    "Skeleton": "skeletons",
+}
+_MODULES = ("codecs", "detectors", "drawing", "geometry", "media", "runtimes", "skeletons", "tracking", "zoo")
+
+__all__ = [
+    "COCO17",
+    "Boxes",
+    "InputError",
+    "ModelCard",
+    "ModelError",
+    "OutputError",
+    "PoseEstimator",
+    "Poses",
+    "Skeleton",
+    "TopDown",
+    "VitruvianError",
+    "codecs",
+    "detectors",
+    "drawing",
+    "geometry",
+    "load",
+    "media",
+    "runtimes",
+    "skeletons",
+    "tracking",
+    "zoo",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])
