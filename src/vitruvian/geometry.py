@@ -1,0 +1,98 @@
+"""From a box in a picture to a crop of fixed size, and from crop pixels back to the picture.
+
+The procedure is the one published with HRNet (arXiv 1908.07919) and used by all five families: the box grows to the
+network's aspect ratio, is padded, and is warped to the crop by an affine map with bilinear interpolation and a black
+border. The box's centre goes to the crop's centre (W/2, H/2), its width to W.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+PADDING = 1.25
+
+
+def crop_affines(boxes: NDArray[np.float32], size: tuple[int, int], padding: float = PADDING) -> NDArray[np.float64]:
+    """The maps from picture pixels to crop pixels.
+
+    Args:
+        boxes: (N, 4) xyxy in pixels, each with a positive width and height.
+        size: (height, width) of the crop.
+        padding: factor by which the box grows after its aspect ratio is right.
+
+    Returns:
+        float64 (N, 2, 3), each a scale and a shift: crop = matrix @ (x, y, 1).
+    """
+    corners = np.asarray(boxes, np.float64).reshape(-1, 2, 2)
+    height, width = size
+    centres = corners.mean(axis=1)
+    extent = corners[:, 1] - corners[:, 0]
+    box_width = np.maximum(extent[:, 0], extent[:, 1] * width / height) * padding
+    affines = np.zeros((len(corners), 2, 3))
+    affines[:, [0, 1], [0, 1]] = scale = (width / box_width)[:, None]
+    affines[:, :, 2] = np.array([width / 2, height / 2]) - centres * scale
+    return affines
+
+
+def crop(image: NDArray[np.uint8], affines: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Cut-outs (N, H, W, 3) uint8 of an RGB picture (h, w, 3); what lies outside of the picture is black."""
+    import cv2
+
+    height, width = size
+    crops = np.empty((len(affines), height, width, 3), np.uint8)
+    for affine, target in zip(affines, crops, strict=True):
+        cv2.warpAffine(image, affine, (width, height), dst=target, flags=cv2.INTER_LINEAR)
+    return crops
+
+
+def to_image(keypoints: NDArray[np.float32], affines: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Keypoints (N, K, 2) in crop pixels to pixels of the picture, inverting `crop_affines`; float32."""
+    scale = affines[:, [0, 1], [0, 1]][:, None]
+    return ((keypoints - affines[:, None, :, 2]) / scale).astype(np.float32)
+
+
+def letterbox(image: NDArray[np.uint8], size: tuple[int, int], grey: int = 114) -> tuple[NDArray[np.uint8], float]:
+    """An RGB picture scaled to fit (height, width), in the top left corner of a grey canvas.
+
+    Returns:
+        the canvas, uint8 (height, width, 3), and the scale: canvas pixels per picture pixel.
+    """
+    import cv2
+
+    height, width = size
+    scale = min(height / image.shape[0], width / image.shape[1])
+    inner = max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1)
+    canvas = np.full((height, width, 3), grey, np.uint8)
+    canvas[: inner[1], : inner[0]] = cv2.resize(image, inner, interpolation=cv2.INTER_LINEAR)
+    return canvas, scale
+
+
+def to_tensor(
+    images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8],
+    mean: tuple[float, float, float],
+    std: tuple[float, float, float],
+    bgr: bool = False,
+) -> NDArray[np.float32]:
+    """Pictures of one size as a network takes them.
+
+    Args:
+        images: N times RGB uint8 (H, W, 3).
+        mean, std: per channel, in grey levels 0..255, in the order of the network's channels.
+        bgr: the network's channel order is blue, green, red.
+
+    Returns:
+        float32 (N, 3, H, W), (image - mean) / std.
+    """
+    import cv2
+
+    blob: NDArray[np.float32] = cv2.dnn.blobFromImages(list(images), mean=mean, swapRB=bgr)
+    if std != (1.0, 1.0, 1.0):
+        blob /= np.asarray(std, np.float32)[:, None, None]
+    return blob
