@@ -1,0 +1,30 @@
+"""How keypoints become a network's targets and a network's outputs become keypoints, one file per representation.
+
+Every codec has ``encode(keypoints, visible)`` for training and ``decode(outputs)`` for inference, both in pixels of the
+crop, vectorised over persons and keypoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import ModelError
+from .base import Codec
+from .heatmap import Heatmap
+from .regression import Regression
+from .simdr import SimDR
+
+__all__ = ["Codec", "Heatmap", "Regression", "SimDR", "create"]
+
+FAMILIES: Mapping[str, type[Codec]] = {"heatmap": Heatmap, "simdr": SimDR, "regression": Regression}
+
+
+def create(family: str, input_size: tuple[int, int], options: Mapping[str, Any]) -> Codec:
+    """The codec of a model card. Raises ModelError for a family or an option that doesn't exist."""
+    if family not in FAMILIES:
+        raise ModelError(f"no codec is called {family!r}; there are {', '.join(FAMILIES)}")
+    try:
+        return FAMILIES[family](input_size, **options)
+    except TypeError as error:
+        raise ModelError(f"the codec {family} can't be made with the options {dict(options)}: {error}") from None

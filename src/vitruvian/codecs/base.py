@@ -1,0 +1,32 @@
+"""What every codec has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float32]
+
+
+class Codec(Protocol):
+    """N persons, K keypoints, crops of `input_size` (height, width) pixels."""
+
+    input_size: tuple[int, int]
+
+    def __init__(self, input_size: tuple[int, int]) -> None: ...
+
+    def encode(self, keypoints: Array, visible: Array) -> tuple[Array, ...]:
+        """Training targets, the last of them the weights (N, K), from keypoints (N, K, 2) and visible (N, K), 0 or 1."""
+
+    def decode(self, outputs: Array | Sequence[Array]) -> tuple[Array, Array]:
+        """Keypoints (N, K, 2) in crop pixels and scores (N, K) in 0..1, from what the network returns."""
+
+
+def as_scores(raw: Array) -> Array:
+    """Peak values as scores in 0..1; a network that returned NaN is sure of nothing."""
+    return np.clip(np.nan_to_num(raw, nan=0.0), 0.0, 1.0).astype(np.float32)

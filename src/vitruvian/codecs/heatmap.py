@@ -1,0 +1,143 @@
+"""Keypoints as Gaussian blobs on a grid, as in HRNet (arXiv 1908.07919), with DARK's sub-pixel decoding (1910.06278)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from ..errors import ModelError
+from .base import as_scores
+
+if TYPE_CHECKING:
+    from .base import Array
+
+Refinement = Literal["none", "quarter", "dark"]
+REFINEMENTS: tuple[Refinement, ...] = ("none", "quarter", "dark")
+
+# DARK smooths with an 11-tap Gaussian of sigma 2 and then looks two pixels around the peak.
+_TAPS = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 2.0**2))
+_TAPS /= _TAPS.sum()
+_REACH = 2
+_PATCH = _REACH + len(_TAPS) // 2
+
+
+@dataclass(frozen=True)
+class Heatmap:
+    """Args:
+    input_size: (height, width) of the crop in pixels.
+    stride: crop pixels per heatmap pixel.
+    sigma: standard deviation of the blob in heatmap pixels.
+    refine: what follows the argmax: "quarter" shifts a quarter pixel towards the higher neighbour (HRNet), "dark" fits a
+        Gaussian (DARK), "none" leaves it.
+    """
+
+    input_size: tuple[int, int]
+    stride: int = 4
+    sigma: float = 2.0
+    refine: Refinement = "quarter"
+
+    def __post_init__(self) -> None:
+        if self.refine not in REFINEMENTS:
+            raise ModelError(f"refine is {self.refine!r}; it can be {', '.join(REFINEMENTS)}")
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(height, width) of a heatmap."""
+        return self.input_size[0] // self.stride, self.input_size[1] // self.stride
+
+    def encode(self, keypoints: Array, visible: Array) -> tuple[Array, Array]:
+        """Gaussians of height 1, cut off at 3 sigma around the nearest heatmap pixel.
+
+        Args:
+            keypoints: (N, K, 2) in crop pixels.
+            visible: (N, K), above 0 where the keypoint is labelled.
+
+        Returns:
+            heatmaps float32 (N, K, H / stride, W / stride) and weights float32 (N, K): 0 where the keypoint is not
+            labelled or its blob lies wholly outside.
+        """
+        grid = np.array(self.grid[::-1])
+        centres = np.floor(np.nan_to_num(keypoints) / self.stride + 0.5)
+        reach = self.sigma * 3
+        inside = ((centres + reach >= 0) & (centres - reach < grid)).all(axis=-1)
+        weights = (inside & (np.asarray(visible) > 0)).astype(np.float32)
+        across, down = (self._gaussian(centres[..., axis], int(grid[axis])) for axis in (0, 1))
+        return down[..., :, None] * across[..., None, :] * weights[..., None, None], weights
+
+    def _gaussian(self, centres: Array, length: int) -> Array:
+        distance = np.arange(length) - centres[..., None]
+        blob = np.exp(-(distance**2) / (2 * self.sigma**2)) * (np.abs(distance) <= self.sigma * 3)
+        return blob.astype(np.float32)
+
+    def decode(self, outputs: Array | Sequence[Array]) -> tuple[Array, Array]:
+        """The peak of each map, refined, and its height.
+
+        Args:
+            outputs: heatmaps (N, K, h, w), alone or as the only item of a sequence.
+
+        Returns:
+            keypoints float32 (N, K, 2) in crop pixels and scores float32 (N, K) in 0..1. A map without a positive
+            value gives the point (0, 0) and score 0.
+        """
+        maps = outputs if isinstance(outputs, np.ndarray) else outputs[0]
+        persons, count, height, width = maps.shape
+        flat = maps.reshape(persons * count, height * width)
+        rows = np.arange(len(flat))
+        best = flat.argmax(axis=1)
+        peaks = flat[rows, best]
+        x, y = best % width, best // width
+        points = np.stack([x, y], axis=1).astype(np.float32)
+        if self.refine == "quarter":
+            points += _quarter_shift(flat.reshape(-1, height, width), rows, x, y)
+        elif self.refine == "dark":
+            points += _dark_shift(flat.reshape(-1, height, width), rows, x, y)
+        points *= np.array(self.input_size[::-1]) / (width, height)
+        points[~(peaks > 0)] = 0
+        return points.reshape(persons, count, 2), as_scores(peaks).reshape(persons, count)
+
+
+def _quarter_shift(maps: Array, rows: Array, x: Array, y: Array) -> Array:
+    height, width = maps.shape[1:]
+    # The authors leave peaks in the first two and the last columns and rows alone.
+    inner = (x > 1) & (x < width - 1) & (y > 1) & (y < height - 1)
+    rows, x, y = rows[inner], x[inner], y[inner]
+    shift = np.zeros((len(maps), 2), np.float32)
+    shift[inner, 0] = np.sign(maps[rows, y, x + 1] - maps[rows, y, x - 1])
+    shift[inner, 1] = np.sign(maps[rows, y + 1, x] - maps[rows, y - 1, x])
+    return np.nan_to_num(shift) * np.float32(0.25)
+
+
+def _dark_shift(maps: Array, rows: Array, x: Array, y: Array) -> Array:
+    height, width = maps.shape[1:]
+    inner = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)
+    log = _smoothed_log_around(maps, rows[inner], x[inner], y[inner])
+
+    def at(dy: int, dx: int) -> Array:
+        return log[:, _REACH + dy, _REACH + dx]
+
+    gradient = np.stack([at(0, 1) - at(0, -1), at(1, 0) - at(-1, 0)], axis=1) / 2
+    dxx = (at(0, 2) - 2 * at(0, 0) + at(0, -2)) / 4
+    dyy = (at(2, 0) - 2 * at(0, 0) + at(-2, 0)) / 4
+    dxy = (at(1, 1) - at(-1, 1) - at(1, -1) + at(-1, -1)) / 4
+    determinant = dxx * dyy - dxy**2
+    solvable = determinant != 0
+    inverse = np.stack([dyy, -dxy, -dxy, dxx], axis=1).reshape(-1, 2, 2)
+    offset = -np.einsum("nij,nj->ni", inverse, gradient) / np.where(solvable, determinant, 1)[:, None]
+    shift = np.zeros((len(maps), 2), np.float32)
+    shift[inner] = np.where(solvable[:, None], np.nan_to_num(offset), 0)
+    return shift
+
+
+def _smoothed_log_around(maps: Array, rows: Array, x: Array, y: Array) -> Array:
+    """The logarithm of the smoothed map within two pixels of (x, y), float64 (M, 5, 5).
+
+    DARK also scales each smoothed map back to its old maximum: a constant in the logarithm, which no derivative sees.
+    """
+    padded = np.pad(maps, ((0, 0), (_PATCH, _PATCH), (_PATCH, _PATCH)))
+    reach = np.arange(2 * _PATCH + 1)
+    patches = padded[rows[:, None, None], y[:, None, None] + reach[:, None], x[:, None, None] + reach].astype(np.float64)
+    windows = np.lib.stride_tricks.sliding_window_view(patches, (len(_TAPS), len(_TAPS)), axis=(1, 2))
+    return np.log(np.maximum(np.einsum("nijab,a,b->nij", windows, _TAPS, _TAPS, optimize=True), 1e-10))
