@@ -1,0 +1,73 @@
+"""ONNX Runtime: an alternative on CPUs, and the engine for NVIDIA's GPUs."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnxruntime
+
+from ..errors import InputError
+from .base import Runtime, Tensor
+
+if TYPE_CHECKING:
+    from .base import Array
+
+
+class ONNXRuntime(Runtime):
+    """An ONNX file in ONNX Runtime; the arguments are those of `vitruvian.runtimes.open_runtime`.
+
+    Its CPU kernels have no faster precision to choose, so both precisions run the file as it is.
+    """
+
+    def __init__(self, path: Path, device: str, threads: int, precision: str) -> None:
+        self.path = path
+        self._providers = _providers(device)
+        self._runner = self._session(threads)
+        self.inputs = tuple(_tensor(item) for item in self._runner.get_inputs())
+        self.outputs = tuple(_tensor(item) for item in self._runner.get_outputs())
+        self.metadata = dict(self._runner.get_modelmeta().custom_metadata_map)
+        super().__init__(path, threads)
+
+    def _session(self, threads: int) -> Any:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        # Errors come as exceptions; the log would only repeat them on the terminal.
+        options.log_severity_level = 4
+        try:
+            return onnxruntime.InferenceSession(str(self.path), options, providers=self._providers)
+        except Exception as error:  # its exceptions have no common base but Exception
+            raise self.fail(error) from None
+
+    def _compile(self, streams: int) -> None:
+        if streams > 1:
+            self._runner = self._session(max(self.threads // streams, 1))
+        self._pool = ThreadPoolExecutor(streams, thread_name_prefix="onnxruntime")
+
+    def _run(self, batches: list[Array]) -> list[tuple[Array, ...]]:
+        try:
+            return list(self._pool.map(self._run_one, batches))
+        except Exception as error:
+            raise self.fail(error) from None
+
+    def _run_one(self, batch: Array) -> tuple[Array, ...]:
+        return tuple(self._runner.run(None, {self.inputs[0].name: np.ascontiguousarray(batch)}))
+
+
+def _providers(device: str) -> list[Any]:
+    name, _, index = device.partition(":")
+    if name == "cpu":
+        return ["CPUExecutionProvider"]
+    available = onnxruntime.get_available_providers()
+    if name != "cuda" or "CUDAExecutionProvider" not in available:
+        raise InputError(
+            f"onnxruntime has no device {device!r} here; it has cpu"
+            + (" and cuda" if "CUDAExecutionProvider" in available else "; cuda comes with pip install onnxruntime-gpu")
+        )
+    return [("CUDAExecutionProvider", {"device_id": int(index or 0)}), "CPUExecutionProvider"]
+
+
+def _tensor(item: Any) -> Tensor:
+    return Tensor(item.name, tuple(size if isinstance(size, int) else None for size in item.shape))

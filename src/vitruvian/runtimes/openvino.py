@@ -1,0 +1,77 @@
+"""OpenVINO: the default on CPUs, and the engine for Intel's GPUs and NPUs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import openvino
+
+from ..errors import InputError
+from .base import Runtime, Tensor
+
+if TYPE_CHECKING:
+    from .base import Array
+
+
+class OpenVINO(Runtime):
+    """An ONNX file in OpenVINO; the arguments are those of `vitruvian.runtimes.open_runtime`."""
+
+    def __init__(self, path: Path, device: str, threads: int, precision: str) -> None:
+        self.path = path
+        self._core = openvino.Core()
+        # "gpu" stands for "GPU.0" where there are several.
+        if device.upper().split(".")[0] not in {known.split(".")[0] for known in self._core.available_devices}:
+            known = ", ".join(self._core.available_devices).lower()
+            raise InputError(f"openvino has no device {device!r} here; it has {known}")
+        self._device = device.upper()
+        self._precision = precision
+        try:
+            self._model = self._core.read_model(path)
+        except RuntimeError as error:
+            raise self.fail(error) from None
+        self.inputs = tuple(_tensor(port) for port in self._model.inputs)
+        self.outputs = tuple(_tensor(port) for port in self._model.outputs)
+        self.metadata = self._read_metadata()
+        super().__init__(path, threads)
+
+    def _read_metadata(self) -> dict[str, str]:
+        if not self._model.has_rt_info("framework"):
+            return {}
+        properties = self._model.get_rt_info("framework").astype(dict)
+        return {str(key): str(value.astype(str)) for key, value in properties.items()}
+
+    def _compile(self, streams: int) -> None:
+        options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        if self._device == "CPU":
+            options = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": self.threads}
+        if self._precision == "fp32" and self._device != "NPU":
+            options["INFERENCE_PRECISION_HINT"] = "f32"
+        try:
+            compiled = self._core.compile_model(self._model, self._device, options)
+            self._queue = openvino.AsyncInferQueue(compiled, streams)
+        except RuntimeError as error:
+            raise self.fail(error) from None
+        self._queue.set_callback(_keep)
+
+    def _run(self, batches: list[Array]) -> list[tuple[Array, ...]]:
+        results: list[tuple[Array, ...]] = [()] * len(batches)
+        try:
+            for index, batch in enumerate(batches):
+                self._queue.start_async({0: np.ascontiguousarray(batch)}, (results, index), share_inputs=True)
+            self._queue.wait_all()
+        except RuntimeError as error:
+            raise self.fail(error) from None
+        return results
+
+
+def _keep(request: Any, slot: tuple[list[Any], int]) -> None:
+    results, index = slot
+    # The request's buffers are overwritten by its next run, hence the copies.
+    results[index] = tuple(output.data.copy() for output in request.output_tensors)
+
+
+def _tensor(port: Any) -> Tensor:
+    shape = tuple(None if size.is_dynamic else size.get_length() for size in port.get_partial_shape())
+    return Tensor(min(port.names, default=""), shape)
