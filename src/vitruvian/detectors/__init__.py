@@ -1,0 +1,27 @@
+"""Person detectors: pictures in, boxes out; one file per family for what its network takes and returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ..errors import ModelError
+from . import rtmdet, yolox
+from .base import Decode, Detector
+
+if TYPE_CHECKING:
+    from ..runtimes import Runtime
+    from ..zoo.cards import ModelCard
+
+__all__ = ["Detector", "create"]
+
+FAMILIES: Mapping[str, Decode] = {"rtmdet": rtmdet.decode, "yolox": yolox.decode}
+
+
+def create(
+    card: ModelCard, runtime: Runtime, score: float = 0.3, iou: float = 0.65, max_persons: int | None = None
+) -> Detector:
+    """The detector of a card. Raises ModelError for a family that doesn't exist."""
+    if card.family not in FAMILIES:
+        raise ModelError(f"no detector family is called {card.family!r}; there are {', '.join(FAMILIES)}")
+    return Detector(card, runtime, FAMILIES[card.family], score, iou, max_persons)
