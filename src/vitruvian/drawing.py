@@ -1,0 +1,172 @@
+"""Skeletons onto pictures: limbs coloured by side, as wide as the person is large, fainter where the network is unsure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .poses import Poses
+    from .skeletons import Side
+
+    Image = NDArray[np.uint8]
+    Colour = tuple[int, int, int]
+
+COLOURS: dict[Side, Colour] = {"left": (0, 194, 255), "right": (255, 122, 48), "centre": (255, 231, 120)}
+TRACKS: tuple[Colour, ...] = (
+    *((86, 180, 233), (230, 159, 0), (0, 158, 115), (240, 228, 66)),
+    *((204, 121, 167), (213, 94, 0), (120, 130, 255), (170, 220, 120)),
+)
+OUTLINE: Colour = (24, 24, 32)
+# Opacities that a score is rounded up to: a few, so that a person costs a few blends and not one per limb.
+OPACITIES = (0.4, 0.65, 0.9)
+SUBPIXEL_BITS = 4
+# Points further out than this can't be seen and would overflow OpenCV's fixed-point coordinates.
+FAR = 1e6
+
+
+def draw(
+    image: Image,
+    poses: Poses,
+    *,
+    keypoint_score: float = 0.3,
+    boxes: bool = False,
+    scores: bool = False,
+    names: bool = False,
+) -> Image:
+    """A copy of a picture with the persons' skeletons on it.
+
+    Args:
+        image: RGB uint8 (H, W, 3).
+        poses: persons, in pixels of the picture; any skeleton.
+        keypoint_score: keypoints scored lower, 0..1, are left out.
+        boxes: draw the persons' boxes too.
+        scores: label each person with its box score (and its track number, which is shown whenever there is one).
+        names: write each keypoint's name beside it.
+
+    Returns:
+        RGB uint8 (H, W, 3).
+    """
+    if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
+        raise InputError("a picture to draw on must be an RGB uint8 array (H, W, 3)")
+    canvas = np.ascontiguousarray(image).copy()
+    seen = (poses.scores >= keypoint_score) & (np.abs(poses.keypoints) < FAR).all(axis=2)
+    for person in reversed(range(len(poses))):  # the best last, on top
+        _draw_skeleton(canvas, poses, person, seen[person], keypoint_score)
+        if names:
+            _draw_names(canvas, poses, person, seen[person])
+        if boxes:
+            _draw_box(canvas, poses.boxes[person], _track_colour(poses, person), _unit(poses.boxes[person]))
+        if scores or poses.track_ids is not None:
+            _draw_label(canvas, poses, person, scores)
+    return canvas
+
+
+def _draw_skeleton(canvas: Image, poses: Poses, person: int, seen: NDArray[np.bool_], threshold: float) -> None:
+    import cv2
+
+    points = poses.keypoints[person]
+    if not seen.any():
+        return
+    unit = _unit(poses.boxes[person])
+    window = _window(canvas, points[seen], margin=3 * unit)
+    region = canvas[window]
+    if not region.size:
+        return
+    shifted = points - np.array([window[1].start, window[0].start])
+    layers = _layers(poses, person, seen, threshold)
+    for opacity, limbs, joints in layers:
+        overlay = region.copy()
+        for first, second in limbs:
+            colour = COLOURS[poses.skeleton.limb_side((first, second))]
+            ends = _fixed(shifted[first]), _fixed(shifted[second])
+            cv2.line(overlay, *ends, OUTLINE, round(unit * 1.2) + 2, cv2.LINE_AA, SUBPIXEL_BITS)
+            cv2.line(overlay, *ends, colour, round(unit * 1.2), cv2.LINE_AA, SUBPIXEL_BITS)
+        for joint in joints:
+            centre, radius = _fixed(shifted[joint]), unit * 1.1
+            cv2.circle(overlay, centre, _fixed_length(radius + 1), OUTLINE, -1, cv2.LINE_AA, SUBPIXEL_BITS)
+            cv2.circle(overlay, centre, _fixed_length(radius), (255, 255, 255), -1, cv2.LINE_AA, SUBPIXEL_BITS)
+            colour = COLOURS[poses.skeleton.side(joint)]
+            cv2.circle(overlay, centre, _fixed_length(radius * 0.7), colour, -1, cv2.LINE_AA, SUBPIXEL_BITS)
+        cv2.addWeighted(overlay, opacity, region, 1 - opacity, 0, dst=region)
+
+
+def _layers(
+    poses: Poses, person: int, seen: NDArray[np.bool_], threshold: float
+) -> Iterator[tuple[float, list[tuple[int, int]], list[int]]]:
+    """For each opacity, the faintest first: its limbs and its joints."""
+    sure = (poses.scores[person] - threshold) / max(1 - threshold, 1e-6)
+    level = np.clip((sure * len(OPACITIES)).astype(int), 0, len(OPACITIES) - 1)
+    limbs = [limb for limb in poses.skeleton.limbs if seen[limb[0]] and seen[limb[1]]]
+    for index, opacity in enumerate(OPACITIES):
+        own = [limb for limb in limbs if min(level[limb[0]], level[limb[1]]) == index]
+        joints = np.flatnonzero(seen & (level == index)).tolist()
+        if own or joints:
+            yield opacity, own, joints
+
+
+def _draw_names(canvas: Image, poses: Poses, person: int, seen: NDArray[np.bool_]) -> None:
+    unit = _unit(poses.boxes[person])
+    for index in np.flatnonzero(seen):
+        x, y = poses.keypoints[person, index]
+        _write(canvas, poses.skeleton.keypoints[index], round(x + 2 * unit), round(y), unit * 0.8, OUTLINE)
+
+
+def _draw_box(canvas: Image, box: NDArray[np.float32], colour: Colour, unit: float) -> None:
+    import cv2
+
+    cv2.rectangle(canvas, _fixed(box[:2]), _fixed(box[2:]), colour, max(round(unit * 0.6), 1), cv2.LINE_AA, SUBPIXEL_BITS)
+
+
+def _draw_label(canvas: Image, poses: Poses, person: int, scores: bool) -> None:
+    words = [] if poses.track_ids is None else [f"#{poses.track_ids[person]}"]
+    if scores:
+        words.append(f"{poses.box_scores[person]:.2f}")
+    x, y = poses.boxes[person, :2]
+    _write(canvas, " ".join(words), round(x), round(y), _unit(poses.boxes[person]), _track_colour(poses, person))
+
+
+def _write(canvas: Image, text: str, x: int, y: int, unit: float, background: Colour) -> None:
+    """A line of text on a filled ground, above (x, y) but always inside the picture."""
+    import cv2
+
+    size = float(np.clip(unit / 6, 0.4, 1.2))
+    (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
+    left = int(np.clip(x, 0, max(canvas.shape[1] - width - 4, 0)))
+    bottom = int(np.clip(y, height + below + 2, max(canvas.shape[0], height + below + 2)))
+    cv2.rectangle(canvas, (left, bottom - height - below - 2), (left + width + 4, bottom), background, -1)
+    ink = (0, 0, 0) if sum(background) > 300 else (255, 255, 255)
+    cv2.putText(canvas, text, (left + 2, bottom - below), cv2.FONT_HERSHEY_SIMPLEX, size, ink, 1, cv2.LINE_AA)
+
+
+def _track_colour(poses: Poses, person: int) -> Colour:
+    return COLOURS["centre"] if poses.track_ids is None else TRACKS[int(poses.track_ids[person]) % len(TRACKS)]
+
+
+def _unit(box: NDArray[np.float32]) -> float:
+    """The line width, in pixels, that suits a person of this size."""
+    width, height = np.clip(box[2:] - box[:2], 0, FAR)
+    return float(np.clip(np.sqrt(width * height) / 60, 1, 40))
+
+
+def _window(canvas: Image, points: NDArray[np.float32], margin: float) -> tuple[slice, slice]:
+    """The part of the picture that the points and what is drawn around them lie in."""
+    limit = np.array(canvas.shape[1::-1])
+    low = np.clip(np.floor(points.min(axis=0) - margin), 0, limit).astype(int)
+    high = np.clip(np.ceil(points.max(axis=0) + margin) + 1, 0, limit).astype(int)
+    return slice(low[1], high[1]), slice(low[0], high[0])
+
+
+def _fixed(point: NDArray[np.float32]) -> tuple[int, int]:
+    x, y = np.round(np.clip(point, -FAR, FAR) * (1 << SUBPIXEL_BITS)).astype(int).tolist()
+    return x, y
+
+
+def _fixed_length(length: float) -> int:
+    return round(length * (1 << SUBPIXEL_BITS))
