@@ -28,7 +28,7 @@ def test_affines_equal_those_estimated_from_three_points(padding: float) -> None
         width, height = box[2:] - box[:2]
         width = max(width, height * 192 / 256) * padding
         centre = (box[:2] + box[2:]) / 2
-        source = np.stack([centre, centre + [0, -width / 2], centre + [-width / 2, -width / 2]]).astype(np.float32)
+        source = np.stack([centre, np.add(centre, [0, -width / 2]), np.subtract(centre, width / 2)]).astype(np.float32)
         target = np.array([[96, 128], [96, 128 - 96], [0, 128 - 96]], np.float32)
         assert matrix == pytest.approx(cv2.getAffineTransform(source, target), rel=1e-4, abs=1e-3)
 

@@ -11,7 +11,10 @@ def persons(*boxes: tuple[float, float], score: float = 0.9) -> Poses:
     corners = np.array([[x, y, x + 40, y + 80] for x, y in boxes], np.float32).reshape(-1, 4)
     count = len(corners)
     return Poses(
-        corners, np.full(count, score, np.float32), np.zeros((count, 17, 2), np.float32), np.zeros((count, 17), np.float32)
+        corners,
+        np.full(count, score, np.float32),
+        np.zeros((count, 17, 2), np.float32),
+        np.zeros((count, 17), np.float32),
     )
 
 

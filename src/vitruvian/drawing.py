@@ -1,4 +1,4 @@
-"""Skeletons onto pictures: limbs coloured by side, as wide as the person is large, fainter where the network is unsure."""
+"""Skeletons onto pictures: limbs coloured by side, as wide as the person is large, fainter where unsure."""
 
 from __future__ import annotations
 
@@ -121,7 +121,9 @@ def _draw_names(canvas: Image, poses: Poses, person: int, seen: NDArray[np.bool_
 def _draw_box(canvas: Image, box: NDArray[np.float32], colour: Colour, unit: float) -> None:
     import cv2
 
-    cv2.rectangle(canvas, _fixed(box[:2]), _fixed(box[2:]), colour, max(round(unit * 0.6), 1), cv2.LINE_AA, SUBPIXEL_BITS)
+    cv2.rectangle(
+        canvas, _fixed(box[:2]), _fixed(box[2:]), colour, max(round(unit * 0.6), 1), cv2.LINE_AA, SUBPIXEL_BITS
+    )
 
 
 def _draw_label(canvas: Image, poses: Poses, person: int, scores: bool) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -34,9 +35,8 @@ logger = logging.getLogger("vitruvian")
 
 # Crops that go through a network at once: memory stays bounded however many persons a picture has.
 CROPS_AT_ONCE = 32
-# Pictures of a file that are detected at once; a live source is never kept waiting for more.
+# Pictures of a file or a folder that go through the detector at once.
 FRAMES_AT_ONCE = 4
-FRAMES_AHEAD = 8
 
 
 class PoseEstimator:
@@ -69,7 +69,13 @@ class PoseEstimator:
             done = part.stop
         ends = list(itertools.accumulate(counts))
         return [
-            Poses(found.xyxy, found.scores, keypoints[end - len(found) : end], scores[end - len(found) : end], self.skeleton)
+            Poses(
+                found.xyxy,
+                found.scores,
+                keypoints[end - len(found) : end],
+                scores[end - len(found) : end],
+                self.skeleton,
+            )
             for found, end in zip(boxes, ends, strict=True)
         ]
 
@@ -79,7 +85,9 @@ class PoseEstimator:
         """Crops and their affines, `CROPS_AT_ONCE` at a time, across the pictures."""
         size = self.card.input_size
         affines = [crop_affines(found.xyxy, size, self.card.padding) for found in boxes]
-        persons = [(image, rows[i : i + 1]) for image, rows in zip(images, affines, strict=True) for i in range(len(rows))]
+        persons = [
+            (image, rows[i : i + 1]) for image, rows in zip(images, affines, strict=True) for i in range(len(rows))
+        ]
         for start in range(0, len(persons), CROPS_AT_ONCE):
             batch = persons[start : start + CROPS_AT_ONCE]
             crops = np.concatenate([crop(image, affine, size) for image, affine in batch])
@@ -101,7 +109,9 @@ class TopDown:
     @overload
     def __call__(self, image: Picture, boxes: ArrayLike | None = None) -> Poses: ...
     @overload
-    def __call__(self, image: Sequence[Picture], boxes: Sequence[ArrayLike] | None = None) -> list[Poses]: ...
+    def __call__(
+        self, image: list[Picture] | tuple[Picture, ...], boxes: Sequence[ArrayLike] | None = None
+    ) -> list[Poses]: ...
     def __call__(self, image: Any, boxes: Any = None) -> Poses | list[Poses]:
         """Poses of one picture, or of a list of pictures as one batch.
 
@@ -128,7 +138,7 @@ class TopDown:
         return self.pose(images, found)
 
     def stream(
-        self, source: str | os.PathLike[str] | int, track: bool = False, recursive: bool = False
+        self, source: str | Path | int, track: bool = False, recursive: bool = False
     ) -> Iterator[tuple[NDArray[np.uint8], Poses]]:
         """Pictures and poses of a source, one by one, in constant memory; decoding runs ahead in a thread.
 
@@ -150,11 +160,13 @@ class TopDown:
         for problem in opened.problems:
             logger.warning(problem)
 
-    def frames(self, source: Source, track: bool = False) -> Iterator[tuple[Frame, Poses]]:
-        """Like `stream`, from an opened source, with each picture's name, number and time; problems stay in the source."""
+    def frames(self, source: Source, track: bool = False) -> Generator[tuple[Frame, Poses], None, None]:
+        """Like `stream`, from an opened source, with each picture's name and time; problems stay in the source."""
         tracker = Tracker() if track else None
-        with closing(prefetch(source, FRAMES_AHEAD)) as ahead:
-            for batch in _batched(ahead, 1 if source.kind == "live" else FRAMES_AT_ONCE):
+        # What is live must not lag: nothing waits for a batch to fill, and little is read ahead.
+        at_once, depth = (1, 1) if source.kind == "live" else (FRAMES_AT_ONCE, 2 * FRAMES_AT_ONCE)
+        with closing(prefetch(source, depth)) as ahead:
+            for batch in _batched(ahead, at_once):
                 for frame, poses in zip(batch, self._poses([frame.image for frame in batch], None), strict=True):
                     if tracker is not None:
                         poses = replace(poses, track_ids=tracker.update(poses))

@@ -1,4 +1,4 @@
-"""Who is who over time: boxes of one frame matched to those of the frames before, as ByteTrack (arXiv 2110.06864) does."""
+"""Who is who over time: boxes matched to those of the frames before, as ByteTrack (arXiv 2110.06864) does."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SMOOTHING = 0.5
 
 @dataclass
 class Track:
-    """A person followed: its number, its last box xyxy, how that moves a frame, and for how many frames it is unseen."""
+    """A person followed: number, last box xyxy, how that moves in a frame, and how many frames it is unseen."""
 
     number: int
     box: NDArray[np.float32]
@@ -30,7 +30,7 @@ class Track:
     def see(self, box: NDArray[np.float32]) -> None:
         """Take the box of a new frame."""
         step = (box - self.box) / (self.unseen + 1)
-        self.velocity = SMOOTHING * self.velocity + (1 - SMOOTHING) * step
+        self.velocity = (SMOOTHING * self.velocity + (1 - SMOOTHING) * step).astype(np.float32)
         self.box, self.unseen = box, 0
 
     def expected(self) -> NDArray[np.float32]:
@@ -62,10 +62,10 @@ class Tracker:
         for track in open_tracks:
             track.unseen += 1
         self._tracks = [track for track in self._tracks if track.unseen <= PATIENCE]
-        for person in np.flatnonzero(sure & (numbers == 0)):
+        for newcomer in np.flatnonzero(sure & (numbers == 0)):
             self._last += 1
-            numbers[person] = self._last
-            self._tracks.append(Track(self._last, poses.boxes[person], np.zeros(4, np.float32)))
+            numbers[newcomer] = self._last
+            self._tracks.append(Track(self._last, poses.boxes[newcomer], np.zeros(4, np.float32)))
         return numbers
 
 
@@ -76,7 +76,7 @@ def _matches(tracks: list[Track], boxes: NDArray[np.float32], candidates: NDArra
     overlaps = box_iou(np.stack([track.expected() for track in tracks]), boxes[candidates])
     pairs: list[tuple[Track, int]] = []
     while overlaps.max() >= OVERLAP:
-        row, column = np.unravel_index(overlaps.argmax(), overlaps.shape)
+        row, column = divmod(int(overlaps.argmax()), overlaps.shape[1])
         pairs.append((tracks[row], int(candidates[column])))
         overlaps[row], overlaps[:, column] = -1, -1
     return pairs

@@ -21,7 +21,9 @@ def network() -> "torch.nn.Module":
 def export(network: "torch.nn.Module", path: Path, batch: int | None) -> Path:
     axes = None if batch else {"input": {0: "N"}, "output": {0: "N"}}
     example = torch.zeros(batch or 1, 3, 32, 48)
-    torch.onnx.export(network, (example,), path, input_names=["input"], output_names=["output"], dynamic_axes=axes, dynamo=False)
+    torch.onnx.export(
+        network, (example,), path, input_names=["input"], output_names=["output"], dynamic_axes=axes, dynamo=False
+    )
     return path
 
 

@@ -135,7 +135,12 @@ def test_models_in_each_others_place_say_so(make_onnx) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [({"score": 1.5}, "score"), ({"iou": -1}, "iou"), ({"iou": float("nan")}, "iou"), ({"max_persons": 0}, "max_persons")],
+    [
+        ({"score": 1.5}, "score"),
+        ({"iou": -1}, "iou"),
+        ({"iou": float("nan")}, "iou"),
+        ({"max_persons": 0}, "max_persons"),
+    ],
 )
 def test_arguments_out_of_range(make_onnx, arguments: dict, words: str) -> None:
     with pytest.raises(InputError, match=words):

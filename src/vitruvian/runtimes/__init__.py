@@ -1,4 +1,4 @@
-"""Engines that run a network, one file each, all called alike: a float32 (N, C, H, W) batch in, a tuple of arrays out."""
+"""Engines that run a network, one file each, called alike: a float32 (N, C, H, W) batch in, a tuple of arrays out."""
 
 from __future__ import annotations
 
