@@ -1,8 +1,8 @@
 """How fast is `vitruvian predict` on a video, against the networks alone and against a plain loop?
 
-Each round runs, one after the other, the command and a plain loop of the same two networks: ONNX Runtime with its
-defaults, one person at a time, OpenCV reading and writing the video. Printed are, per round,
-- the whole command, from its arguments to the finished file, as a multiple of the time spent inside the two networks;
+Each round runs, one after the other and in a process of its own, the command and a plain loop of the same two networks:
+ONNX Runtime with its defaults, one person at a time, OpenCV reading and writing the video. Printed are, per round,
+- the whole command, from start of the process to its end, as a multiple of the time spent inside the two networks;
 - the command's frames per second as a multiple of the plain loop's.
 
     python benchmarks/predict_speed.py VIDEO --pose POSE.onnx --detector RTMDET.onnx [--precision auto] [--rounds 3]
@@ -11,6 +11,8 @@ defaults, one person at a time, OpenCV reading and writing the video. Printed ar
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -51,19 +53,17 @@ class NetworkClock:
         Runtime.__call__ = self._call
 
 
-def run_command(video: Path, pose: Path, detector: Path, output: Path, precision: str) -> tuple[float, float]:
-    """Seconds of the whole command and seconds inside the networks."""
+def run_command(video: Path, pose: Path, detector: Path, output: Path, precision: str) -> float:
+    """Runs the command; gives the seconds inside the networks."""
     arguments = ["predict", str(video), "--pose", str(pose), "--detector", str(detector), "--img-size", str(INPUT)]
     arguments += ["--score", str(SCORE), "--precision", precision, "-o", str(output), "--overwrite", "-q"]
-    started = time.perf_counter()
     with NetworkClock() as clock:
         app(arguments, standalone_mode=False)
-    return time.perf_counter() - started, clock.seconds
+    return clock.seconds
 
 
-def run_plain_loop(video: Path, pose: Path, detector: Path, output: Path) -> tuple[float, int]:
-    """Seconds and frames of the loop that one writes first."""
-    started = time.perf_counter()
+def run_plain_loop(video: Path, pose: Path, detector: Path, output: Path) -> int:
+    """The loop that one writes first; gives the number of frames."""
     find = onnxruntime.InferenceSession(str(detector), providers=["CPUExecutionProvider"])
     estimate = onnxruntime.InferenceSession(str(pose), providers=["CPUExecutionProvider"])
     reader = cv2.VideoCapture(str(video))
@@ -91,7 +91,16 @@ def run_plain_loop(video: Path, pose: Path, detector: Path, output: Path) -> tup
                 cv2.line(frame, *ends, (0, 255, 0), 2)
         writer.write(frame)
     writer.release()
-    return time.perf_counter() - started, frames
+    return frames
+
+
+def in_a_process(part: str, arguments: argparse.Namespace) -> tuple[float, float]:
+    """Seconds of the whole process, and what it printed."""
+    command = [sys.executable, __file__, str(arguments.video), "--pose", str(arguments.pose)]
+    command += ["--detector", str(arguments.detector), "--precision", arguments.precision, "--part", part]
+    started = time.perf_counter()
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return time.perf_counter() - started, float(printed)
 
 
 def main() -> None:
@@ -101,18 +110,29 @@ def main() -> None:
     parser.add_argument("--detector", type=Path, required=True)
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--part", choices=["command", "plain"], help="run only this, in this process")
     arguments = parser.parse_args()
-    files = arguments.video, arguments.pose, arguments.detector
-    with tempfile.TemporaryDirectory() as folder:
-        for number in range(arguments.rounds):
-            whole, inside = run_command(*files, Path(folder) / "ours.mp4", arguments.precision)
-            plain, frames = run_plain_loop(*files, Path(folder) / "plain.mp4")
-            print(
-                f"round {number + 1}: {frames} frames; command {frames / whole:.1f} frames/s, "
-                f"{whole / inside:.2f} x the time inside the networks; plain loop {frames / plain:.1f} frames/s; "
-                f"ratio {plain / whole:.2f}",
-                flush=True,
-            )
+    if arguments.part:
+        files = arguments.video, arguments.pose, arguments.detector
+        with tempfile.TemporaryDirectory() as folder:
+            if arguments.part == "command":
+                print(run_command(*files, Path(folder) / "ours.mp4", arguments.precision))
+            else:
+                print(run_plain_loop(*files, Path(folder) / "plain.mp4"))
+        return
+    rounds = []
+    for number in range(arguments.rounds):
+        whole, inside = in_a_process("command", arguments)
+        plain, frames = in_a_process("plain", arguments)
+        rounds.append((whole / inside, plain / whole))
+        print(
+            f"round {number + 1}: {frames:.0f} frames; command {frames / whole:.1f} frames/s, "
+            f"{whole / inside:.2f} x the time inside the networks; plain loop {frames / plain:.1f} frames/s; "
+            f"ratio {plain / whole:.2f}",
+            flush=True,
+        )
+    inside_ratio, speed_ratio = np.median(rounds, axis=0)
+    print(f"median: {inside_ratio:.2f} x the time inside the networks; {speed_ratio:.2f} x the plain loop's frames/s")
 
 
 if __name__ == "__main__":

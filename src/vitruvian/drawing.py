@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .poses import Poses
-    from .skeletons import Side
+    from .skeletons import Side, Skeleton
 
     Image = NDArray[np.uint8]
     Colour = tuple[int, int, int]
@@ -71,44 +72,51 @@ def draw(
 def _draw_skeleton(canvas: Image, poses: Poses, person: int, seen: NDArray[np.bool_], threshold: float) -> None:
     import cv2
 
-    points = poses.keypoints[person]
     if not seen.any():
         return
+    points = poses.keypoints[person]
     unit = _unit(poses.boxes[person])
     window = _window(canvas, points[seen], margin=3 * unit)
     region = canvas[window]
     if not region.size:
         return
-    shifted = points - np.array([window[1].start, window[0].start])
-    layers = _layers(poses, person, seen, threshold)
-    for opacity, limbs, joints in layers:
+    limb_colours, joint_colours = _colours(poses.skeleton)
+    at = _fixed(points - np.array([window[1].start, window[0].start]))
+    width = round(unit * 1.2)
+    rim, ring, core = (round(radius * (1 << SUBPIXEL_BITS)) for radius in (unit * 1.1 + 1, unit * 1.1, unit * 0.77))
+    for opacity, limbs, joints in _layers(poses, person, seen, threshold):
         overlay = region.copy()
-        for first, second in limbs:
-            colour = COLOURS[poses.skeleton.limb_side((first, second))]
-            ends = _fixed(shifted[first]), _fixed(shifted[second])
-            cv2.line(overlay, *ends, OUTLINE, round(unit * 1.2) + 2, cv2.LINE_AA, SUBPIXEL_BITS)
-            cv2.line(overlay, *ends, colour, round(unit * 1.2), cv2.LINE_AA, SUBPIXEL_BITS)
+        for limb in limbs:
+            first, second = poses.skeleton.limbs[limb]
+            cv2.line(overlay, at[first], at[second], OUTLINE, width + 2, cv2.LINE_AA, SUBPIXEL_BITS)
+            cv2.line(overlay, at[first], at[second], limb_colours[limb], width, cv2.LINE_AA, SUBPIXEL_BITS)
         for joint in joints:
-            centre, radius = _fixed(shifted[joint]), unit * 1.1
-            cv2.circle(overlay, centre, _fixed_length(radius + 1), OUTLINE, -1, cv2.LINE_AA, SUBPIXEL_BITS)
-            cv2.circle(overlay, centre, _fixed_length(radius), (255, 255, 255), -1, cv2.LINE_AA, SUBPIXEL_BITS)
-            colour = COLOURS[poses.skeleton.side(joint)]
-            cv2.circle(overlay, centre, _fixed_length(radius * 0.7), colour, -1, cv2.LINE_AA, SUBPIXEL_BITS)
+            cv2.circle(overlay, at[joint], rim, OUTLINE, -1, cv2.LINE_AA, SUBPIXEL_BITS)
+            cv2.circle(overlay, at[joint], ring, (255, 255, 255), -1, cv2.LINE_AA, SUBPIXEL_BITS)
+            cv2.circle(overlay, at[joint], core, joint_colours[joint], -1, cv2.LINE_AA, SUBPIXEL_BITS)
         cv2.addWeighted(overlay, opacity, region, 1 - opacity, 0, dst=region)
+
+
+@cache
+def _colours(skeleton: Skeleton) -> tuple[list[Colour], list[Colour]]:
+    """The colours of the limbs and of the joints."""
+    joints = [COLOURS[skeleton.side(index)] for index in range(len(skeleton))]
+    return [COLOURS[skeleton.limb_side(limb)] for limb in skeleton.limbs], joints
 
 
 def _layers(
     poses: Poses, person: int, seen: NDArray[np.bool_], threshold: float
-) -> Iterator[tuple[float, list[tuple[int, int]], list[int]]]:
-    """For each opacity, the faintest first: its limbs and its joints."""
+) -> Iterator[tuple[float, list[int], list[int]]]:
+    """For each opacity, the faintest first: the numbers of its limbs and of its joints."""
     sure = (poses.scores[person] - threshold) / max(1 - threshold, 1e-6)
     level = np.clip((sure * len(OPACITIES)).astype(int), 0, len(OPACITIES) - 1)
-    limbs = [limb for limb in poses.skeleton.limbs if seen[limb[0]] and seen[limb[1]]]
+    level[~seen] = -1
+    ends = np.array(poses.skeleton.limbs, int).reshape(-1, 2)
+    limb_level = level[ends].min(axis=1)
     for index, opacity in enumerate(OPACITIES):
-        own = [limb for limb in limbs if min(level[limb[0]], level[limb[1]]) == index]
-        joints = np.flatnonzero(seen & (level == index)).tolist()
-        if own or joints:
-            yield opacity, own, joints
+        limbs, joints = np.flatnonzero(limb_level == index).tolist(), np.flatnonzero(level == index).tolist()
+        if limbs or joints:
+            yield opacity, limbs, joints
 
 
 def _draw_names(canvas: Image, poses: Poses, person: int, seen: NDArray[np.bool_]) -> None:
@@ -121,9 +129,8 @@ def _draw_names(canvas: Image, poses: Poses, person: int, seen: NDArray[np.bool_
 def _draw_box(canvas: Image, box: NDArray[np.float32], colour: Colour, unit: float) -> None:
     import cv2
 
-    cv2.rectangle(
-        canvas, _fixed(box[:2]), _fixed(box[2:]), colour, max(round(unit * 0.6), 1), cv2.LINE_AA, SUBPIXEL_BITS
-    )
+    corner, opposite = _fixed(box.reshape(2, 2))
+    cv2.rectangle(canvas, corner, opposite, colour, max(round(unit * 0.6), 1), cv2.LINE_AA, SUBPIXEL_BITS)
 
 
 def _draw_label(canvas: Image, poses: Poses, person: int, scores: bool) -> None:
@@ -165,10 +172,7 @@ def _window(canvas: Image, points: NDArray[np.float32], margin: float) -> tuple[
     return slice(low[1], high[1]), slice(low[0], high[0])
 
 
-def _fixed(point: NDArray[np.float32]) -> tuple[int, int]:
-    x, y = np.round(np.clip(point, -FAR, FAR) * (1 << SUBPIXEL_BITS)).astype(int).tolist()
-    return x, y
-
-
-def _fixed_length(length: float) -> int:
-    return round(length * (1 << SUBPIXEL_BITS))
+def _fixed(points: NDArray[np.float32]) -> list[tuple[int, int]]:
+    """Points (M, 2) as OpenCV's fixed-point coordinates."""
+    pixels = np.clip(np.nan_to_num(points), -FAR, FAR)
+    return [(x, y) for x, y in np.round(pixels * (1 << SUBPIXEL_BITS)).astype(int).tolist()]

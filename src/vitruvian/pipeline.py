@@ -130,12 +130,13 @@ class TopDown:
         if boxes is not None:
             if len(boxes) != len(images):
                 raise InputError(f"{len(images)} pictures need as many sets of boxes, not {len(boxes)}")
-            found = [Boxes.given(item) for item in boxes]
-        elif self.detector is not None:
-            found = self.detector(images)
-        else:
+            return self.pose(images, [Boxes.given(item) for item in boxes])
+        return self.pose(images, self._find(images))
+
+    def _find(self, images: list[NDArray[np.uint8]]) -> list[Boxes]:
+        if self.detector is None:
             raise InputError("without a detector every call needs its boxes: load one (detector=) or give boxes=")
-        return self.pose(images, found)
+        return self.detector(images)
 
     def stream(
         self, source: str | Path | int, track: bool = False, recursive: bool = False
@@ -165,12 +166,19 @@ class TopDown:
         tracker = Tracker() if track else None
         # What is live must not lag: nothing waits for a batch to fill, and little is read ahead.
         at_once, depth = (1, 1) if source.kind == "live" else (FRAMES_AT_ONCE, 2 * FRAMES_AT_ONCE)
-        with closing(prefetch(source, depth)) as ahead:
-            for batch in _batched(ahead, at_once):
-                for frame, poses in zip(batch, self._poses([frame.image for frame in batch], None), strict=True):
+        with (
+            closing(prefetch(source, depth)) as ahead,
+            closing(prefetch(self._detected(_batched(ahead, at_once)), 1)) as detected,
+        ):
+            for batch, boxes in detected:
+                for frame, poses in zip(batch, self.pose([frame.image for frame in batch], boxes), strict=True):
                     if tracker is not None:
                         poses = replace(poses, track_ids=tracker.update(poses))
                     yield frame, poses
+
+    def _detected(self, batches: Iterable[list[Frame]]) -> Iterator[tuple[list[Frame], list[Boxes]]]:
+        for batch in batches:
+            yield batch, self._find([frame.image for frame in batch])
 
 
 def _picture(image: Picture) -> NDArray[np.uint8]:
