@@ -134,9 +134,12 @@ def _draw_box(canvas: Image, box: NDArray[np.float32], colour: Colour, unit: flo
 
 
 def _draw_label(canvas: Image, poses: Poses, person: int, scores: bool) -> None:
-    words = [] if poses.track_ids is None else [f"#{poses.track_ids[person]}"]
+    number = 0 if poses.track_ids is None else int(poses.track_ids[person])
+    words = [f"#{number}"] if number else []
     if scores:
         words.append(f"{poses.box_scores[person]:.2f}")
+    if not words:
+        return
     x, y = poses.boxes[person, :2]
     _write(canvas, " ".join(words), round(x), round(y), _unit(poses.boxes[person]), _track_colour(poses, person))
 

@@ -68,7 +68,8 @@ class Poses:
         keypoints: float32 (N, K, 2), x and y in pixels of the picture; may lie outside of it.
         scores: float32 (N, K), 0..1, how sure the network is of each keypoint.
         skeleton: names and limbs of the K keypoints.
-        track_ids: int64 (N,), the same person's number over time; None where nobody tracked.
+        track_ids: int64 (N,), the same person's number over time, from 1, and 0 for one too faint to follow; None where
+            nobody tracked.
     """
 
     boxes: NDArray[np.float32]
@@ -109,7 +110,8 @@ class Poses:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, the ``persons`` of the JSON output and the name of their skeleton."""
-        ids = [None] * len(self) if self.track_ids is None else self.track_ids.tolist()
+        numbers = [0] * len(self) if self.track_ids is None else self.track_ids.tolist()
+        ids = [number or None for number in numbers]
         rows = zip(
             ids,
             _rounded(self.boxes, 2),
