@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from PIL.Image import Image
 
+    from .cards import ModelCard
     from .codecs import Codec
     from .detectors import Detector
     from .runtimes import Runtime
-    from .zoo.cards import ModelCard
 
     Picture = str | os.PathLike[str] | NDArray[np.uint8] | Image
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,14 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..errors import InputError
+from .outputs import Outputs
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..media import Frame, Sink, Source
+    from ..media import Frame, Source
     from ..pipeline import TopDown
     from ..poses import Poses
-    from ..skeletons import Skeleton
 
 WRITER_QUEUE = 8
 
@@ -149,61 +148,6 @@ def predict(
         raise typer.Exit(130)
     if tally.problems and opened.kind == "images":
         raise typer.Exit(InputError.exit_code)
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """The files that a run writes."""
-
-    pictures: Mapping[str, Path] | None
-    video: Path | None
-    json: Path | None
-    csv: Path | None
-    coco: Path | None
-
-    @classmethod
-    def plan(
-        cls, source: Source, output: Path | None, no_draw: bool, json: Path | None, csv: Path | None, coco: Path | None
-    ) -> Outputs:
-        from ..media import picture_targets, video_target
-
-        pictures = video = None
-        if not no_draw:
-            if source.kind == "images":
-                pictures = picture_targets(source, output)
-            else:
-                video = video_target(source, output)
-        return cls(pictures, video, json, csv, coco)
-
-    def check(self, source: Source, overwrite: bool) -> None:
-        from ..media import check_targets
-
-        files = [path for path in (self.video, self.json, self.csv, self.coco) if path is not None]
-        files += (self.pictures or {}).values()
-        check_targets(files, source, overwrite)
-
-    def open(self, source: Source, skeleton: Skeleton, style: dict[str, Any]) -> Iterator[Sink]:
-        """The sinks, one after the other, so that the first ones can be closed if a later one fails."""
-        from .. import media
-
-        if self.pictures is not None:
-            yield media.DrawnPictures(self.pictures, style)
-        if self.video is not None and source.info is not None:
-            sound = source.name if source.kind == "video" else None
-            yield media.DrawnVideo(self.video, source.info, sound, style)
-        if self.json is not None:
-            yield media.JsonFile(self.json, source.name, skeleton)
-        if self.csv is not None:
-            yield media.CsvFile(self.csv, skeleton)
-        if self.coco is not None:
-            yield media.CocoFile(self.coco, media.image_ids(source))
-
-    def __str__(self) -> str:
-        drawn = [str(self.video)] if self.video else []
-        if self.pictures:
-            drawn = [str(path) for path in self.pictures.values()]
-            drawn = drawn if len(drawn) == 1 else [os.path.commonpath(path for path in self.pictures.values())]
-        return ", ".join(drawn + [str(path) for path in (self.json, self.csv, self.coco) if path])
 
 
 @dataclass

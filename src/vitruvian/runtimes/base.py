@@ -97,11 +97,11 @@ class Runtime(ABC):
         results = self._run([padded[start : start + size] for start in range(0, len(padded), size)])
         return tuple(_joined(parts)[: len(batch)] for parts in zip(*results, strict=True))
 
-    def fail(self, error: Exception) -> ModelError:
+    def fail(self, error: Exception, done: str = "run") -> ModelError:
         """An engine's own error as ours, its first telling line kept."""
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         telling = [line for line in lines if not line.startswith("Exception from")] or lines or [type(error).__name__]
-        return ModelError(f"{self.path}: the network could not be read or run: {telling[0][:300]}")
+        return ModelError(f"{self.path}: the network could not be {done}: {telling[0][:300]}")
 
     @abstractmethod
     def _compile(self, streams: int) -> None:

@@ -27,7 +27,7 @@ class ONNXRuntime(Runtime):
         try:
             self._runner = self._session(threads)
         except Exception as error:  # its exceptions have no common base but Exception
-            raise self.fail(error) from None
+            raise self.fail(error, "read as ONNX") from None
         self.inputs = tuple(_tensor(item) for item in self._runner.get_inputs())
         self.outputs = tuple(_tensor(item) for item in self._runner.get_outputs())
         self.metadata = dict(self._runner.get_modelmeta().custom_metadata_map)

@@ -36,7 +36,7 @@ class OpenVINO(Runtime):
             frontend = FrontEndManager().load_by_framework("onnx")
             self._model = frontend.convert(frontend.load(str(path)))
         except Exception as error:  # its exceptions have no common base but Exception
-            raise self.fail(error) from None
+            raise self.fail(error, "read as ONNX") from None
         self.inputs = tuple(_tensor(port) for port in self._model.inputs)
         self.outputs = tuple(_tensor(port) for port in self._model.outputs)
         self.metadata = self._read_metadata()

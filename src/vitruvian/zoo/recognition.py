@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..cards import METADATA_KEY, ModelCard
 from ..detectors.yolox import anchors
 from ..errors import ModelError
 from ..runtimes import Runtime
 from ..skeletons import unnamed
-from .cards import METADATA_KEY, ModelCard
 
 DEFAULT_DETECTOR_SIZE = (640, 640)
 DEFAULT_POSE_SIZE = (256, 192)
