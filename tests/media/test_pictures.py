@@ -303,3 +303,13 @@ def test_expand_of_nothing(tmp_path):
     (tmp_path / "a.txt").touch()
     with pytest.raises(InputError, match="no pictures found among its 1 files"):
         expand(tmp_path)
+
+
+@pytest.mark.parametrize("shape", [(2, 40_000), (40_000, 2)])
+def test_a_picture_too_long_for_opencv_is_refused(tmp_path: Path, shape: tuple[int, int]) -> None:
+    pixels = np.zeros((*shape, 3), np.uint8)
+    PIL.fromarray(pixels).save(tmp_path / "long.png")
+    with pytest.raises(InputError, match=r"long\.png is .* a side"):
+        read_image(tmp_path / "long.png")
+    with pytest.raises(InputError, match="a side"):
+        as_rgb(pixels)

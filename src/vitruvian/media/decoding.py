@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MAX_PIXELS: Final = 2**28
 """Pictures with more pixels than this are refused before they are decoded (2**28 is 16,384 x 16,384)."""
 
+MAX_SIDE: Final = 32_766
+"""Longer pictures are refused: OpenCV 4 can't cut persons out of them."""
+
 FORMATS: Final = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")
 """What Pillow is asked to read; some of its other formats run programs or accept nearly any bytes."""
 
@@ -52,6 +55,10 @@ def picture_extensions() -> frozenset[str]:
     return frozenset(extension for extension, name in PIL.registered_extensions().items() if name in formats)
 
 
+def _fits(width: int, height: int) -> bool:
+    return width * height <= MAX_PIXELS and max(width, height) <= MAX_SIDE
+
+
 class TooLarge(Exception):
     """Marks, as the cause of an InputError, a picture that is one but has too many pixels."""
 
@@ -66,7 +73,7 @@ def open_picture(stream: BinaryIO, name: str) -> PIL.Image:
         guard, PIL.MAX_IMAGE_PIXELS = PIL.MAX_IMAGE_PIXELS, None
         try:
             picture = PIL.open(stream, formats=formats)
-            if picture.width * picture.height <= MAX_PIXELS:
+            if _fits(*picture.size):
                 # Read here because Pillow warns about damaged EXIF; it keeps what it has parsed.
                 _orientation(picture)
         except UnidentifiedImageError as error:
@@ -76,10 +83,11 @@ def open_picture(stream: BinaryIO, name: str) -> PIL.Image:
         finally:
             PIL.MAX_IMAGE_PIXELS = guard
     width, height = picture.size
-    if width * height > MAX_PIXELS:
+    if not _fits(width, height):
         picture.close()
         raise InputError(
-            f"{name} is {width}x{height}, {width * height:,} pixels; the limit is {MAX_PIXELS:,}: scale it down first"
+            f"{name} is {width}x{height}, {width * height:,} pixels; the limit is {MAX_PIXELS:,}, "
+            f"and {MAX_SIDE:,} a side: scale it down first"
         ) from TooLarge()
     return picture
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from ..errors import InputError
-from .decoding import TooLarge, open_picture, picture_extensions, upright_rgb
+from .decoding import MAX_SIDE, TooLarge, open_picture, picture_extensions, upright_rgb
 from .frames import Frame, Image, Kind
 
 if TYPE_CHECKING:
@@ -104,6 +104,10 @@ def as_rgb(image: np.ndarray[Any, Any] | PIL.Image) -> Image:
         raise InputError(f"an image of dtype {image.dtype} has no agreed range; {_ACCEPTED}")
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)) or image.size == 0:
         raise InputError(f"an array of shape {image.shape} is no image; {_ACCEPTED}")
+    if max(image.shape[:2]) > MAX_SIDE:
+        raise InputError(
+            f"an image of shape {image.shape} is too long; the limit is {MAX_SIDE:,} a side: scale it down first"
+        )
     eight: Image = image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
     if eight.ndim == 2:
         eight = eight[:, :, None]

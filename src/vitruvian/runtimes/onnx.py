@@ -38,8 +38,6 @@ class ONNXRuntime(Runtime):
         options.intra_op_num_threads = threads
         # Errors come as exceptions; the log would only repeat them on the terminal.
         options.log_severity_level = 4
-        # Numbers below 1e-38 cost the processor a detour and mean nothing.
-        options.add_session_config_entry("session.set_denormal_as_zero", "1")
         return onnxruntime.InferenceSession(str(self.path), options, providers=self._providers)
 
     def _compile(self, streams: int) -> None:
