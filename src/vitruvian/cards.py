@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -65,6 +66,9 @@ class ModelCard:
                 )
             for name in ("input_size", "mean", "std"):
                 fields[name] = tuple(fields[name])
+            fields["input_size"] = tuple(map(operator.index, fields["input_size"]))
+            fields["padding"] = float(fields["padding"])
+            fields["options"] = dict(fields["options"])
             card = cls(**fields)
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise ModelError(f"the model card in the file can't be read ({type(error).__name__}: {error})") from None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, ModelError
 from .geometry import crop, crop_affines, to_image, to_tensor
 from .media import Frame, Source, as_rgb, open_source, prefetch, read_image
 from .poses import Boxes, Poses
@@ -64,6 +64,10 @@ class PoseEstimator:
         for crops, affines in self._batches(images, boxes):
             outputs = self.runtime(to_tensor(crops, self.card.mean, self.card.std, self.card.bgr))
             points, sure = self.codec.decode(outputs)
+            if points.shape[1] != count:
+                raise ModelError(
+                    f"{self.runtime.path}: the network returns {points.shape[1]} keypoints, but its card names {count}"
+                )
             part = slice(done, done + len(crops))
             keypoints[part], scores[part] = to_image(points, affines), sure
             done = part.stop
@@ -155,16 +159,22 @@ class TopDown:
             InputError: nothing of the source can be read.
         """
         opened = open_source(source, recursive=recursive)
-        with closing(self.frames(opened, track)) as frames:
-            for frame, poses in frames:
-                yield frame.image, poses
-        for problem in opened.problems:
-            logger.warning(problem)
+        delivered = 0
+        try:
+            with closing(self.frames(opened, track)) as frames:
+                for frame, poses in frames:
+                    delivered += 1
+                    yield frame.image, poses
+        finally:
+            for problem in opened.problems:
+                logger.warning(problem)
+        if not delivered:
+            raise InputError(f"{source}: none of its pictures could be read")
 
     def frames(self, source: Source, track: bool = False) -> Generator[tuple[Frame, Poses], None, None]:
         """Like `stream`, from an opened source, with each picture's name and time; problems stay in the source."""
         tracker = Tracker() if track else None
-        # What is live must not lag: nothing waits for a batch to fill, and little is read ahead.
+        # Of what is live, nothing waits for a batch to fill, and little is read ahead.
         at_once, depth = (1, 1) if source.kind == "live" else (FRAMES_AT_ONCE, 2 * FRAMES_AT_ONCE)
         with closing(prefetch(self._detected(source, at_once, depth), 1)) as detected:
             for batch, boxes in detected:

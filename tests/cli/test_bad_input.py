@@ -193,11 +193,12 @@ def test_a_folder_of_bad_files_only(predict, folder):
     for name in ("in/a.png", "in/b.png"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("words")
-    done = predict("in", "--json", "a.json")
+    (folder / "a.json").write_text("precious")
+    done = predict("in", "--json", "a.json", "--overwrite")
     assert done.code == USAGE
     assert "in/a.png" in done.err
     assert "in/b.png" in done.err
-    assert read_json(folder / "a.json")["frames"] == []
+    assert (folder / "a.json").read_text() == "precious"
 
 
 @pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
@@ -487,3 +488,23 @@ def test_no_command_and_no_source(command, folder):
     done = command("predikt")
     assert done.code == USAGE
     assert "predikt" in done.err
+
+
+def test_names_that_are_no_text_and_names_that_look_like_markup(predict, folder):
+    raw = os.fsencode(folder) + b"/in/\xff\xe9.png"
+    (folder / "in").mkdir(exist_ok=True)
+    make_picture(folder / "in/br[b].png")
+    with open(folder / "in/br[b].png", "rb") as picture, open(raw, "wb") as copy:
+        copy.write(picture.read())
+    done = predict("in", "--no-draw", "--csv", "a.csv", "--json", "a.json")
+    assert (done.code, done.err) == (0, "")
+    assert len(read_json(folder / "a.json")["frames"]) == 2
+
+
+def test_names_that_are_too_long(predict, folder):
+    make_picture(folder / "a.png")
+    for arguments in (["-o", "o" * 300 + ".png"], ["--no-draw", "--json", "o" * 300 + ".json"]):
+        done = predict("a.png", *arguments)
+        assert done.code in (FAILURE, USAGE)
+        assert done.err.startswith("vitruvian: ")
+        assert "Traceback" not in done.err

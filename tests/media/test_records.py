@@ -105,19 +105,6 @@ def test_coco(tmp_path):
         assert record["score"] == pytest.approx(0.9 * 0.75)
 
 
-@pytest.mark.parametrize(
-    ("make", "empty"),
-    [
-        (lambda path: JsonFile(path, "s", SKELETON), {"frames": []}),
-        (lambda path: CocoFile(path, lambda frame: 0), []),
-    ],
-    ids=["json", "coco"],
-)
-def test_nothing_written_is_still_json(tmp_path, make, empty):
-    data = json.loads(written(make(tmp_path / "a"), []).read_text())
-    assert (data == empty) if isinstance(empty, list) else (data["frames"] == empty["frames"])
-
-
 def test_frames_without_persons_are_no_coco_records(tmp_path):
     path = written(CocoFile(tmp_path / "a.json", lambda frame: frame.index), [FRAMES[1], FRAMES[1]])
     assert json.loads(path.read_text()) == []
@@ -125,10 +112,12 @@ def test_frames_without_persons_are_no_coco_records(tmp_path):
 
 def test_closing_twice_is_harmless(tmp_path):
     sink = JsonFile(tmp_path / "a.json", "s", SKELETON)
+    sink.write(*FRAMES[0])
     sink.close()
     before = (tmp_path / "a.json").read_text()
     sink.close()
     assert (tmp_path / "a.json").read_text() == before
+    assert len(json.loads(before)["frames"]) == 1
 
 
 def makers() -> list:
@@ -140,10 +129,19 @@ def makers() -> list:
 
 
 @pytest.mark.parametrize("make", makers())
+def test_without_a_picture_what_was_there_stays(tmp_path, make):
+    (tmp_path / "old").write_text("precious")
+    make(tmp_path / "old").close()
+    make(tmp_path / "new").close()
+    assert (tmp_path / "old").read_text() == "precious"
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("make", makers())
 def test_a_folder_that_is_a_file(tmp_path, make):
     (tmp_path / "file").write_text("precious")
     with pytest.raises(OutputError, match="file/a can't be written: "):
-        make(tmp_path / "file/a")
+        make(tmp_path / "file/a").write(*FRAMES[0])
     assert (tmp_path / "file").read_text() == "precious"
 
 

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -41,8 +43,32 @@ def _options(
 
 def main() -> None:
     """Run the command line; what the console script calls."""
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files are any bytes, and terminals know fewer characters than that.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        _leave(_run())
+    except BrokenPipeError:
+        _leave(VitruvianError.exit_code)
+
+
+def _run() -> int:
     try:
         app()
-    except VitruvianError as error:
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except (VitruvianError, OSError) as error:
         print(f"vitruvian: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        return getattr(error, "exit_code", VitruvianError.exit_code)
+    return 0
+
+
+def _leave(code: int) -> NoReturn:
+    threads = sys.modules.get("vitruvian.media.threads")
+    if threads is not None and threads.any_stuck():
+        # Python must not be taken down under a thread that is still inside FFmpeg.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

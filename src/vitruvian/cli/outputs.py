@@ -53,7 +53,7 @@ class Outputs:
         if self.pictures is not None:
             yield media.DrawnPictures(self.pictures, style)
         if self.video is not None and source.info is not None:
-            sound = source.name if source.kind == "video" else None
+            sound = source.name if source.kind == "video" and source.info.has_audio else None
             yield media.DrawnVideo(self.video, source.info, sound, style)
         if self.json is not None:
             yield media.JsonFile(self.json, source.name, skeleton)

@@ -31,7 +31,8 @@ def predict(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="SOURCE", help="Image, folder, glob, video, stream URL, camera number, or - for an image on stdin."
+            metavar="SOURCE",
+            help="Image, folder, quoted glob, video, stream URL, camera number, or - for an image on stdin.",
         ),
     ],
     output: Annotated[
@@ -231,7 +232,7 @@ def _progress(source: Source, console: Console) -> Iterator[Callable[[], None]]:
     from rich import progress
 
     columns = (
-        progress.TextColumn("{task.description}"),
+        progress.TextColumn("{task.description}", markup=False),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
         progress.TextColumn("{task.fields[rate]:.1f} frames/s"),

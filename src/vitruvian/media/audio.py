@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 from ..errors import InputError
+from .opening import open_container
 
 if TYPE_CHECKING:
     from av import AudioFrame, AudioStream, Packet
@@ -43,16 +44,11 @@ class AudioTrack:
         Raises:
             InputError: the file can't be opened, or its audio not be used.
         """
-        import av
-
         self.path = path
         self.output = output
         self.origin = origin
         self.problems = problems
-        try:
-            self.source = av.open(f"file:{path}", "r")
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise InputError(f"{path} can't be read: {error}") from error
+        self.source = open_container(path)
         stream = self.source.streams.best("audio")
         self.copied = True
         self.samples = -1

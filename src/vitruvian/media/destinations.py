@@ -27,7 +27,7 @@ def picture_targets(source: Source, output: Path | None) -> Mapping[str, Path]:
         InputError: one output file for several pictures, or of a format that can't be written.
     """
     names = files_of(source)
-    if output is not None and output.suffix and not output.is_dir():
+    if output is not None and output.suffix and not os.path.isdir(output):
         if len(names) == 1:
             if output.suffix.lower() not in PICTURE_SUFFIXES:
                 raise InputError(f"{output}: a picture can be written as {' '.join(PICTURE_SUFFIXES)}")
@@ -37,7 +37,8 @@ def picture_targets(source: Source, output: Path | None) -> Mapping[str, Path]:
             raise InputError(f"{output} is one file, but there are {len(names)} pictures: give a folder")
     folder = output or DEFAULT_FOLDER
     paths = [Path(name).absolute() for name in names]
-    root = Path(source.name).absolute() if os.path.isdir(source.name) else os.path.commonpath([p.parent for p in paths])
+    within = isinstance(source, ImageFiles) and os.path.isdir(source.name)
+    root = Path(source.name).absolute() if within else os.path.commonpath([path.parent for path in paths])
     return {name: folder / _writable(path.relative_to(root)) for name, path in zip(names, paths, strict=True)}
 
 
@@ -58,7 +59,7 @@ def video_target(source: Source, output: Path | None) -> Path:
     Raises:
         InputError: a format that can't be written.
     """
-    if output is not None and output.suffix and not output.is_dir():
+    if output is not None and output.suffix and not os.path.isdir(output):
         if output.suffix.lower() not in VIDEO_SUFFIXES:
             raise InputError(f"{output}: a video can be written as {' '.join(VIDEO_SUFFIXES)}")
         return output
@@ -82,9 +83,9 @@ def check_targets(targets: Iterable[Path], source: Source, overwrite: bool) -> N
         if identity in taken:
             raise InputError(f"{target} would be written twice: give the outputs different names")
         taken.add(identity)
-        if target.is_dir():
+        if os.path.isdir(target):
             raise InputError(f"{target} is a folder, where a file is to be written: give another output")
-        if target.is_file():
+        if os.path.isfile(target):
             existing.append(target)
     if existing and not overwrite:
         more = f" (and {len(existing) - 1} more)" if len(existing) > 1 else ""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from .. import __version__
 from ..errors import OutputError
@@ -23,30 +24,39 @@ SCHEMA_VERSION = 1
 
 
 class RecordFile(ABC):
-    """A text file that grows picture by picture. Errors of writing become OutputError and name the file."""
+    """A text file that grows picture by picture, from the first one on: without any, what was there before stays.
+
+    Errors of writing become OutputError and name the file.
+    """
+
+    _file: TextIO
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.problems: list[str] = []
-        self._file = self._attempt(self._open)
+        self._started = False
 
     def write(self, frame: Frame, poses: Poses) -> None:
         """Append the persons of one picture."""
-        self._attempt(lambda: self._append(frame, poses))
+        with self._output_errors():
+            if not self._started:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                # Names of files are any bytes, so not all of them are valid text.
+                self._file = self.path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+                self._started = True
+                self._start()
+            self._append(frame, poses)
 
     def close(self) -> None:
         """Complete the file; harmless a second time."""
-        if self._file.closed:
+        if not self._started or self._file.closed:
             return
-        try:
-            self._attempt(self._finish)
-        finally:
-            # What could not be flushed would raise once more; the first error said it all.
-            self._attempt(self._file.close)
+        with self._output_errors(), closing(self._file):
+            self._finish()
 
-    def _open(self) -> Any:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        return self.path.open("w", encoding="utf-8", newline="")
+    @abstractmethod
+    def _start(self) -> None:
+        """Write what comes before the first picture."""
 
     @abstractmethod
     def _append(self, frame: Frame, poses: Poses) -> None:
@@ -55,9 +65,10 @@ class RecordFile(ABC):
     def _finish(self) -> None:  # noqa: B027 (most formats need nothing)
         """Write what the end of the file needs."""
 
-    def _attempt(self, action: Callable[[], Any]) -> Any:
+    @contextmanager
+    def _output_errors(self) -> Iterator[None]:
         try:
-            return action()
+            yield
         except OSError as error:
             raise OutputError(why_not_written(str(self.path), error)) from None
 
@@ -84,13 +95,15 @@ class JsonFile(_JsonList):
 
     def __init__(self, path: Path, source: str, skeleton: Skeleton) -> None:
         super().__init__(path)
-        header = {
+        self._header = {
             "version": SCHEMA_VERSION,
             "generator": f"vitruvian {__version__}",
             "source": source,
             "skeleton": {"name": skeleton.name, "keypoints": skeleton.keypoints, "limbs": skeleton.limbs},
         }
-        self._attempt(lambda: self._file.write(json.dumps(header)[:-1] + ', "frames": ['))
+
+    def _start(self) -> None:
+        self._file.write(json.dumps(self._header)[:-1] + ', "frames": [')
 
     def _append(self, frame: Frame, poses: Poses) -> None:
         height, width = frame.image.shape[:2]
@@ -113,7 +126,9 @@ class CocoFile(_JsonList):
     def __init__(self, path: Path, image_id: Callable[[Frame], int]) -> None:
         super().__init__(path)
         self._image_id = image_id
-        self._attempt(lambda: self._file.write("["))
+
+    def _start(self) -> None:
+        self._file.write("[")
 
     def _append(self, frame: Frame, poses: Poses) -> None:
         for record in poses.to_coco(self._image_id(frame)):
@@ -128,10 +143,12 @@ class CsvFile(RecordFile):
 
     def __init__(self, path: Path, skeleton: Skeleton) -> None:
         super().__init__(path)
+        self._columns = ["source", "frame", "time", "person", "track_id", "score", "x1", "y1", "x2", "y2"]
+        self._columns += [f"{name}_{part}" for name in skeleton.keypoints for part in ("x", "y", "score")]
+
+    def _start(self) -> None:
         self._writer = csv.writer(self._file)
-        columns = ["source", "frame", "time", "person", "track_id", "score", "x1", "y1", "x2", "y2"]
-        columns += [f"{name}_{part}" for name in skeleton.keypoints for part in ("x", "y", "score")]
-        self._attempt(lambda: self._writer.writerow(columns))
+        self._writer.writerow(self._columns)
 
     def _append(self, frame: Frame, poses: Poses) -> None:
         time = None if frame.time is None else round(frame.time, 6)

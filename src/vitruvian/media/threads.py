@@ -13,6 +13,9 @@ from ..errors import InputError
 
 T = TypeVar("T")
 
+# Threads that did not end when they were told to.
+_stuck: list[threading.Thread] = []
+
 # Waits are cut into pieces because an untimed wait can't be interrupted by Ctrl-C on every platform.
 _WAIT = 0.2
 # A source that is stuck in a network read can't be stopped; its thread is a daemon and is left behind after this long.
@@ -64,6 +67,13 @@ class _Producer(Generic[T]):
         self.slots.release()
         if self.thread is not threading.current_thread():
             self.thread.join(_JOIN)
+            if self.thread.is_alive():
+                _stuck.append(self.thread)
+
+
+def any_stuck() -> bool:
+    """Whether a thread that read ahead was left behind in a read that nothing can end."""
+    return any(thread.is_alive() for thread in _stuck)
 
 
 def prefetch(iterable: Iterable[T], depth: int) -> Generator[T, None, None]:

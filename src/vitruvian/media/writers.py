@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from ..errors import InputError, OutputError
+from ..runtimes import usable_cores
 from .audio import AudioTrack
 from .colours import YuvConverter
 from .files import OutputFile, is_special, why_not_written, write_beside
@@ -207,7 +208,7 @@ class VideoWriter:
         # A fragment is written at every key frame, so this is also how much a killed program loses.
         context.gop_size = min(250, max(12, round(self._info.fps)))
         # x264 would take 1.5 per core, and hold as many frames.
-        context.thread_count = min(8, os.cpu_count() or 1)
+        context.thread_count = min(8, usable_cores())
         context.colorspace = context.color_primaries = context.color_trc = 1
         context.color_range = 1
         return stream

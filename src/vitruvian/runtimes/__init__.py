@@ -51,7 +51,7 @@ def open_runtime(
         raise InputError(f"runtime is {runtime!r}; it can be auto, {', '.join(RUNTIMES)}")
     if threads is not None and threads < 1:
         raise InputError(f"threads is {threads}; at least 1 is needed")
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise ModelError(f"{path}: no such model file")
     device = "cpu" if device == "auto" else device.lower()
     module, name, remedy = RUNTIMES[_fastest(device, precision) if runtime == "auto" else runtime]

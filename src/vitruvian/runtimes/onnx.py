@@ -1,4 +1,4 @@
-"""ONNX Runtime: an alternative on CPUs, and the engine for NVIDIA's GPUs."""
+"""ONNX Runtime: an extra, taken on CPUs where it is installed, and the engine for NVIDIA's GPUs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenVINO: the default on CPUs, and the engine for Intel's GPUs and NPUs."""
+"""OpenVINO: the engine of the base install, and the one for Intel's GPUs and NPUs."""
 
 from __future__ import annotations
 

@@ -30,7 +30,10 @@ def recognise(runtime: Runtime, input_size: tuple[int, int] | None = None) -> Mo
         ModelError: neither a detector nor a pose net that Vitruvian knows, or it can't take that size.
     """
     if METADATA_KEY in runtime.metadata:
-        card = ModelCard.from_json(runtime.metadata[METADATA_KEY])
+        try:
+            card = ModelCard.from_json(runtime.metadata[METADATA_KEY])
+        except ModelError as error:
+            raise ModelError(f"{runtime.path}: {error}") from None
         return replace(card, input_size=_size(runtime, input_size, card.input_size))
     if len(runtime.inputs) != 1 or len(runtime.inputs[0].shape) != 4 or runtime.inputs[0].shape[1] not in (3, None):
         raise ModelError(
