@@ -49,9 +49,7 @@ def load_backbone(network: nn.Module, state_dict: Mapping[str, Tensor]) -> Backb
     for name in shared:
         if own[name].shape != state_dict[name].shape:
             theirs, ours = tuple(state_dict[name].shape), tuple(own[name].shape)
-            raise ModelError(
-                f"{name} is {theirs} in the file and {ours} in the network: take a file of the same width"
-            )
+            raise ModelError(f"{name} is {theirs} in the file and {ours} in the network: take a file of the same width")
     with torch.no_grad():
         for name in shared:
             own[name].copy_(state_dict[name])

@@ -112,9 +112,9 @@ def _check_size(size: tuple[int, int]) -> None:
 
 _SMALL, _LARGE = (256, 192), (384, 288)
 
-# What is known of crowdhuman_yolov5m (github.com/deepakcrk/yolov5-crowdhuman): its users print the layer table of YOLOv5m
-# in the v5 layout (Focus of 48 channels, SPP at 8, C3 without shortcuts at 9), and take class 0 for the whole person,
-# class 1 for the head.
+# What is known of crowdhuman_yolov5m (github.com/deepakcrk/yolov5-crowdhuman): its users print the layer table of
+# YOLOv5m in the v5 layout (Focus of 48 channels, SPP at 8, C3 without shortcuts at 9), and take class 0 for the whole
+# person, class 1 for the head.
 SPECS: Mapping[str, Spec] = MappingProxyType(
     {
         "pose_hrnet_w32_256x192": PoseSpec("hrnet", "heatmap", 32, _SMALL),
