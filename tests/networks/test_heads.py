@@ -8,7 +8,7 @@ from shapes import missing_or_different, shapes
 
 from vitruvian import networks
 from vitruvian.codecs import Regression, SimDR
-from vitruvian.networks.heads import FeatureLinear, RLEPose
+from vitruvian.networks.heads import FeatureLinear, RLEPose, SimDRHRNet
 
 
 @pytest.mark.parametrize(
@@ -29,13 +29,14 @@ def test_simdr_names_and_shapes_are_the_releases(name: str, x: tuple[int, int], 
 
 def test_simdr_classifies_each_flattened_map() -> None:
     network = networks.create("simdr_hrnet_w32_256x192", num_keypoints=3, width=8, input_size=(96, 64)).eval()
-    torch.nn.init.normal_(network.get_submodule("final_layer").weight)
+    assert isinstance(network, SimDRHRNet)
+    torch.nn.init.normal_(network.final_layer.weight)
     picture = torch.rand(2, 3, 96, 64)
     with torch.no_grad():
         x, y = network(picture)
-        maps = network.maps(picture)  # type: ignore[operator]
+        maps = network.maps(picture)
     assert (x.shape, y.shape) == ((2, 3, 128), (2, 3, 192))
-    head = network.get_submodule("mlp_head_x")
+    head = network.mlp_head_x
     # Row by row: cell (row 5, column 7) of a map of 24 rows and 16 columns is number 5 * 16 + 7.
     cells, weights = maps[1, 2].tolist(), head.weight[9].tolist()
     products = (cells[row][column] * weights[row * 16 + column] for row in range(24) for column in range(16))

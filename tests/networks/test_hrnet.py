@@ -117,7 +117,9 @@ def test_exchange_against_the_sum_by_hand() -> None:
 
     def convolved(tensor: torch.Tensor, name: str, stride: int) -> torch.Tensor:
         weight = weights[f"fuse_layers.{name}.0.weight"]
-        return functional.conv2d(tensor, weight, stride=stride, padding=weight.shape[2] // 2) * fresh
+        y = functional.conv2d(tensor, weight, stride=stride, padding=weight.shape[2] // 2)
+        scaled: torch.Tensor = y * fresh
+        return scaled
 
     def doubled(tensor: torch.Tensor, times: int) -> torch.Tensor:
         return tensor.repeat_interleave(times, 2).repeat_interleave(times, 3)
@@ -142,9 +144,10 @@ def test_convolutions_start_small_and_normalisations_neutral() -> None:
 
 def test_memory_format_does_not_change_the_result() -> None:
     network = networks.create("psa_p_hrnet_w48_256x192", width=8).eval()
-    nn.init.ones_(network.get_submodule("final_layer").weight)
+    nn.init.ones_(network.get_parameter("final_layer.weight"))
     x = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
         plain = network(x)
-        other = network.to(memory_format=torch.channels_last)(x.contiguous(memory_format=torch.channels_last))
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        other = network(x.contiguous(memory_format=torch.channels_last))
     torch.testing.assert_close(plain, other)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -85,9 +86,9 @@ def test_an_unknown_option_is_answered_with_the_known_ones() -> None:
         ({"num_keypoints": 0}, "num_keypoints is 0"),
     ],
 )
-def test_impossible_pose_networks_are_refused(options: dict[str, object], message: str) -> None:
+def test_impossible_pose_networks_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ModelError, match=message):
-        networks.create("pose_hrnet_w32_256x192", **options)  # type: ignore[arg-type]
+        networks.create("pose_hrnet_w32_256x192", **options)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,7 @@ def test_impossible_pose_networks_are_refused(options: dict[str, object], messag
         ({"num_classes": 0}, "person is class 0"),
     ],
 )
-def test_impossible_detectors_are_refused(options: dict[str, object], message: str) -> None:
+def test_impossible_detectors_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         networks.create("yolov5n", **options)
 

@@ -133,9 +133,9 @@ def logit(probability: float) -> float:
 def test_decode_by_hand() -> None:
     detect = Detect((1, 1, 1), num_classes=2, layout="v6")
     for conv in detect.m:
-        nn.init.zeros_(conv.weight)  # type: ignore[arg-type]
+        assert isinstance(conv, nn.Conv2d)
         values = [logit(p) for p in (0.25, 0.75, 0.5, 0.9, 0.6, 0.1, 0.8)]
-        conv.bias.data = torch.tensor(values * 3)  # type: ignore[union-attr]
+        conv.load_state_dict({"weight": torch.zeros(21, 1, 1, 1), "bias": torch.tensor(values * 3)})
     with torch.no_grad():
         found = detect(torch.zeros(1, 1, 8, 4), torch.zeros(1, 1, 4, 2), torch.zeros(1, 1, 2, 1))
     assert found.shape == (1, 3 * (32 + 8 + 2), 7)

@@ -77,6 +77,7 @@ class RLEPose(nn.Module):
 
     def __init__(self, backbone: ResNet50 | HRNet, num_keypoints: int = 17) -> None:
         super().__init__()
+        self.num_keypoints = num_keypoints
         self.preact = backbone
         self.fc_coord = FeatureLinear(sum(backbone.channels), num_keypoints * 2, normalise=True)
         self.fc_sigma = FeatureLinear(sum(backbone.channels), num_keypoints * 2, normalise=False)
@@ -88,6 +89,6 @@ class RLEPose(nn.Module):
         Coordinates are fractions of the picture, -0.5..0.5 inside of it; sigma is 0..1 of the same unit.
         """
         feature = torch.cat([maps.mean(dim=(2, 3)) for maps in self.preact.features(x)], dim=1)
-        coordinates = self.fc_coord(feature).unflatten(1, (-1, 2))
-        sigma = self.fc_sigma(feature).unflatten(1, (-1, 2)).sigmoid()
+        coordinates = self.fc_coord(feature).view(-1, self.num_keypoints, 2)
+        sigma = self.fc_sigma(feature).view(-1, self.num_keypoints, 2).sigmoid()
         return coordinates, sigma
