@@ -15,20 +15,17 @@ class _Polarized(nn.Module):
 
     Args:
         channels: channels in and out.
+        expansion: from half of the channels back to all of them.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, expansion: nn.Module) -> None:
         super().__init__()
         half = channels // 2
         self.conv_q_right = nn.Conv2d(channels, 1, 1, bias=False)
         self.conv_v_right = nn.Conv2d(channels, half, 1, bias=False)
-        self.conv_up = self._expansion(channels)
+        self.conv_up = expansion
         self.conv_q_left = nn.Conv2d(channels, half, 1, bias=False)
         self.conv_v_left = nn.Conv2d(channels, half, 1, bias=False)
-
-    def _expansion(self, channels: int) -> nn.Module:
-        """From half of the channels back to all of them."""
-        raise NotImplementedError
 
     def channel_gate(self, x: Tensor) -> Tensor:
         """How much of each channel passes, (N, C, 1, 1) in 0..1, from values averaged where the query looks."""
@@ -49,8 +46,8 @@ class _Polarized(nn.Module):
 class ParallelAttention(_Polarized):
     """PSA(p): the sum of the input gated by channel and of the input gated by place."""
 
-    def _expansion(self, channels: int) -> nn.Module:
-        return nn.Conv2d(channels // 2, channels, 1, bias=False)
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, nn.Conv2d(channels // 2, channels, 1, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same."""
@@ -61,12 +58,10 @@ class ParallelAttention(_Polarized):
 class SequentialAttention(_Polarized):
     """PSA(s): the input gated by channel, and the result by place. The channel branch has a bottleneck of a quarter."""
 
-    def _expansion(self, channels: int) -> nn.Module:
-        half = channels // 2
-        narrow = half // 4
-        return nn.Sequential(
-            nn.Conv2d(half, narrow, 1), nn.LayerNorm([narrow, 1, 1]), nn.ReLU(), nn.Conv2d(narrow, channels, 1)
-        )
+    def __init__(self, channels: int) -> None:
+        half, narrow = channels // 2, channels // 8
+        down, up = nn.Conv2d(half, narrow, 1), nn.Conv2d(narrow, channels, 1)
+        super().__init__(channels, nn.Sequential(down, nn.LayerNorm([narrow, 1, 1]), nn.ReLU(), up))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same."""
