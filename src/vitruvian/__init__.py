@@ -17,16 +17,17 @@ from .errors import InputError, ModelError, OutputError, VitruvianError
 
 if TYPE_CHECKING:
     from . import codecs, detectors, drawing, geometry, media, runtimes, skeletons, tracking, zoo
+    from .cards import ModelCard
     from .pipeline import PoseEstimator, TopDown
     from .poses import Boxes, Poses
     from .skeletons import COCO17, Skeleton
-    from .zoo import ModelCard, load
+    from .zoo import load
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "load": "zoo",
-    "ModelCard": "zoo",
+    "ModelCard": "cards",
     "Boxes": "poses",
     "Poses": "poses",
     "PoseEstimator": "pipeline",

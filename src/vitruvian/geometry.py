@@ -7,7 +7,7 @@ border. The box's centre goes to the crop's centre (W/2, H/2), its width to W.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PADDING = 1.25
+# The authors keep the size of a person in units of 200 pixels.
+PIXEL_STD = 200.0
 
 
 def crop_affines(boxes: NDArray[np.float32], size: tuple[int, int], padding: float = PADDING) -> NDArray[np.float64]:
@@ -28,17 +30,22 @@ def crop_affines(boxes: NDArray[np.float32], size: tuple[int, int], padding: flo
         padding: factor by which the box grows after its aspect ratio is right.
 
     Returns:
-        float64 (N, 2, 3), each a scale and a shift: crop = matrix @ (x, y, 1).
+        float64 (N, 2, 3): crop = matrix @ (x, y, 1).
     """
-    corners = np.asarray(boxes, np.float64).reshape(-1, 2, 2)
+    # Float32, in the authors' order of steps: their crops then come out the same to the last grey level.
+    corners = np.asarray(boxes, np.float32).reshape(-1, 2, 2)
     height, width = size
-    centres = corners.mean(axis=1)
     extent = corners[:, 1] - corners[:, 0]
-    box_width = np.maximum(extent[:, 0], extent[:, 1] * width / height) * padding
-    affines = np.zeros((len(corners), 2, 3))
-    affines[:, [0, 1], [0, 1]] = scale = (width / box_width)[:, None]
-    affines[:, :, 2] = np.array([width / 2, height / 2]) - centres * scale
-    return affines
+    centres = corners[:, 0] + extent * np.float32(0.5)
+    box_width = np.maximum(extent[:, 0], extent[:, 1] * np.float32(width / height))
+    box_width = box_width / np.float32(PIXEL_STD) * np.float32(padding) * np.float32(PIXEL_STD)
+    above = np.stack([np.zeros_like(box_width), -box_width / 2], axis=1)
+    source = np.stack([centres, centres + above, centres + above], axis=1)
+    source[:, 2, 0] -= centres[:, 1] - source[:, 1, 1]
+    centre = np.array([width / 2, height / 2])
+    target = centre + np.array([[0, 0], [0, -width / 2], [-width / 2, -width / 2]])
+    known = np.concatenate([source.astype(np.float64), np.ones((len(source), 3, 1))], axis=2)
+    return np.linalg.solve(known, np.broadcast_to(target, (len(source), 3, 2))).transpose(0, 2, 1)
 
 
 def crop(image: NDArray[np.uint8], affines: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -54,8 +61,8 @@ def crop(image: NDArray[np.uint8], affines: NDArray[np.float64], size: tuple[int
 
 def to_image(keypoints: NDArray[np.float32], affines: NDArray[np.float64]) -> NDArray[np.float32]:
     """Keypoints (N, K, 2) in crop pixels to pixels of the picture, inverting `crop_affines`; float32."""
-    scale = affines[:, [0, 1], [0, 1]][:, None]
-    return ((keypoints - affines[:, None, :, 2]) / scale).astype(np.float32)
+    back = np.linalg.inv(affines[:, :, :2]).transpose(0, 2, 1)
+    return ((keypoints - affines[:, None, :, 2]) @ back).astype(np.float32)
 
 
 def letterbox(image: NDArray[np.uint8], size: tuple[int, int], grey: int = 114) -> tuple[NDArray[np.uint8], float]:
@@ -92,7 +99,7 @@ def to_tensor(
     """
     import cv2
 
-    blob: NDArray[np.float32] = cv2.dnn.blobFromImages(list(images), mean=mean, swapRB=bgr)
+    blob: Any = cv2.dnn.blobFromImages(list(images), mean=mean, swapRB=bgr)
     if std != (1.0, 1.0, 1.0):
         blob /= np.asarray(std, np.float32)[:, None, None]
     return blob

@@ -33,7 +33,11 @@ class Boxes:
 
     @classmethod
     def given(cls, xyxy: ArrayLike) -> Boxes:
-        """Boxes that a caller supplies, scored 1. Raises InputError unless they are (N, 4), finite, and x2 > x1, y2 > y1."""
+        """Boxes (N, 4) that a caller supplies, scored 1.
+
+        Raises:
+            InputError: another shape, a number that isn't finite, or not x2 > x1 and y2 > y1.
+        """
         try:
             array = np.asarray(xyxy, np.float32)
         except (TypeError, ValueError) as error:
@@ -64,7 +68,8 @@ class Poses:
         keypoints: float32 (N, K, 2), x and y in pixels of the picture; may lie outside of it.
         scores: float32 (N, K), 0..1, how sure the network is of each keypoint.
         skeleton: names and limbs of the K keypoints.
-        track_ids: int64 (N,), the same person's number over time; None where nobody tracked.
+        track_ids: int64 (N,), the same person's number over time, from 1, and 0 for one too faint to follow; None where
+            nobody tracked.
     """
 
     boxes: NDArray[np.float32]
@@ -92,20 +97,21 @@ class Poses:
 
     @property
     def person_scores(self) -> NDArray[np.float32]:
-        """float32 (N,): box score times the mean of the keypoint scores above 0.2, as the HRNet authors rank persons."""
+        """float32 (N,): box score times the mean keypoint score above 0.2, as the HRNet authors rank persons."""
         sure = self.scores > RESCORING_THRESHOLD
         means = (self.scores * sure).sum(1) / np.maximum(sure.sum(1), 1)
         return (self.box_scores * means).astype(np.float32)
 
     def draw(self, image: NDArray[np.uint8], **style: Any) -> NDArray[np.uint8]:
-        """A copy of `image` (RGB uint8 (H, W, 3)) with the skeletons on it. Keywords are those of `vitruvian.drawing.draw`."""
+        """A copy of `image`, RGB uint8 (H, W, 3), with the skeletons on it; keywords of `vitruvian.drawing.draw`."""
         from .drawing import draw
 
         return draw(image, self, **style)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, the ``persons`` of the JSON output and the name of their skeleton."""
-        ids = [None] * len(self) if self.track_ids is None else self.track_ids.tolist()
+        numbers = [0] * len(self) if self.track_ids is None else self.track_ids.tolist()
+        ids = [number or None for number in numbers]
         rows = zip(
             ids,
             _rounded(self.boxes, 2),
@@ -136,7 +142,9 @@ class Poses:
             import supervision
         except ImportError:
             raise VitruvianError("to_supervision needs a package more: pip install 'vitruvian[supervision]'") from None
-        return supervision.KeyPoints(xy=self.keypoints, confidence=self.scores, class_id=np.zeros(len(self), int))
+        return supervision.KeyPoints(
+            xy=self.keypoints, keypoint_confidence=self.scores, class_id=np.zeros(len(self), int)
+        )
 
 
 def _rounded(array: NDArray[np.float32], digits: int) -> list[Any]:

@@ -6,7 +6,7 @@ crop, vectorised over persons and keypoints.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import ModelError
@@ -17,7 +17,7 @@ from .simdr import SimDR
 
 __all__ = ["Codec", "Heatmap", "Regression", "SimDR", "create"]
 
-FAMILIES: Mapping[str, type[Codec]] = {"heatmap": Heatmap, "simdr": SimDR, "regression": Regression}
+FAMILIES: Mapping[str, Callable[..., Codec]] = {"heatmap": Heatmap, "simdr": SimDR, "regression": Regression}
 
 
 def create(family: str, input_size: tuple[int, int], options: Mapping[str, Any]) -> Codec:

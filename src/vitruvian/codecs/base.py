@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 class Codec(Protocol):
     """N persons, K keypoints, crops of `input_size` (height, width) pixels."""
 
-    input_size: tuple[int, int]
-
-    def __init__(self, input_size: tuple[int, int]) -> None: ...
+    @property
+    def input_size(self) -> tuple[int, int]: ...
 
     def encode(self, keypoints: Array, visible: Array) -> tuple[Array, ...]:
-        """Training targets, the last of them the weights (N, K), from keypoints (N, K, 2) and visible (N, K), 0 or 1."""
+        """Training targets, the last of them the weights (N, K), from keypoints (N, K, 2), visible (N, K)."""
 
     def decode(self, outputs: Array | Sequence[Array]) -> tuple[Array, Array]:
         """Keypoints (N, K, 2) in crop pixels and scores (N, K) in 0..1, from what the network returns."""

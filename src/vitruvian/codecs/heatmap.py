@@ -1,4 +1,4 @@
-"""Keypoints as Gaussian blobs on a grid, as in HRNet (arXiv 1908.07919), with DARK's sub-pixel decoding (1910.06278)."""
+"""Keypoints as Gaussian blobs on a grid, as in HRNet (arXiv 1908.07919); sub-pixel decoding by DARK (1910.06278)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from ..errors import ModelError
 from .base import as_scores
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from .base import Array
+
+    Index = NDArray[np.intp]
 
 Refinement = Literal["none", "quarter", "dark"]
 REFINEMENTS: tuple[Refinement, ...] = ("none", "quarter", "dark")
@@ -30,8 +34,8 @@ class Heatmap:
     input_size: (height, width) of the crop in pixels.
     stride: crop pixels per heatmap pixel.
     sigma: standard deviation of the blob in heatmap pixels.
-    refine: what follows the argmax: "quarter" shifts a quarter pixel towards the higher neighbour (HRNet), "dark" fits a
-        Gaussian (DARK), "none" leaves it.
+    refine: what follows the argmax: "quarter" shifts a quarter pixel towards the higher neighbour (HRNet), "dark" fits
+        a Gaussian (DARK), "none" leaves it.
     """
 
     input_size: tuple[int, int]
@@ -99,7 +103,7 @@ class Heatmap:
         return points.reshape(persons, count, 2), as_scores(peaks).reshape(persons, count)
 
 
-def _quarter_shift(maps: Array, rows: Array, x: Array, y: Array) -> Array:
+def _quarter_shift(maps: Array, rows: Index, x: Index, y: Index) -> Array:
     height, width = maps.shape[1:]
     # The authors leave peaks in the first two and the last columns and rows alone.
     inner = (x > 1) & (x < width - 1) & (y > 1) & (y < height - 1)
@@ -110,7 +114,7 @@ def _quarter_shift(maps: Array, rows: Array, x: Array, y: Array) -> Array:
     return np.nan_to_num(shift) * np.float32(0.25)
 
 
-def _dark_shift(maps: Array, rows: Array, x: Array, y: Array) -> Array:
+def _dark_shift(maps: Array, rows: Index, x: Index, y: Index) -> Array:
     height, width = maps.shape[1:]
     inner = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)
     log = _smoothed_log_around(maps, rows[inner], x[inner], y[inner])
@@ -131,13 +135,15 @@ def _dark_shift(maps: Array, rows: Array, x: Array, y: Array) -> Array:
     return shift
 
 
-def _smoothed_log_around(maps: Array, rows: Array, x: Array, y: Array) -> Array:
+def _smoothed_log_around(maps: Array, rows: Index, x: Index, y: Index) -> Array:
     """The logarithm of the smoothed map within two pixels of (x, y), float64 (M, 5, 5).
 
     DARK also scales each smoothed map back to its old maximum: a constant in the logarithm, which no derivative sees.
     """
     padded = np.pad(maps, ((0, 0), (_PATCH, _PATCH), (_PATCH, _PATCH)))
     reach = np.arange(2 * _PATCH + 1)
-    patches = padded[rows[:, None, None], y[:, None, None] + reach[:, None], x[:, None, None] + reach].astype(np.float64)
+    patches = padded[rows[:, None, None], y[:, None, None] + reach[:, None], x[:, None, None] + reach].astype(
+        np.float64
+    )
     windows = np.lib.stride_tricks.sliding_window_view(patches, (len(_TAPS), len(_TAPS)), axis=(1, 2))
     return np.log(np.maximum(np.einsum("nijab,a,b->nij", windows, _TAPS, _TAPS, optimize=True), 1e-10))

@@ -12,6 +12,8 @@ from ..errors import ModelError
 from .base import as_scores
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from .base import Array
 
 
@@ -54,7 +56,7 @@ class SimDR:
         across, down = (self._distribution(centres[..., axis], int(bins[axis])) for axis in (0, 1))
         return across * weights[..., None], down * weights[..., None], weights
 
-    def _distribution(self, centres: Array, length: int) -> Array:
+    def _distribution(self, centres: NDArray[np.int64], length: int) -> Array:
         distance = np.arange(length) - centres[..., None]
         if self.sigma > 0:
             density = np.exp(-(distance**2) / (2 * self.sigma**2)) / (self.sigma * np.sqrt(2 * np.pi))
@@ -81,5 +83,4 @@ class SimDR:
 
 def _softmax_peak(logits: Array) -> Array:
     """The largest value of the softmax along the last axis."""
-    peak: Array = 1 / np.exp(logits - logits.max(axis=2, keepdims=True)).sum(axis=2)
-    return peak
+    return 1 / np.exp(logits - logits.max(axis=2, keepdims=True)).sum(axis=2)

@@ -10,8 +10,8 @@ from . import rtmdet, yolox
 from .base import Decode, Detector
 
 if TYPE_CHECKING:
+    from ..cards import ModelCard
     from ..runtimes import Runtime
-    from ..zoo.cards import ModelCard
 
 __all__ = ["Detector", "create"]
 

@@ -13,8 +13,8 @@ from ..poses import Boxes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..cards import ModelCard
     from ..runtimes import Runtime
-    from ..zoo.cards import ModelCard
 
     Array = NDArray[np.float32]
 

@@ -1,4 +1,4 @@
-"""Engines that run a network, one file each, all called alike: a float32 (N, C, H, W) batch in, a tuple of arrays out."""
+"""Engines that run a network, one file each, called alike: a float32 (N, C, H, W) batch in, a tuple of arrays out."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def open_runtime(
 
     Args:
         path: the ONNX file.
-        runtime: "openvino", "onnxruntime", or "auto": onnxruntime for CUDA, else openvino if it is installed.
+        runtime: "openvino", "onnxruntime", or "auto": of the installed ones the faster for this device and precision,
+            which is openvino for Intel's devices and where precision is "auto", else onnxruntime
+            (benchmarks/runtime_speed.py).
         device: "auto" (the CPU), "cpu", "gpu" or "npu" (Intel's, by openvino), "cuda" or "cuda:1" (by onnxruntime).
         threads: CPU threads; None takes every core that this process may use.
         precision: "fp32" gives the same numbers on every machine; "auto" lets the engine choose a faster one where the
@@ -45,12 +47,14 @@ def open_runtime(
     """
     if precision not in PRECISIONS:
         raise InputError(f"precision is {precision!r}; it can be {', '.join(PRECISIONS)}")
+    if runtime not in ("auto", *RUNTIMES):
+        raise InputError(f"runtime is {runtime!r}; it can be auto, {', '.join(RUNTIMES)}")
     if threads is not None and threads < 1:
         raise InputError(f"threads is {threads}; at least 1 is needed")
     if not Path(path).is_file():
         raise ModelError(f"{path}: no such model file")
     device = "cpu" if device == "auto" else device.lower()
-    module, name, remedy = RUNTIMES[_chosen(runtime, device)]
+    module, name, remedy = RUNTIMES[_fastest(device, precision) if runtime == "auto" else runtime]
     try:
         opener = getattr(import_module(f".{module}", __name__), name)
     except ImportError as error:
@@ -59,12 +63,11 @@ def open_runtime(
     return opened
 
 
-def _chosen(runtime: str, device: str) -> str:
-    if runtime == "auto":
-        return "openvino" if not device.startswith("cuda") and util.find_spec("openvino") else "onnxruntime"
-    if runtime not in RUNTIMES:
-        raise InputError(f"runtime is {runtime!r}; it can be auto, {', '.join(RUNTIMES)}")
-    return runtime
+def _fastest(device: str, precision: Precision) -> str:
+    if device.startswith("cuda"):
+        return "onnxruntime"
+    exact_cpu = device == "cpu" and precision == "fp32"
+    return "onnxruntime" if exact_cpu and util.find_spec("onnxruntime") else "openvino"
 
 
 def usable_cores() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,16 +46,20 @@ class Runtime(ABC):
         self.path = path
         self.threads = threads
         self._lock = threading.Lock()
-        self._batch = self.inputs[0].shape[0] if self.inputs and self.inputs[0].shape else None
-        self._compile(self.streams)
+        if not self.inputs or not self.outputs:
+            raise ModelError(f"{path}: an ONNX file without a network in it; fetch or export it again")
+        self._set_batch(self.inputs[0].shape[0] if self.inputs[0].shape else None)
 
-    @property
-    def streams(self) -> int:
-        """Samples that run at the same time: a network with a fixed batch keeps several cores busy only that way.
-
-        A few at most, so that a single person in the picture still gets a good part of a large machine.
-        """
-        return 1 if self._batch is None else min(self.threads, MAX_STREAMS)
+    def _set_batch(self, size: int | None) -> None:
+        self._batch = size
+        # Samples that run at the same time: a network with a fixed batch keeps several cores busy only that way. A few
+        # at most, so that a single person in the picture still gets a good part of a large machine.
+        streams = 1 if size is None else min(self.threads, MAX_STREAMS)
+        try:
+            self._compile(streams)
+        except Exception as error:  # the engines' exceptions have no common base but Exception
+            raise self.fail(error) from None
+        self._pool = ThreadPoolExecutor(streams, thread_name_prefix="vitruvian-runtime")
 
     def __call__(self, batch: Array) -> tuple[Array, ...]:
         """Run the network.
@@ -63,7 +68,8 @@ class Runtime(ABC):
             batch: float32 (N, C, H, W), N at least 1; cut up to the network's batch size where that is fixed.
 
         Returns:
-            The outputs, each with N in front.
+            The outputs, each with N in front. Where their other dimensions differ from sample to sample (the number
+            of detections does), zeros fill them up to the largest.
 
         Raises:
             ModelError: the network fails on this input.
@@ -76,29 +82,38 @@ class Runtime(ABC):
                     if len(batch) == 1:
                         raise
                     # The file promises any batch size, but its graph only works for one (RTMDet exports do that).
-                    self._batch = 1
-                    self._compile(self.streams)
-            return self._run_in_pieces(batch, self._batch)
+                    self._set_batch(1)
+            return self._run_in_pieces(batch, self._batch or 1)
+
+    def _run(self, batches: list[Array]) -> list[tuple[Array, ...]]:
+        try:
+            return list(self._pool.map(self._infer, batches))
+        except Exception as error:
+            raise self.fail(error) from None
 
     def _run_in_pieces(self, batch: Array, size: int) -> tuple[Array, ...]:
-        missing = -len(batch) % size
-        if missing:
-            padded = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
-        else:
-            padded = batch
+        # A short last piece is filled up with its last sample.
+        padded = np.concatenate([batch, np.repeat(batch[-1:], -len(batch) % size, axis=0)])
         results = self._run([padded[start : start + size] for start in range(0, len(padded), size)])
-        return tuple(np.concatenate(parts)[: len(batch)] for parts in zip(*results, strict=True))
+        return tuple(_joined(parts)[: len(batch)] for parts in zip(*results, strict=True))
 
-    def fail(self, error: Exception) -> ModelError:
+    def fail(self, error: Exception, done: str = "run") -> ModelError:
         """An engine's own error as ours, its first telling line kept."""
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         telling = [line for line in lines if not line.startswith("Exception from")] or lines or [type(error).__name__]
-        return ModelError(f"{self.path}: the network could not be read or run: {telling[0][:300]}")
+        return ModelError(f"{self.path}: the network could not be {done}: {telling[0][:300]}")
 
     @abstractmethod
     def _compile(self, streams: int) -> None:
         """Get ready to run `streams` samples at a time on the threads there are."""
 
     @abstractmethod
-    def _run(self, batches: list[Array]) -> list[tuple[Array, ...]]:
-        """Run each batch, several at a time where there are several streams. Raises ModelError."""
+    def _infer(self, batch: Array) -> tuple[Array, ...]:
+        """Run one batch, in as many threads at a time as there are streams. Raises whatever the engine does."""
+
+
+def _joined(parts: tuple[Array, ...]) -> Array:
+    if len({part.shape[1:] for part in parts}) > 1:
+        largest = np.max([part.shape[1:] for part in parts], axis=0)
+        parts = tuple(np.pad(part, [(0, 0), *((0, more) for more in largest - part.shape[1:])]) for part in parts)
+    return np.concatenate(parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,10 @@ class ONNXRuntime(Runtime):
     def __init__(self, path: Path, device: str, threads: int, precision: str) -> None:
         self.path = path
         self._providers = _providers(device)
-        self._runner = self._session(threads)
+        try:
+            self._runner = self._session(threads)
+        except Exception as error:  # its exceptions have no common base but Exception
+            raise self.fail(error, "read as ONNX") from None
         self.inputs = tuple(_tensor(item) for item in self._runner.get_inputs())
         self.outputs = tuple(_tensor(item) for item in self._runner.get_outputs())
         self.metadata = dict(self._runner.get_modelmeta().custom_metadata_map)
@@ -36,23 +38,13 @@ class ONNXRuntime(Runtime):
         options.intra_op_num_threads = threads
         # Errors come as exceptions; the log would only repeat them on the terminal.
         options.log_severity_level = 4
-        try:
-            return onnxruntime.InferenceSession(str(self.path), options, providers=self._providers)
-        except Exception as error:  # its exceptions have no common base but Exception
-            raise self.fail(error) from None
+        return onnxruntime.InferenceSession(str(self.path), options, providers=self._providers)
 
     def _compile(self, streams: int) -> None:
         if streams > 1:
             self._runner = self._session(max(self.threads // streams, 1))
-        self._pool = ThreadPoolExecutor(streams, thread_name_prefix="onnxruntime")
 
-    def _run(self, batches: list[Array]) -> list[tuple[Array, ...]]:
-        try:
-            return list(self._pool.map(self._run_one, batches))
-        except Exception as error:
-            raise self.fail(error) from None
-
-    def _run_one(self, batch: Array) -> tuple[Array, ...]:
+    def _infer(self, batch: Array) -> tuple[Array, ...]:
         return tuple(self._runner.run(None, {self.inputs[0].name: np.ascontiguousarray(batch)}))
 
 

@@ -76,12 +76,21 @@ def load_detector(
             raise InputError(f"{name} is {value}; it must be in 0..1")
     if max_persons is not None and max_persons < 1:
         raise InputError(f"max_persons is {max_persons}; at least 1 is needed")
-    size = (img_size, img_size) if isinstance(img_size, int) else img_size
+    size = _pair(img_size)
     network = open_runtime(file, **engine)
     card = recognise(network, size)
     if card.task != "detection":
         raise ModelError(f"{file} is a pose net ({card.family}), not a detector: give it as the pose net instead")
     return detectors.create(card, network, score, iou, max_persons)
+
+
+def _pair(img_size: int | tuple[int, int] | None) -> tuple[int, int] | None:
+    lengths = (img_size, img_size) if isinstance(img_size, int) else img_size
+    if lengths is None:
+        return None
+    if len(lengths) != 2 or not all(isinstance(length, int) and length > 0 for length in lengths):
+        raise InputError(f"img_size is {img_size!r}; it must be (height, width) or one number, in pixels")
+    return lengths[0], lengths[1]
 
 
 def load_pose(file: File, refine: Refinement | None = None, **engine: Any) -> PoseEstimator:

@@ -1,4 +1,4 @@
-"""Which model an ONNX file is, from the file itself: its card if it carries one, else the shapes of what goes in and out."""
+"""Which model an ONNX file is, from the file itself: its card, or else the shapes of what goes in and out."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..cards import METADATA_KEY, ModelCard
 from ..detectors.yolox import anchors
 from ..errors import ModelError
 from ..runtimes import Runtime
 from ..skeletons import unnamed
-from .cards import METADATA_KEY, ModelCard
 
 DEFAULT_DETECTOR_SIZE = (640, 640)
 DEFAULT_POSE_SIZE = (256, 192)
@@ -44,14 +44,14 @@ def recognise(runtime: Runtime, input_size: tuple[int, int] | None = None) -> Mo
             # Pose nets that take any size are rare, and a detector's usual size would be wrong for them.
             size = _size(runtime, None, DEFAULT_POSE_SIZE if len(shapes[0]) == 4 else DEFAULT_DETECTOR_SIZE)
         shapes = [output.shape for output in runtime(np.zeros((1, 3, *size), np.float32))]
-    card = _detector(runtime.path.stem, shapes, size) or _pose(runtime.path.stem, shapes, size)
-    if card is None:
+    found = _detector(runtime.path.stem, shapes, size) or _pose(runtime.path.stem, shapes, size)
+    if found is None:
         raise ModelError(
             f"{runtime.path}: neither a detector nor a pose net that Vitruvian knows. For the input "
             f"{size[0]}x{size[1]} it returns {_listed(shapes)}; known are RTMDet with its NMS (N, M, 5) and (N, M), "
             "YOLOX (N, cells, 5 + classes), heatmaps (N, K, H/4, W/4), and SimCC pairs (N, K, W*s) and (N, K, H*s)"
         )
-    return card
+    return found
 
 
 def _size(runtime: Runtime, wanted: tuple[int, int] | None, default: tuple[int, int]) -> tuple[int, int]:
@@ -83,12 +83,19 @@ def _pose(name: str, shapes: list[Shape], size: tuple[int, int]) -> ModelCard | 
     height, width = size
     if len(shapes) == 1 and len(shapes[0]) == 4:
         _, count, rows, columns = shapes[0]
-        if count and rows and columns and height % rows == 0 and (width, height) == (
-            columns * (height // rows),
-            rows * (height // rows),
+        if (
+            count
+            and rows
+            and columns
+            and height % rows == 0
+            and (width, height)
+            == (
+                columns * (height // rows),
+                rows * (height // rows),
+            )
         ):
-            options = {"stride": height // rows}
-            return ModelCard(name, "pose", "heatmap", size, options=options, skeleton=unnamed(count))
+            stride = {"stride": height // rows}
+            return ModelCard(name, "pose", "heatmap", size, options=stride, skeleton=unnamed(count))
     if len(shapes) == 2 and all(len(shape) == 3 for shape in shapes) and shapes[0][1] == shapes[1][1]:
         (_, count, columns), (_, _, rows) = shapes
         # Files without a card come from exporters that leave the peaks as scores, hence no softmax.
@@ -99,4 +106,6 @@ def _pose(name: str, shapes: list[Shape], size: tuple[int, int]) -> ModelCard | 
 
 
 def _listed(shapes: list[Shape]) -> str:
-    return " and ".join("(" + ", ".join(str(length or "any") for length in shape) + ")" for shape in shapes) or "nothing"
+    return (
+        " and ".join("(" + ", ".join(str(length or "any") for length in shape) + ")" for shape in shapes) or "nothing"
+    )

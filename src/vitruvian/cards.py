@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from ..errors import ModelError
-from ..geometry import PADDING
-from ..skeletons import Skeleton
+from .errors import ModelError
+from .geometry import PADDING
+from .skeletons import Skeleton
 
 METADATA_KEY = "vitruvian"
 

@@ -1,0 +1,38 @@
+# Both commands set up everything they need in .venv; they need python3, pip and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PICTURE ?= docs/images/astronaut.jpg
+SIZE ?= 320
+OUTPUT ?= runs/demo
+
+.PHONY: demo test clean
+
+demo: $(VENV)/.demo
+ifeq ($(and $(DETECTOR),$(POSE)),)
+	@echo "This version ships no weights yet. Give two ONNX files: a person detector (RTMDet, YOLOX) and a pose net, as in"
+	@echo "    make demo DETECTOR=detector.onnx POSE=pose.onnx [PICTURE=photo.jpg] [SIZE=320]"
+	@exit 2
+else
+	$(BIN)/vitruvian predict "$(PICTURE)" --detector "$(DETECTOR)" --pose "$(POSE)" --img-size $(SIZE) \
+		-o "$(OUTPUT)/" --json "$(OUTPUT)/poses.json" --draw-boxes --overwrite
+endif
+
+test: $(VENV)/.test
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+clean:
+	rm -rf $(VENV) runs
+
+$(VENV)/.demo: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@

@@ -1,0 +1,5 @@
+"""`python -m vitruvian` is the console script `vitruvian`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,252 @@
+"""`vitruvian predict`: people in, poses out."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ..errors import InputError
+from .outputs import Outputs
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..media import Frame, Source
+    from ..pipeline import TopDown
+    from ..poses import Poses
+
+WRITER_QUEUE = 8
+
+MODEL, OUTPUT, LOOK, ENGINE = "What finds the people", "What is written", "How it is drawn", "What it runs on"
+
+
+def predict(
+    source: Annotated[
+        str, typer.Argument(help="Image, folder, glob, video, stream URL, camera number, or - for an image on stdin.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="File or folder for what is drawn [runs/predict].", rich_help_panel=OUTPUT),
+    ] = None,
+    json: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Poses as JSON.", rich_help_panel=OUTPUT)
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Poses as CSV, one row a person.", rich_help_panel=OUTPUT),
+    ] = None,
+    coco: Annotated[
+        Path | None,
+        typer.Option("--coco", metavar="FILE", help="Poses in COCO's results format.", rich_help_panel=OUTPUT),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace existing files.", rich_help_panel=OUTPUT)
+    ] = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Show the result in a window (q closes it).", rich_help_panel=OUTPUT)
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="Say nothing unless something is wrong.", rich_help_panel=OUTPUT)
+    ] = False,
+    pose: Annotated[
+        Path | None, typer.Option(metavar="MODEL", help="Pose net, an ONNX file.", rich_help_panel=MODEL)
+    ] = None,
+    detector: Annotated[
+        Path | None, typer.Option(metavar="MODEL", help="Person detector, an ONNX file.", rich_help_panel=MODEL)
+    ] = None,
+    img_size: Annotated[
+        str | None,
+        typer.Option(metavar="N|HxW", help="Detector input in pixels [the file's own, or 640].", rich_help_panel=MODEL),
+    ] = None,
+    score: Annotated[
+        float, typer.Option(min=0, max=1, help="Drop persons detected with a lower score.", rich_help_panel=MODEL)
+    ] = 0.3,
+    iou: Annotated[
+        float, typer.Option(min=0, max=1, help="Drop boxes that overlap a better one more.", rich_help_panel=MODEL)
+    ] = 0.65,
+    max_persons: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Keep the N best persons only.", rich_help_panel=MODEL)
+    ] = None,
+    refine: Annotated[
+        Literal["none", "quarter", "dark"] | None,
+        typer.Option(help="Sub-pixel step for heatmaps [quarter].", rich_help_panel=MODEL),
+    ] = None,
+    track: Annotated[
+        bool, typer.Option("--track", help="Number the persons over time.", rich_help_panel=MODEL)
+    ] = False,
+    recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Take subfolders too.")] = False,
+    no_draw: Annotated[
+        bool, typer.Option("--no-draw", help="Write no pictures and no video.", rich_help_panel=LOOK)
+    ] = False,
+    draw_boxes: Annotated[bool, typer.Option("--draw-boxes", help="Draw boxes too.", rich_help_panel=LOOK)] = False,
+    draw_scores: Annotated[
+        bool, typer.Option("--draw-scores", help="Write each person's score.", rich_help_panel=LOOK)
+    ] = False,
+    draw_names: Annotated[
+        bool, typer.Option("--draw-names", help="Write each keypoint's name.", rich_help_panel=LOOK)
+    ] = False,
+    keypoint_score: Annotated[
+        float, typer.Option(min=0, max=1, help="Draw keypoints from this score on.", rich_help_panel=LOOK)
+    ] = 0.3,
+    runtime: Annotated[
+        Literal["auto", "openvino", "onnxruntime"],
+        typer.Option(help="Engine for both networks.", rich_help_panel=ENGINE),
+    ] = "auto",
+    device: Annotated[
+        str,
+        typer.Option(help="auto, cpu, gpu (openvino), cuda, cuda:1 (onnxruntime) ...", rich_help_panel=ENGINE),
+    ] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="CPU threads [all usable cores].", rich_help_panel=ENGINE)
+    ] = None,
+    precision: Annotated[
+        Literal["fp32", "auto"],
+        typer.Option(help="fp32: the same numbers everywhere; auto: the engine's fastest.", rich_help_panel=ENGINE),
+    ] = "fp32",
+) -> None:
+    """Find every person in SOURCE and the keypoints of each; draw them, and write them as data."""
+    from rich.console import Console
+
+    from ..media import open_source
+    from ..zoo import load
+
+    console = Console(stderr=True, quiet=quiet, highlight=False)
+    opened = open_source(source, recursive=recursive)
+    outputs = Outputs.plan(opened, output, no_draw, json, csv, coco)
+    outputs.check(opened, overwrite)
+    for note in opened.notes:
+        console.print(f"vitruvian: {note}", markup=False)
+    model = load(
+        pose,
+        detector,
+        img_size=_parse_size(img_size),
+        score=score,
+        iou=iou,
+        max_persons=max_persons,
+        refine=refine,
+        runtime=runtime,
+        device=device,
+        threads=threads,
+        precision=precision,
+    )
+    if model.detector is None:
+        raise InputError("no detector: this version ships no default weights, so give an ONNX file (--detector)")
+    style = {"boxes": draw_boxes, "scores": draw_scores, "names": draw_names, "keypoint_score": keypoint_score}
+    tally = _run(model, opened, outputs, track, show, style, console)
+    if not quiet:
+        print(tally.summary(opened, outputs))
+    for problem in tally.problems:
+        print(f"vitruvian: {problem}", file=sys.stderr)
+    if tally.interrupted:
+        raise typer.Exit(130)
+    if tally.problems and opened.kind == "images":
+        raise typer.Exit(InputError.exit_code)
+
+
+@dataclass
+class Tally:
+    """What a run has done so far."""
+
+    frames: int = 0
+    persons: int = 0
+    seconds: float = 0.0
+    interrupted: bool = False
+    problems: list[str] = field(default_factory=list)
+    started: float = field(default_factory=time.perf_counter)
+
+    def summary(self, source: Source, outputs: Outputs) -> str:
+        """The closing line."""
+        noun = "picture" if source.kind == "images" else "frame"
+        counts = ", ".join(
+            f"{count} {noun}{'' if count == 1 else 's'}"
+            for count, noun in ((self.frames, noun), (self.persons, "person"))
+        )
+        rate = self.frames / max(self.seconds, 1e-9)
+        where = f" -> {outputs}" if str(outputs) else ""
+        return f"{'interrupted: ' * self.interrupted}{counts}, {self.seconds:.1f} s, {rate:.1f} frames/s{where}"
+
+
+def _run(
+    model: TopDown, source: Source, outputs: Outputs, track: bool, show: bool, style: dict[str, Any], console: Console
+) -> Tally:
+    from ..media import Background, Window
+
+    tally = Tally()
+    with ExitStack() as stack:
+        sinks = []
+        for sink in outputs.open(source, model.pose.skeleton, style):
+            sinks.append(sink)
+            stack.callback(sink.close)
+
+        def write(frame: Frame, poses: Poses) -> None:
+            for sink in sinks:
+                sink.write(frame, poses)
+
+        writer = Background(write, WRITER_QUEUE)
+        stack.callback(writer.close)
+        window = Window(f"vitruvian: {source.name}") if show else None
+        if window is not None:
+            stack.callback(window.close)
+        try:
+            advance = stack.enter_context(_progress(source, console))
+            with closing(model.frames(source, track)) as frames:
+                for frame, poses in frames:
+                    writer.submit(frame, poses)
+                    tally.frames += 1
+                    tally.persons += len(poses)
+                    advance()
+                    if window is not None:
+                        window.show(poses.draw(frame.image, **style))
+                        if window.closed:
+                            break
+            if window is not None and source.kind == "images":
+                window.wait()
+        except KeyboardInterrupt:
+            tally.interrupted = True
+    tally.seconds = time.perf_counter() - tally.started
+    tally.problems += source.problems + [problem for sink in sinks for problem in sink.problems]
+    return tally
+
+
+@contextmanager
+def _progress(source: Source, console: Console) -> Iterator[Callable[[], None]]:
+    """A progress bar on a terminal for what has more than one picture; gives the function that moves it on."""
+    from rich import progress
+
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("{task.fields[rate]:.1f} frames/s"),
+        progress.TimeRemainingColumn(),
+    )
+    hidden = console.quiet or not console.is_terminal or source.length == 1
+    with progress.Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+        task = bar.add_task(source.name, total=source.length, rate=0.0)
+
+        def advance() -> None:
+            bar.advance(task)
+            elapsed = bar.tasks[0].elapsed or 0.0
+            bar.update(task, rate=bar.tasks[0].completed / elapsed if elapsed else 0.0)
+
+        yield advance
+
+
+def _parse_size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    try:
+        lengths = [int(length) for length in text.lower().split("x")]
+        height, width = lengths * 2 if len(lengths) == 1 else lengths
+    except ValueError:
+        raise InputError(
+            f"--img-size {text}: give one number, or HEIGHTxWIDTH, in pixels, such as 640 or 384x640"
+        ) from None
+    return height, width

@@ -1,0 +1,88 @@
+"""What every source gives: frames, the facts of a video, and the shape that all sources share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.uint8]
+"""RGB picture: uint8 (H, W, 3), C-contiguous."""
+
+Kind = Literal["images", "video", "live"]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture of a source.
+
+    Attributes:
+        image: RGB uint8 (H, W, 3), C-contiguous, upright.
+        source: the path as it was given, the URL, or ``"camera 0"``.
+        index: position in its source, from 0.
+        time: seconds from the start of the video; None for pictures.
+        pts: presentation time in units of ``VideoInfo.time_base``; None for pictures.
+    """
+
+    image: Image
+    source: str
+    index: int
+    time: float | None = None
+    pts: int | None = None
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """The facts of a video.
+
+    Attributes:
+        width: pixels, as shown (after rotation).
+        height: pixels, as shown (after rotation).
+        fps: average frames per second, above 0.
+        time_base: seconds per unit of ``Frame.pts``.
+        frame_count: frames to expect; None when nobody knows (a live stream).
+        duration: seconds; None when nobody knows.
+        has_audio: whether there is an audio stream.
+    """
+
+    width: int
+    height: int
+    fps: Fraction
+    time_base: Fraction
+    frame_count: int | None = None
+    duration: float | None = None
+    has_audio: bool = False
+
+
+class Source(Protocol):
+    """Anything that frames can be read from.
+
+    Attributes:
+        name: what messages call it.
+        kind: pictures, a video with an end, or a stream without one.
+        length: items to expect, for a progress bar; None when unknown.
+        info: size and timing of a video or a live source; None for pictures.
+        problems: what went wrong while iterating without ending it, each message naming its file.
+        notes: what a user may want to know and isn't wrong.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> Kind: ...
+    @property
+    def length(self) -> int | None: ...
+    @property
+    def info(self) -> VideoInfo | None: ...
+    @property
+    def problems(self) -> list[str]: ...
+    @property
+    def notes(self) -> list[str]: ...
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Start over from the first frame; closing the returned generator releases everything it holds."""
+        ...

@@ -1,0 +1,177 @@
+"""Work on another thread, in order and bounded: reading ahead, and writing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+from ..errors import InputError
+
+T = TypeVar("T")
+
+# Waits are cut into pieces because an untimed wait can't be interrupted by Ctrl-C on every platform.
+_WAIT = 0.2
+# A source that is stuck in a network read can't be stopped; its thread is a daemon and is left behind after this long.
+_JOIN = 2.0
+
+
+class _End:
+    """The producer's last word: it ran out, or failed with ``error``."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+
+
+class _Producer(Generic[T]):
+    def __init__(self, iterable: Iterable[T], depth: int) -> None:
+        self.iterable = iterable
+        self.slots = threading.Semaphore(depth)
+        self.items: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(target=self._run, name="vitruvian-prefetch", daemon=True)
+
+    def _run(self) -> None:
+        end = _End()
+        try:
+            iterator = iter(self.iterable)
+            try:
+                self._pump(iterator)
+            finally:
+                if isinstance(iterator, Generator):
+                    iterator.close()
+        except BaseException as error:
+            end = _End(error)
+        self.items.put(end)
+
+    def _pump(self, iterator: Iterator[T]) -> None:
+        while True:
+            # The slot is taken before the item is made, so that no more than `depth` items ever wait.
+            self.slots.acquire()
+            if self.stopped.is_set():
+                return
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+            self.items.put(item)
+
+    def stop(self) -> None:
+        self.stopped.set()
+        self.slots.release()
+        if self.thread is not threading.current_thread():
+            self.thread.join(_JOIN)
+
+
+def prefetch(iterable: Iterable[T], depth: int) -> Generator[T, None, None]:
+    """Run ``iterable`` in a daemon thread and yield its items in order, at most ``depth`` (from 1) made ahead.
+
+    The thread starts with the first item asked for. An exception of the iterable is raised here, after the items that
+    came before it. Closing the returned generator stops the thread and closes the iterable's generator.
+
+    Raises:
+        InputError: ``depth`` is below 1.
+    """
+    if depth < 1:
+        raise InputError(f"prefetch depth is {depth}; give 1 or more")
+    return _consume(_Producer(iterable, depth))
+
+
+def _consume(producer: _Producer[T]) -> Generator[T, None, None]:
+    producer.thread.start()
+    try:
+        while True:
+            try:
+                item = producer.items.get(timeout=_WAIT)
+            except queue.Empty:
+                continue
+            if isinstance(item, _End):
+                if item.error is not None:
+                    raise item.error
+                return
+            producer.slots.release()
+            yield item
+    finally:
+        producer.stop()
+
+
+class Background:
+    """Run ``function(*args)`` for every `submit`, in order, on one daemon thread.
+
+    Use it as a context manager or `close` it: calls that still wait are lost when the program ends before.
+    """
+
+    def __init__(self, function: Callable[..., object], depth: int = 4) -> None:
+        """
+        Args:
+            function: what to run; its result is dropped.
+            depth: calls that may wait, from 1; a further `submit` blocks.
+
+        Raises:
+            InputError: ``depth`` is below 1.
+        """
+        if depth < 1:
+            raise InputError(f"background depth is {depth}; give 1 or more")
+        self._function = function
+        self._calls: queue.Queue[tuple[Any, ...] | None] = queue.Queue(depth)
+        self._error: BaseException | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="vitruvian-background", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while (args := self._calls.get()) is not None:
+            # After a failure the queue is emptied without running, so that nobody blocks on a full one.
+            if self._error is None:
+                try:
+                    self._function(*args)
+                except BaseException as error:
+                    self._error = error
+            # Or the last call's frame would be kept alive while waiting for the next.
+            del args
+
+    def _put(self, call: tuple[Any, ...] | None) -> None:
+        while True:
+            with contextlib.suppress(queue.Full):
+                self._calls.put(call, timeout=_WAIT)
+                return
+
+    def submit(self, *args: Any) -> None:
+        """Queue one call; blocks while the queue is full.
+
+        Raises:
+            InputError: after `close`.
+            BaseException: what an earlier call raised; the calls after it are not run.
+        """
+        if self._closed:
+            raise InputError("submit after close: the background thread has ended")
+        if self._error is not None:
+            raise self._error
+        self._put(args)
+
+    def close(self) -> None:
+        """Wait until every call has run, end the thread, and raise what a call raised. A second close does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        self._put(None)
+        while self._thread.is_alive():
+            self._thread.join(_WAIT)
+        if self._error is not None:
+            raise self._error
+
+    def __enter__(self) -> Background:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+            return
+        # The body's own error is the one to tell.
+        with contextlib.suppress(Exception):
+            self.close()

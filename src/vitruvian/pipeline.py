@@ -1,0 +1,192 @@
+"""The flow: picture -> detect -> crop -> network -> decode -> poses."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from .errors import InputError
+from .geometry import crop, crop_affines, to_image, to_tensor
+from .media import Frame, Source, as_rgb, open_source, prefetch, read_image
+from .poses import Boxes, Poses
+from .skeletons import COCO17, Skeleton
+from .tracking import Tracker
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+    from PIL.Image import Image
+
+    from .cards import ModelCard
+    from .codecs import Codec
+    from .detectors import Detector
+    from .runtimes import Runtime
+
+    Picture = str | os.PathLike[str] | NDArray[np.uint8] | Image
+
+logger = logging.getLogger("vitruvian")
+
+# Crops that go through a network at once: memory stays bounded however many persons a picture has.
+CROPS_AT_ONCE = 32
+# Pictures of a file or a folder that go through the detector at once.
+FRAMES_AT_ONCE = 4
+
+
+class PoseEstimator:
+    """Keypoints of persons whose boxes are known.
+
+    Args:
+        card: what the network takes.
+        runtime: the network.
+        codec: how its outputs are read.
+    """
+
+    def __init__(self, card: ModelCard, runtime: Runtime, codec: Codec) -> None:
+        self.card = card
+        self.runtime = runtime
+        self.codec = codec
+        self.skeleton: Skeleton = card.skeleton or COCO17
+
+    def __call__(self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Boxes]) -> list[Poses]:
+        """Poses of the boxed persons of each RGB uint8 picture (H, W, 3); persons of all pictures share batches."""
+        counts = [len(found) for found in boxes]
+        count = len(self.skeleton)
+        keypoints = np.zeros((sum(counts), count, 2), np.float32)
+        scores = np.zeros((sum(counts), count), np.float32)
+        done = 0
+        for crops, affines in self._batches(images, boxes):
+            outputs = self.runtime(to_tensor(crops, self.card.mean, self.card.std, self.card.bgr))
+            points, sure = self.codec.decode(outputs)
+            part = slice(done, done + len(crops))
+            keypoints[part], scores[part] = to_image(points, affines), sure
+            done = part.stop
+        ends = list(itertools.accumulate(counts))
+        return [
+            Poses(
+                found.xyxy,
+                found.scores,
+                keypoints[end - len(found) : end],
+                scores[end - len(found) : end],
+                self.skeleton,
+            )
+            for found, end in zip(boxes, ends, strict=True)
+        ]
+
+    def _batches(
+        self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Boxes]
+    ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float64]]]:
+        """Crops and their affines, `CROPS_AT_ONCE` at a time, across the pictures."""
+        size = self.card.input_size
+        affines = [crop_affines(found.xyxy, size, self.card.padding) for found in boxes]
+        persons = [
+            (image, rows[i : i + 1]) for image, rows in zip(images, affines, strict=True) for i in range(len(rows))
+        ]
+        for start in range(0, len(persons), CROPS_AT_ONCE):
+            batch = persons[start : start + CROPS_AT_ONCE]
+            crops = np.concatenate([crop(image, affine, size) for image, affine in batch])
+            yield crops, np.concatenate([affine for _, affine in batch])
+
+
+class TopDown:
+    """Finds every person of a picture and the keypoints of each.
+
+    Args:
+        pose: the pose net.
+        detector: finds the persons; None if every call brings its boxes.
+    """
+
+    def __init__(self, pose: PoseEstimator, detector: Detector | None = None) -> None:
+        self.pose = pose
+        self.detector = detector
+
+    @overload
+    def __call__(self, image: Picture, boxes: ArrayLike | None = None) -> Poses: ...
+    @overload
+    def __call__(
+        self, image: list[Picture] | tuple[Picture, ...], boxes: Sequence[ArrayLike] | None = None
+    ) -> list[Poses]: ...
+    def __call__(self, image: Any, boxes: Any = None) -> Poses | list[Poses]:
+        """Poses of one picture, or of a list of pictures as one batch.
+
+        Args:
+            image: a path, an RGB uint8 array (H, W, 3), a PIL image; or a list of these.
+            boxes: persons as (N, 4) xyxy in pixels, instead of the detector's; for a list of pictures, a list of them.
+
+        Raises:
+            InputError: a picture that can't be read, or boxes that are none.
+        """
+        if not isinstance(image, (list, tuple)):
+            return self._poses([_picture(image)], None if boxes is None else [boxes])[0]
+        return self._poses([_picture(item) for item in image], boxes)
+
+    def _poses(self, images: list[NDArray[np.uint8]], boxes: Sequence[ArrayLike] | None) -> list[Poses]:
+        if boxes is not None:
+            if len(boxes) != len(images):
+                raise InputError(f"{len(images)} pictures need as many sets of boxes, not {len(boxes)}")
+            return self.pose(images, [Boxes.given(item) for item in boxes])
+        return self.pose(images, self._find(images))
+
+    def _find(self, images: list[NDArray[np.uint8]]) -> list[Boxes]:
+        if self.detector is None:
+            raise InputError("without a detector every call needs its boxes: load one (detector=) or give boxes=")
+        return self.detector(images)
+
+    def stream(
+        self, source: str | Path | int, track: bool = False, recursive: bool = False
+    ) -> Iterator[tuple[NDArray[np.uint8], Poses]]:
+        """Pictures and poses of a source, one by one, in constant memory; decoding runs ahead in a thread.
+
+        Args:
+            source: an image, a folder, a glob, a video, a stream's URL, or the number of a camera.
+            track: number the persons so that one keeps its number over time (`Poses.track_ids`).
+            recursive: take a folder's subfolders too.
+
+        Yields:
+            The picture, RGB uint8 (H, W, 3), and its Poses. Files that can't be read are logged and passed over.
+
+        Raises:
+            InputError: nothing of the source can be read.
+        """
+        opened = open_source(source, recursive=recursive)
+        with closing(self.frames(opened, track)) as frames:
+            for frame, poses in frames:
+                yield frame.image, poses
+        for problem in opened.problems:
+            logger.warning(problem)
+
+    def frames(self, source: Source, track: bool = False) -> Generator[tuple[Frame, Poses], None, None]:
+        """Like `stream`, from an opened source, with each picture's name and time; problems stay in the source."""
+        tracker = Tracker() if track else None
+        # What is live must not lag: nothing waits for a batch to fill, and little is read ahead.
+        at_once, depth = (1, 1) if source.kind == "live" else (FRAMES_AT_ONCE, 2 * FRAMES_AT_ONCE)
+        with (
+            closing(prefetch(source, depth)) as ahead,
+            closing(prefetch(self._detected(_batched(ahead, at_once)), 1)) as detected,
+        ):
+            for batch, boxes in detected:
+                for frame, poses in zip(batch, self.pose([frame.image for frame in batch], boxes), strict=True):
+                    if tracker is not None:
+                        poses = replace(poses, track_ids=tracker.update(poses))
+                    yield frame, poses
+
+    def _detected(self, batches: Iterable[list[Frame]]) -> Iterator[tuple[list[Frame], list[Boxes]]]:
+        for batch in batches:
+            yield batch, self._find([frame.image for frame in batch])
+
+
+def _picture(image: Picture) -> NDArray[np.uint8]:
+    return read_image(image) if isinstance(image, (str, os.PathLike)) else as_rgb(image)
+
+
+def _batched(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
+    """Lists of `size` frames, the last one shorter."""
+    iterator = iter(frames)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch

@@ -1,0 +1,108 @@
+"""Heatmaps against the HRNet authors' formulas, and DARK against a distribution whose centre is known."""
+
+import cv2
+import numpy as np
+import pytest
+
+from vitruvian import ModelError
+from vitruvian.codecs import Heatmap
+
+SIZE = (256, 192)
+
+
+def gaussian(x: float, y: float, sigma: float = 2.0, grid: tuple[int, int] = (64, 48)) -> np.ndarray:
+    rows, columns = np.mgrid[: grid[0], : grid[1]]
+    return np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * sigma**2)).astype(np.float32)
+
+
+def test_encode_puts_a_unit_gaussian_on_the_nearest_cell() -> None:
+    maps, weights = Heatmap(SIZE).encode(np.array([[[101.0, 57.0]]]), np.ones((1, 1)))
+    # 101 / 4 = 25.25 and 57 / 4 = 14.25: the nearest cells are 25 and 14.
+    expected = gaussian(25, 14)
+    rows, columns = np.mgrid[:64, :48]
+    expected[(abs(columns - 25) > 6) | (abs(rows - 14) > 6)] = 0
+    assert maps[0, 0] == pytest.approx(expected, abs=1e-6)
+    assert weights.tolist() == [[1]]
+
+
+def test_encode_weights_by_visibility_and_by_what_still_shows() -> None:
+    # A blob of radius 6 cells around cell -6 still shows its rim; around cell -7 nothing is left.
+    points = np.array([[[-24.0, 80], [-28.0, 80], [50, 50], [np.nan, 3]]])
+    maps, weights = Heatmap(SIZE).encode(points, np.array([[1, 1, 0, 0]]))
+    assert weights.tolist() == [[1, 0, 0, 0]]
+    assert maps[0, 0].max() == pytest.approx(np.exp(-36 / 8))
+    assert not maps[0, 1:].any()
+
+
+def test_quarter_shift_goes_towards_the_higher_neighbour() -> None:
+    maps = np.stack([gaussian(20.2, 30.4), gaussian(19.8, 29.6)])[None]
+    points, scores = Heatmap(SIZE).decode(maps)
+    assert points[0].tolist() == [[81, 121], [79, 119]]
+    assert scores[0] == pytest.approx(maps.max(axis=(2, 3))[0])
+
+
+@pytest.mark.parametrize(("x", "shifted"), [(0, False), (1, False), (2, True), (46, True), (47, False)])
+def test_quarter_shift_spares_the_borders_as_published(x: int, shifted: bool) -> None:
+    maps = np.zeros((1, 1, 64, 48), np.float32)
+    maps[0, 0, 30, x] = 1
+    if x < 47:
+        maps[0, 0, 30, x + 1] = 0.5
+    points, _ = Heatmap(SIZE).decode(maps)
+    assert points[0, 0, 0] == 4 * (x + 0.25 * shifted)
+
+
+@pytest.mark.parametrize(("x", "y"), [(20.3, 30.4), (5.9, 9.1), (40.49, 50.5), (24.0, 32.0)])
+def test_dark_finds_the_centre_of_a_gaussian(x: float, y: float) -> None:
+    # The smoothed map is a Gaussian too, whose logarithm is a parabola: one Newton step is exact.
+    points, _ = Heatmap(SIZE, refine="dark").decode(gaussian(x, y)[None, None])
+    assert points[0, 0] == pytest.approx([4 * x, 4 * y], abs=0.02)
+
+
+def test_dark_equals_the_paper_step_by_step_on_noisy_maps() -> None:
+    random = np.random.default_rng(3)
+    maps = np.stack([gaussian(*random.uniform(8, 38, 2)) for _ in range(50)])
+    maps += random.uniform(0, 0.05, maps.shape).astype(np.float32)
+    points, _ = Heatmap(SIZE, refine="dark").decode(maps[None])
+    for heatmap, point in zip(maps, points[0], strict=True):
+        y, x = np.unravel_index(heatmap.argmax(), heatmap.shape)
+        log = np.log(np.maximum(cv2.GaussianBlur(heatmap, (11, 11), 0, borderType=cv2.BORDER_CONSTANT), 1e-10))
+        first = np.array([log[y, x + 1] - log[y, x - 1], log[y + 1, x] - log[y - 1, x]]) / 2
+        xx = (log[y, x + 2] - 2 * log[y, x] + log[y, x - 2]) / 4
+        yy = (log[y + 2, x] - 2 * log[y, x] + log[y - 2, x]) / 4
+        xy = (log[y + 1, x + 1] - log[y - 1, x + 1] - log[y + 1, x - 1] + log[y - 1, x - 1]) / 4
+        step = -np.linalg.solve([[xx, xy], [xy, yy]], first)
+        assert point == pytest.approx(4 * (np.array([x, y]) + step), abs=0.02)
+
+
+@pytest.mark.parametrize("refine", ["none", "quarter", "dark"])
+def test_decode_inverts_encode_to_half_a_cell(refine: str) -> None:
+    codec = Heatmap(SIZE, refine=refine)
+    truth = np.random.default_rng(0).uniform([12, 12], [180, 244], (5, 17, 2)).astype(np.float32)
+    points, scores = codec.decode(codec.encode(truth, np.ones((5, 17)))[0])
+    assert np.abs(points - truth).max() <= 2 + 1e-3
+    assert scores == pytest.approx(1)
+
+
+@pytest.mark.parametrize("refine", ["none", "quarter", "dark"])
+def test_empty_and_broken_maps_score_nothing(refine: str) -> None:
+    maps = np.zeros((1, 3, 64, 48), np.float32)
+    maps[0, 1] = np.nan
+    maps[0, 2] = -1
+    points, scores = Heatmap(SIZE, refine=refine).decode(maps)
+    assert not scores.any()
+    assert np.isfinite(points).all()
+    assert not points.any()
+
+
+def test_no_person_and_other_strides() -> None:
+    points, scores = Heatmap(SIZE).decode((np.zeros((0, 5, 64, 48), np.float32),))
+    assert points.shape == (0, 5, 2)
+    assert scores.shape == (0, 5)
+    codec = Heatmap((64, 64), stride=2, refine="none")
+    truth = np.array([[[10.0, 20.0]]], np.float32)
+    assert codec.decode(codec.encode(truth, np.ones((1, 1)))[0])[0].tolist() == truth.tolist()
+
+
+def test_an_unknown_refinement_is_refused() -> None:
+    with pytest.raises(ModelError, match="refine"):
+        Heatmap(SIZE, refine="half")

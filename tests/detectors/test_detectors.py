@@ -1,0 +1,89 @@
+"""Detectors: decoding by hand, selection by its rules, and the real networks on a real picture."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vitruvian.detectors import rtmdet, yolox
+from vitruvian.media import read_image
+from vitruvian.tracking import box_iou
+from vitruvian.zoo import load_detector
+
+BLANK = np.zeros((320, 640, 3), np.uint8)
+
+
+def rtmdet_file(make_onnx, rows: list[list[float]], labels: list[int]) -> Path:
+    outputs = {"dets": np.array(rows, np.float32).reshape(-1, 5), "labels": np.array(labels, np.int64)}
+    return make_onnx(outputs, input_shape=("N", 3, "H", "W"))
+
+
+def test_yolox_decodes_a_cell_by_the_paper() -> None:
+    raw = np.zeros((1, 84, 7), np.float32)
+    # 64x64 has 8x8 cells of stride 8, then 4x4 of stride 16, then 2x2 of stride 32. Cell 64 + 4 * 1 + 2 is stride 16,
+    # column 2, row 1.
+    raw[0, 70] = [0.25, 0.5, np.log(2), np.log(3), 0.5, 0.8, 0.1]
+    boxes, scores = yolox.decode([raw], (64, 64), 0)[0]
+    centre, size = np.array([2.25 * 16, 1.5 * 16]), np.array([32, 48])
+    assert boxes[70] == pytest.approx([*(centre - size / 2), *(centre + size / 2)], rel=1e-5)
+    assert scores[70] == pytest.approx(0.4)
+    assert yolox.decode([raw], (64, 64), 1)[0][1][70] == pytest.approx(0.05)
+
+
+def test_rtmdet_keeps_the_person_class() -> None:
+    dets = np.array([[[1, 2, 3, 4, 0.9], [5, 6, 7, 8, 0.8]]], np.float32)
+    boxes, scores = rtmdet.decode([dets, np.array([[1, 0]])], (64, 64), 0)[0]
+    assert boxes.tolist() == [[5, 6, 7, 8]]
+    assert scores == pytest.approx([0.8])
+
+
+def test_boxes_come_back_in_pixels_of_the_picture(make_onnx) -> None:
+    detector = load_detector(rtmdet_file(make_onnx, [[16, 16, 32, 80, 0.9]], [0]), 320)
+    boxes = detector([BLANK])[0]  # 640 wide onto 320: two picture pixels a pixel
+    assert boxes.xyxy.tolist() == [[32, 32, 64, 160]]
+    assert boxes.scores == pytest.approx([0.9])
+
+
+def test_selection_by_score_overlap_and_number(make_onnx) -> None:
+    rows = [
+        [10, 10, 50, 90, 0.6],
+        [12, 10, 50, 90, 0.9],  # overlaps the first by 38 * 80 / (40 * 80) = 0.95
+        [100, 10, 140, 90, 0.7],
+        [200, 10, 240, 90, 0.2],
+        [300, 10, 300, 90, 0.95],  # no width
+        [float("nan"), 0, 1, 1, 0.9],
+        [200, 10, 240, 90, 0.99],  # no person
+    ]
+    file = rtmdet_file(make_onnx, rows, [0, 0, 0, 0, 0, 0, 1])
+    assert load_detector(file, 320)([BLANK])[0].scores == pytest.approx([0.9, 0.7])
+    assert load_detector(file, 320, iou=0.96)([BLANK])[0].scores == pytest.approx([0.9, 0.7, 0.6])
+    assert load_detector(file, 320, score=0.1)([BLANK])[0].scores == pytest.approx([0.9, 0.7, 0.2])
+    assert load_detector(file, 320, max_persons=1)([BLANK])[0].scores == pytest.approx([0.9])
+
+
+def test_boxes_end_at_the_picture_and_none_is_fine(make_onnx) -> None:
+    file = rtmdet_file(make_onnx, [[-20, -20, 400, 400, 0.9], [0, 200, 50, 300, 0.9]], [0, 0])
+    assert load_detector(file, 320)([BLANK])[0].xyxy.tolist() == [[0, 0, 640, 320]]  # the second lies in the grey
+    nobody = load_detector(rtmdet_file(make_onnx, [], []), 320)([BLANK, BLANK])
+    assert [len(boxes) for boxes in nobody] == [0, 0]
+    assert nobody[0].xyxy.shape == (0, 4)
+
+
+@pytest.mark.parametrize(("name", "size"), [("rtmdet_nano_person.onnx", 640), ("yolox_nano.onnx", None)])
+@pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
+def test_real_detectors_find_the_annotated_persons(shared: Path, name: str, size: int | None, runtime: str) -> None:
+    folder = shared / "data/coco_mini/val"
+    truth = json.loads((folder / "person_keypoints.json").read_text())
+    detector = load_detector(shared / "models" / name, size, runtime=runtime)
+    found, large = 0, 0
+    for picture in truth["images"][:24]:
+        boxes = detector([read_image(folder / "images" / picture["file_name"])])[0]
+        persons = [a for a in truth["annotations"] if a["image_id"] == picture["id"] and not a["iscrowd"]]
+        corners = np.array([a["bbox"] for a in persons if a["area"] > 96**2], np.float32).reshape(-1, 4)
+        corners[:, 2:] += corners[:, :2]
+        large += len(corners)
+        if len(corners) and len(boxes):
+            found += int((box_iou(corners, boxes.xyxy).max(axis=1) > 0.5).sum())
+    assert large > 20
+    assert found / large > 0.8

@@ -1,0 +1,138 @@
+"""Videos made on the spot with PyAV, whose every frame, time and sample is known."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+RATE = 48_000
+
+
+def numbered_frames(count: int, height: int = 48, width: int = 64) -> list[np.ndarray]:
+    """Frame i shows i (below 256) as eight black or white stripes, the lowest bit at the left."""
+    stripes = np.arange(width) * 8 // width
+    rows = [((i >> stripes) & 1).astype(np.uint8) * 255 for i in range(count)]
+    return [np.ascontiguousarray(np.broadcast_to(row[None, :, None], (height, width, 3))) for row in rows]
+
+
+def number(image: np.ndarray) -> int:
+    """What `numbered_frames` wrote into a picture."""
+    stripes = np.array_split(image.mean(axis=(0, 2)), 8)
+    return sum((float(stripe.mean()) > 128) << bit for bit, stripe in enumerate(stripes))
+
+
+def make_video(
+    path: Path,
+    images: Sequence[np.ndarray],
+    pts: Sequence[int] | None = None,
+    *,
+    time_base: Fraction = Fraction(1, 30),
+    fps: int = 30,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    audio: str | None = None,
+    audio_start: float = 0.0,
+    sound: np.ndarray | None = None,
+    options: dict[str, str] | None = None,
+    gop: int = 12,
+    format: str | None = None,
+) -> Path:
+    """Write a video; with `audio` (a codec), mono `sound` (a 440 Hz tone by default) that begins at `audio_start`."""
+    with av.open(str(path), "w", format=format, container_options=options or {}) as out:
+        stream = out.add_stream(codec, rate=fps, options={"crf": "10"} if codec == "libx264" else {})
+        stream.height, stream.width = images[0].shape[:2]
+        stream.pix_fmt = pix_fmt
+        stream.codec_context.time_base = time_base
+        stream.codec_context.gop_size = gop
+        track = _add_audio(out, audio) if audio else None
+        sound = tone(440, len(images) / fps) if sound is None else sound
+        done = 0
+        for i, image in enumerate(images):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pix_fmt)
+            frame.pts, frame.time_base = (pts[i] if pts else i), time_base
+            out.mux(stream.encode(frame))
+            while track and done < min(len(sound), RATE * (i + 1) // fps):
+                done = _put_audio(out, track, sound, done, audio_start)
+        while track and done < len(sound):
+            done = _put_audio(out, track, sound, done, audio_start)
+        out.mux(stream.encode(None))
+        if track:
+            out.mux(track.encode(None))
+    return path
+
+
+def tone(hertz: float, seconds: float) -> np.ndarray:
+    """A sine of half amplitude: float32 (samples,) at RATE."""
+    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * RATE)) / RATE)).astype(np.float32)
+
+
+def _add_audio(out, codec):
+    track = out.add_stream(codec, rate=RATE)
+    track.codec_context.layout = "mono"
+    if codec == "pcm_s16le":
+        track.codec_context.format = "s16"
+    return track
+
+
+def _put_audio(out, track, sound, done, start):
+    chunk = sound[done : done + 1024]
+    if track.codec_context.format.name.startswith("s16"):
+        data, kind = (chunk * 32767).astype(np.int16), track.codec_context.format.name
+    else:
+        data, kind = chunk, "fltp"
+    frame = av.AudioFrame.from_ndarray(data[None], format=kind, layout="mono")
+    frame.sample_rate, frame.pts, frame.time_base = RATE, done + round(start * RATE), Fraction(1, RATE)
+    out.mux(track.encode(frame))
+    return done + len(chunk)
+
+
+def frame_times(path: Path) -> list[float]:
+    """Seconds of every frame, by PyAV alone."""
+    with av.open(str(path)) as container:
+        return [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]
+
+
+def sound_of(path: Path) -> tuple[np.ndarray, float]:
+    """All samples of the first audio stream, mono float, and the time in seconds of the first."""
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
+        parts, start = [], None
+        for packet in container.demux(stream):
+            # Damaged packets are a gap, as for any player.
+            with contextlib.suppress(av.FFmpegError):
+                for frame in packet.decode():
+                    start = float(frame.pts * frame.time_base) if start is None else start
+                    parts += [out.to_ndarray().ravel() for out in resampler.resample(frame)]
+        parts += [out.to_ndarray().ravel() for out in resampler.resample(None)]
+    return np.concatenate(parts), start or 0.0
+
+
+def pitch(samples: np.ndarray) -> float:
+    """The strongest frequency, in Hz."""
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    return float(np.fft.rfftfreq(len(samples), 1 / RATE)[spectrum.argmax()])
+
+
+def codecs_of(path: Path) -> list[str]:
+    """The codecs of the streams, in order."""
+    with av.open(str(path)) as container:
+        return [stream.codec_context.name.removesuffix("float") for stream in container.streams]
+
+
+def boxes_of(data: bytes) -> list[tuple[str, int, int]]:
+    """Top-level boxes of an mp4: name, offset, size (ISO 14496-12)."""
+    found, at = [], 0
+    while at + 8 <= len(data):
+        size, name = struct.unpack(">I4s", data[at : at + 8])
+        found.append((name.decode("latin1"), at, size))
+        if size < 8:
+            break
+        at += size
+    return found

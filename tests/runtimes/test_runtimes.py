@@ -1,0 +1,103 @@
+"""Engines agree with each other and with torch, whatever the batch."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vitruvian import InputError, ModelError
+from vitruvian.runtimes import RUNTIMES, open_runtime, usable_cores
+
+ENGINES = list(RUNTIMES)
+torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
+
+
+@pytest.fixture(scope="module")
+def network() -> "torch.nn.Module":
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, stride=2), torch.nn.ReLU(), torch.nn.Conv2d(8, 4, 3)).eval()
+
+
+def export(network: "torch.nn.Module", path: Path, batch: int | None) -> Path:
+    axes = None if batch else {"input": {0: "N"}, "output": {0: "N"}}
+    example = torch.zeros(batch or 1, 3, 32, 48)
+    torch.onnx.export(
+        network, (example,), path, input_names=["input"], output_names=["output"], dynamic_axes=axes, dynamo=False
+    )
+    return path
+
+
+@pytest.mark.filterwarnings("default")  # the exporter's own deprecation notes
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("batch", [None, 1, 4])
+def test_any_number_of_samples_through_any_batch_size(network, tmp_path: Path, engine: str, batch: int | None) -> None:
+    runtime = open_runtime(export(network, tmp_path / "n.onnx", batch), engine, threads=2)
+    assert runtime.inputs[0].shape == (batch, 3, 32, 48)
+    samples = np.random.default_rng(0).normal(size=(7, 3, 32, 48)).astype(np.float32)
+    expected = network(torch.from_numpy(samples)).detach().numpy()
+    for count in (1, 4, 7):
+        (output,) = runtime(samples[:count])
+        assert output.shape == (count, 4, 13, 21)
+        assert output == pytest.approx(expected[:count], abs=1e-4)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_graph_that_breaks_its_promise_of_any_batch_runs_one_by_one(shared: Path, engine: str) -> None:
+    # This file declares a free batch, but its NMS only works for one picture.
+    runtime = open_runtime(shared / "models/rtmdet_nano_person.onnx", engine)
+    pictures = np.random.default_rng(0).normal(size=(3, 3, 320, 320)).astype(np.float32)
+    one_by_one = [runtime(pictures[i : i + 1]) for i in range(3)]
+    dets, labels = runtime(pictures)
+    assert dets.shape[0] == labels.shape[0] == 3
+    for index, (own_dets, _) in enumerate(one_by_one):
+        assert dets[index] == pytest.approx(own_dets[0], abs=1e-3)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_metadata_of_the_file_is_read(make_onnx, engine: str) -> None:
+    file = make_onnx({"output": np.ones(3, np.float32)}, metadata={"vitruvian": '{"a": "ü"}', "author": "me"})
+    assert dict(open_runtime(file, engine).metadata) == {"vitruvian": '{"a": "ü"}', "author": "me"}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x07garbage" * 100])
+def test_what_is_no_onnx_is_refused_by_name(tmp_path: Path, engine: str, content: bytes, capfd) -> None:
+    file = tmp_path / "broken.onnx"
+    file.write_bytes(content)
+    with pytest.raises(ModelError, match=r"broken\.onnx"):
+        open_runtime(file, engine)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"runtime": "tflite"}, "auto, openvino, onnxruntime"),
+        ({"precision": "int3"}, "fp32, auto"),
+        ({"threads": 0}, "at least 1"),
+        ({"device": "quantum"}, "quantum"),
+        ({"device": "cuda", "runtime": "openvino"}, "cuda"),
+        ({"device": "gpu", "runtime": "onnxruntime"}, "gpu"),
+    ],
+)
+def test_bad_arguments_say_what_is_possible(make_onnx, arguments: dict, words: str) -> None:
+    file = make_onnx({"output": np.ones(3, np.float32)})
+    with pytest.raises(InputError, match=words):
+        open_runtime(file, **arguments)
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(ModelError, match=r"nowhere\.onnx"):
+        open_runtime("nowhere.onnx")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_failing_network_is_named_and_the_next_call_works(make_onnx, engine: str) -> None:
+    runtime = open_runtime(make_onnx({"output": np.ones(3, np.float32)}), engine)
+    with pytest.raises(ModelError, match=r"model\.onnx"):
+        runtime(np.zeros((1, 3, 10, 10), np.float32))
+    assert runtime(np.zeros((2, 3, 256, 192), np.float32))[0].tolist() == [[1, 1, 1]] * 2
+
+
+def test_cores_are_at_least_one() -> None:
+    assert usable_cores() >= 1
