@@ -37,4 +37,4 @@ def _pose(spec: PoseSpec, num_keypoints: int) -> nn.Module:
     if spec.head == "simdr":
         return SimDRHRNet(spec.input_size, spec.bins, num_keypoints, spec.width, attention)
     backbone = ResNet50(spec.width) if spec.backbone == "resnet50" else HRNet(spec.width, attention)
-    return RLEPose(backbone, num_keypoints)
+    return RLEPose(backbone, num_keypoints, spec.feature_norm)

@@ -60,7 +60,7 @@ class FeatureLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs) to (N, outputs)."""
-        return self.linear(functional.normalize(x, dim=1) if self.normalise else x)  # type: ignore[no-any-return]
+        return self.linear(functional.normalize(x, dim=1) if self.normalise else x)
 
 
 class RLEPose(nn.Module):
@@ -73,13 +73,14 @@ class RLEPose(nn.Module):
     Args:
         backbone: gives the feature maps.
         num_keypoints: K.
+        feature_norm: the coordinates come from the feature's direction only.
     """
 
-    def __init__(self, backbone: ResNet50 | HRNet, num_keypoints: int = 17) -> None:
+    def __init__(self, backbone: ResNet50 | HRNet, num_keypoints: int = 17, feature_norm: bool = True) -> None:
         super().__init__()
         self.num_keypoints = num_keypoints
         self.preact = backbone
-        self.fc_coord = FeatureLinear(sum(backbone.channels), num_keypoints * 2, normalise=True)
+        self.fc_coord = FeatureLinear(sum(backbone.channels), num_keypoints * 2, normalise=feature_norm)
         self.fc_sigma = FeatureLinear(sum(backbone.channels), num_keypoints * 2, normalise=False)
         self.flow = RealNVP()
 

@@ -149,7 +149,7 @@ class KeypointMaps(HRNet):
 
     def maps(self, x: Tensor) -> Tensor:
         """Pictures float (N, 3, H, W), H and W multiples of 32, to maps (N, K, H / 4, W / 4)."""
-        return self.final_layer(self.features(x)[0])  # type: ignore[no-any-return]
+        return self.final_layer(self.features(x)[0])
 
 
 class PoseHRNet(KeypointMaps):

@@ -32,15 +32,15 @@ class _Polarized(nn.Module):
         where = self.conv_q_right(x).flatten(2).softmax(dim=2)
         values = self.conv_v_right(x).flatten(2)
         context = values @ where.transpose(1, 2)
-        return self.conv_up(context.unsqueeze(3)).sigmoid()  # type: ignore[no-any-return]
+        return self.conv_up(context.unsqueeze(3)).sigmoid()
 
     def spatial_query(self, x: Tensor) -> Tensor:
         """The query averaged over the picture, (N, 1, C / 2)."""
-        return self.conv_q_left(x).mean(dim=(2, 3)).unsqueeze(1)  # type: ignore[no-any-return]
+        return self.conv_q_left(x).mean(dim=(2, 3)).unsqueeze(1)
 
     def spatial_values(self, x: Tensor) -> Tensor:
         """(N, C / 2, H * W)."""
-        return self.conv_v_left(x).flatten(2)  # type: ignore[no-any-return]
+        return self.conv_v_left(x).flatten(2)
 
 
 class ParallelAttention(_Polarized):

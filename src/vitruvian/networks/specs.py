@@ -35,6 +35,8 @@ class PoseSpec:
         split: bins per pixel of a SimDR head (2107.03332).
         target_sigma: standard deviation in bins of the targets that SimDR* is trained with; 0 for SimDR. The network is
             the same, the codec isn't.
+        feature_norm: the regression's coordinate layer divides by the norm of the feature, as its authors' does;
+            MMPose's doesn't.
 
     Raises:
         ModelError: for anything else.
@@ -47,6 +49,7 @@ class PoseSpec:
     attention: Attention = "none"
     split: float = 2.0
     target_sigma: float = 0.0
+    feature_norm: bool = True
 
     def __post_init__(self) -> None:
         _check_choice("backbone", self.backbone, ("hrnet", "resnet50"))

@@ -52,7 +52,7 @@ class Focus(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         corners = (x[..., row::2, column::2] for column in (0, 1) for row in (0, 1))
-        return self.conv(torch.cat(tuple(corners), dim=1))  # type: ignore[no-any-return]
+        return self.conv(torch.cat(tuple(corners), dim=1))
 
 
 class Bottleneck(nn.Module):
@@ -81,7 +81,7 @@ class C3(nn.Module):
         self.m = nn.Sequential(*(Bottleneck(half, shortcut) for _ in range(repeats)))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.cv3(torch.cat((self.m(self.cv1(x)), self.cv2(x)), dim=1))  # type: ignore[no-any-return]
+        return self.cv3(torch.cat((self.m(self.cv1(x)), self.cv2(x)), dim=1))
 
 
 class SPP(nn.Module):
@@ -99,7 +99,7 @@ class SPP(nn.Module):
         pooled = [self.cv1(x)]
         for _ in range(3):
             pooled.append(functional.max_pool2d(pooled[-1], kernel_size=5, stride=1, padding=2))
-        return self.cv2(torch.cat(pooled, dim=1))  # type: ignore[no-any-return]
+        return self.cv2(torch.cat(pooled, dim=1))
 
 
 class Concat(nn.Module):
