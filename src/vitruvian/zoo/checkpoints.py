@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
-from .unpickling import Record, module_tensors, unpickle
+from .unpickling import ZIP_START, Record, module_tensors, unpickle
 
 # What training programs call the weights inside of their files; an average over training comes before its last step.
 WRAPPERS = ("ema", "state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model", "network", "net", "params")
@@ -79,7 +79,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         raise ModelError(f"{path} is empty; get it again")
     if len(start) == 9 and start[8:] == b"{":
         return _checkpoint(path, _safetensors(path))
-    if start.startswith(b"PK\x03\x04"):
+    if start.startswith(ZIP_START):
         _check_archive(path)
     elif not start.startswith(b"\x80"):
         raise ModelError(f"{path} is no checkpoint: neither PyTorch's (.pth, .pt) nor .safetensors")

@@ -22,6 +22,8 @@ from torch import Tensor
 
 from ..errors import ModelError
 
+ZIP_START = b"PK\x03\x04"
+
 _STORAGES = {
     "BFloat16Storage": torch.bfloat16,
     "BoolStorage": torch.bool,
@@ -97,10 +99,12 @@ def unpickle(path: Path) -> Any:
         ModelError: the pickle names something that no checkpoint needs, or the file is damaged.
     """
     try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                return _Archive(archive).load()
         with path.open("rb") as file:
+            archived = file.read(len(ZIP_START)) == ZIP_START
+            file.seek(0)
+            if archived:
+                with zipfile.ZipFile(file) as archive:
+                    return _Archive(archive).load()
             return _Legacy(file, path.stat().st_size).load()
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
@@ -153,8 +157,13 @@ class _Unpickler(pickle.Unpickler):
             known = self._known[module, name] = type("Record", (Record,), {"origin": f"{module}.{name}"})
         return known
 
-    def persistent_load(self, pid: Any) -> _Storage:
-        """The storage that ``("storage", type, key, device, length)`` refers to."""
+    def persistent_load(self, pid: Any) -> Any:
+        """The storage of ``("storage", type, key, device, length)``, the class of ``("module", class, file, source)``.
+
+        The latter is how files of before PyTorch 1.6 name the classes of modules.
+        """
+        if pid[0] == "module":
+            return pid[1]
         kind, dtype, key, _, length, *view = pid
         if kind != "storage" or not isinstance(dtype, torch.dtype) or any(item is not None for item in view):
             raise ModelError("it refers to something that isn't a storage of numbers")
