@@ -18,12 +18,17 @@ from vitruvian.networks import yolov5
 
 
 def random_network(name: str, **options: Any) -> nn.Module:
-    """A network whose every number is random: fresh ones have zeros and ones that would hide a mix-up."""
+    """A network whose every number is random: fresh ones have zeros and ones that would hide a mix-up.
+
+    Weights shrink with what they add up, so that no feature overflows.
+    """
     torch.manual_seed(3)
     network = networks.create(name, **options)
-    for tensor in network.state_dict().values():
-        if tensor.is_floating_point():
-            tensor.uniform_(0.01, 0.2)
+    for key, tensor in network.state_dict().items():
+        if tensor.dim() > 1:
+            tensor.normal_(std=tensor[0].numel() ** -0.5)
+        elif tensor.is_floating_point():
+            tensor.uniform_(0.5, 1.5) if key.endswith((".weight", "_var")) else tensor.normal_(std=0.1)
     return network.eval()
 
 
