@@ -168,7 +168,8 @@ def test_files_become_the_networks_they_were(tmp_path: Path, name: str, options:
         safetensors.torch.save_file(network.state_dict(), path)
     loaded = vt.zoo.load_network(checkpoint=path)
     assert not loaded.training
-    assert all(torch.equal(value, network.state_dict()[key]) for key, value in loaded.state_dict().items())
+    weights = network.state_dict()
+    assert all(torch.equal(value, weights[key]) for key, value in loaded.state_dict().items())
     picture = torch.rand(1, 3, 96, 64)
     with torch.no_grad():
         expected, found = network(picture), loaded(picture)

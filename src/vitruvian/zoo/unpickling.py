@@ -201,7 +201,7 @@ class _Legacy:
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file = file
-        self._size = size
+        self._left = size
         self._storages: dict[str, _Storage] = {}
 
     def load(self) -> Any:
@@ -225,8 +225,9 @@ class _Legacy:
 
     def _empty(self, dtype: torch.dtype, key: str, length: int) -> _Storage:
         if key not in self._storages:
-            if not 0 <= length * dtype.itemsize <= self._size:
+            if not 0 <= length * dtype.itemsize <= self._left:
                 raise ModelError(f"storage {key} claims {length} numbers, more than the file holds")
+            self._left -= length * dtype.itemsize
             self._storages[key] = _Storage(torch.zeros(length, dtype=dtype))
         return self._storages[key]
 
