@@ -6,17 +6,17 @@ PICTURE ?= docs/images/astronaut.jpg
 SIZE ?= 320
 OUTPUT ?= runs/demo
 
-.PHONY: demo test clean
+.PHONY: demo models test clean
 
-demo: $(VENV)/.demo
-ifeq ($(and $(DETECTOR),$(POSE)),)
-	@echo "This version ships no weights yet. Give two ONNX files: a person detector (RTMDet, YOLOX) and a pose net, as in"
-	@echo "    make demo DETECTOR=detector.onnx POSE=pose.onnx [PICTURE=photo.jpg] [SIZE=320]"
-	@exit 2
-else
+demo: models $(VENV)/.demo
 	$(BIN)/vitruvian predict "$(PICTURE)" --detector "$(DETECTOR)" --pose "$(POSE)" --img-size $(SIZE) \
 		-o "$(OUTPUT)/" --json "$(OUTPUT)/poses.json" --draw-boxes --overwrite
-endif
+
+models:
+	@test -f "$(DETECTOR)" -a -f "$(POSE)" || { \
+		echo "This version ships no weights yet, and DETECTOR=$(DETECTOR) POSE=$(POSE) are not two files."; \
+		echo "Give two ONNX files, a person detector (RTMDet, YOLOX) and a pose net:"; \
+		echo "    make demo DETECTOR=detector.onnx POSE=pose.onnx [PICTURE=photo.jpg] [SIZE=320]"; exit 2; } >&2
 
 test: $(VENV)/.test
 	$(BIN)/ruff check src tests benchmarks

@@ -6,7 +6,7 @@ resident memory. The short one runs several times, which shows what differs from
 chance how many pictures wait at a time. One kept picture of 426x240 per frame would be 1.8 GB more in the long one.
 Other work on the machine changes the times printed, and memory hardly. Needs Unix, whose kernel keeps the peak.
 
-    python benchmarks/memory.py VIDEO --pose POSE.onnx --detector DETECTOR.onnx [--seconds 10 600] [--runtime auto]
+    python benchmarks/memory.py VIDEO --pose POSE.onnx --detector DETECTOR.onnx [--seconds 10 600] [--width 426]
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from pathlib import Path
 
 import av
 
-WIDTH = 426
 CLIP_SECONDS = 10
 OUTPUTS = {"--output": ".mp4", "--json": ".json", "--csv": ".csv"}
 # The peak of a process counts that of the one it was forked from, hence a small one in between.
@@ -35,16 +34,16 @@ print(peak if sys.platform == "darwin" else peak * 1024)
 """
 
 
-def encode_clip(video: Path, clip: Path, fps: int) -> None:
-    """Ten seconds of the video's pictures, small, again from the start where they end."""
+def encode_clip(video: Path, clip: Path, width: int, fps: int) -> None:
+    """Ten seconds of the video's pictures at this width, again from the start where they end."""
     with av.open(str(video)) as source, av.open(str(clip), "w") as target:
         shown = source.streams.video[0].codec_context
-        height = round(WIDTH * shown.height / shown.width / 2) * 2
+        height = round(width * shown.height / shown.width / 2) * 2
         decoded = itertools.islice(source.decode(video=0), CLIP_SECONDS * fps)
-        frames = [frame.reformat(WIDTH, height, "yuv420p") for frame in decoded]
+        frames = [frame.reformat(width, height, "yuv420p") for frame in decoded]
         # Without B-frames, packets can be shifted and cut off anywhere.
         stream = target.add_stream("libx264", rate=fps, options={"preset": "veryfast", "bf": "0"})
-        stream.width, stream.height, stream.pix_fmt = WIDTH, height, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for number, frame in enumerate(itertools.islice(itertools.cycle(frames), CLIP_SECONDS * fps)):
             frame.pts, frame.time_base = number, Fraction(1, fps)
             target.mux(stream.encode(frame))
@@ -84,6 +83,7 @@ def main() -> None:
     parser.add_argument("--pose", type=Path, required=True)
     parser.add_argument("--detector", type=Path, required=True)
     parser.add_argument("--seconds", type=int, nargs="+", default=[10, 600], help="lengths of the videos")
+    parser.add_argument("--width", type=int, default=426, help="of the videos, in pixels")
     parser.add_argument("--fps", type=int, default=10)
     parser.add_argument("--img-size", type=int, default=320)
     parser.add_argument("--runtime", default="auto")
@@ -91,7 +91,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.mp4"
-        encode_clip(arguments.video, clip, arguments.fps)
+        encode_clip(arguments.video, clip, arguments.width, arguments.fps)
         first: list[int] = []
         for number, seconds in enumerate(arguments.seconds):
             video, frames = Path(folder) / f"{seconds}s.mp4", seconds * arguments.fps

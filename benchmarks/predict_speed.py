@@ -2,10 +2,10 @@
 
 Each round runs, one after the other and in a process of its own, the command and a plain loop of the same two networks:
 ONNX Runtime with its defaults, one person at a time, OpenCV reading and writing the video. Printed are, per round,
-- the whole command, from start of the process to its end, as a multiple of the time spent inside the two networks;
+- the whole command, from start of the process to its end, as a multiple of the time during which a network runs;
 - the command's frames per second as a multiple of the plain loop's.
 
-    python benchmarks/predict_speed.py VIDEO --pose POSE.onnx --detector RTMDET.onnx [--precision auto] [--rounds 3]
+    python benchmarks/predict_speed.py VIDEO --pose POSE.onnx --detector RTMDET.onnx [--runtime R] [--precision auto]
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -32,31 +33,53 @@ MEAN, STD = np.array([103.53, 116.28, 123.675], np.float32), np.array([57.375, 5
 
 
 class NetworkClock:
-    """Adds up the time that calls of networks take."""
+    """Adds up the time during which at least one network runs: the detector works ahead while poses are estimated."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self._running = 0
+        self._since = 0.0
+        self._lock = threading.Lock()
         self._call = Runtime.__call__
 
     def __enter__(self) -> NetworkClock:
         def timed(runtime: Runtime, batch: np.ndarray) -> tuple[np.ndarray, ...]:
-            started = time.perf_counter()
+            self._count(1)
             try:
                 return self._call(runtime, batch)
             finally:
-                self.seconds += time.perf_counter() - started
+                self._count(-1)
 
         Runtime.__call__ = timed
         return self
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            now = time.perf_counter()
+            if self._running:
+                self.seconds += now - self._since
+            self._since = now
+            self._running += change
 
     def __exit__(self, *_: object) -> None:
         Runtime.__call__ = self._call
 
 
-def run_command(video: Path, pose: Path, detector: Path, output: Path, precision: str) -> float:
+def run_command(video: Path, pose: Path, detector: Path, output: Path, runtime: str, precision: str) -> float:
     """Runs the command; gives the seconds inside the networks."""
     arguments = ["predict", str(video), "--pose", str(pose), "--detector", str(detector), "--img-size", str(INPUT)]
-    arguments += ["--score", str(SCORE), "--precision", precision, "-o", str(output), "--overwrite", "-q"]
+    arguments += [
+        "--score",
+        str(SCORE),
+        "--runtime",
+        runtime,
+        "--precision",
+        precision,
+        "-o",
+        str(output),
+        "--overwrite",
+        "-q",
+    ]
     with NetworkClock() as clock:
         app(arguments, standalone_mode=False)
     return clock.seconds
@@ -97,7 +120,8 @@ def run_plain_loop(video: Path, pose: Path, detector: Path, output: Path) -> int
 def in_a_process(part: str, arguments: argparse.Namespace) -> tuple[float, float]:
     """Seconds of the whole process, and what it printed."""
     command = [sys.executable, __file__, str(arguments.video), "--pose", str(arguments.pose)]
-    command += ["--detector", str(arguments.detector), "--precision", arguments.precision, "--part", part]
+    command += ["--detector", str(arguments.detector), "--runtime", arguments.runtime]
+    command += ["--precision", arguments.precision, "--part", part]
     started = time.perf_counter()
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return time.perf_counter() - started, float(printed)
@@ -109,6 +133,7 @@ def main() -> None:
     parser.add_argument("--pose", type=Path, required=True)
     parser.add_argument("--detector", type=Path, required=True)
     parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--runtime", default="auto")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--part", choices=["command", "plain"], help="run only this, in this process")
     arguments = parser.parse_args()
@@ -116,7 +141,7 @@ def main() -> None:
         files = arguments.video, arguments.pose, arguments.detector
         with tempfile.TemporaryDirectory() as folder:
             if arguments.part == "command":
-                print(run_command(*files, Path(folder) / "ours.mp4", arguments.precision))
+                print(run_command(*files, Path(folder) / "ours.mp4", arguments.runtime, arguments.precision))
             else:
                 print(run_plain_loop(*files, Path(folder) / "plain.mp4"))
         return

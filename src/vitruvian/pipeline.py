@@ -166,19 +166,17 @@ class TopDown:
         tracker = Tracker() if track else None
         # What is live must not lag: nothing waits for a batch to fill, and little is read ahead.
         at_once, depth = (1, 1) if source.kind == "live" else (FRAMES_AT_ONCE, 2 * FRAMES_AT_ONCE)
-        with (
-            closing(prefetch(source, depth)) as ahead,
-            closing(prefetch(self._detected(_batched(ahead, at_once)), 1)) as detected,
-        ):
+        with closing(prefetch(self._detected(source, at_once, depth), 1)) as detected:
             for batch, boxes in detected:
                 for frame, poses in zip(batch, self.pose([frame.image for frame in batch], boxes), strict=True):
                     if tracker is not None:
                         poses = replace(poses, track_ids=tracker.update(poses))
                     yield frame, poses
 
-    def _detected(self, batches: Iterable[list[Frame]]) -> Iterator[tuple[list[Frame], list[Boxes]]]:
-        for batch in batches:
-            yield batch, self._find([frame.image for frame in batch])
+    def _detected(self, source: Source, at_once: int, depth: int) -> Iterator[tuple[list[Frame], list[Boxes]]]:
+        with closing(prefetch(source, depth)) as ahead:
+            for batch in _batched(ahead, at_once):
+                yield batch, self._find([frame.image for frame in batch])
 
 
 def _picture(image: Picture) -> NDArray[np.uint8]:

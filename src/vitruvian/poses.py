@@ -128,7 +128,9 @@ class Poses:
 
         ``keypoints`` is x, y, score for each keypoint, ``score`` is `person_scores`, ``bbox`` is x, y, width, height.
         """
-        triplets = np.concatenate([self.keypoints, self.scores[..., None]], axis=2).reshape(len(self), -1)
+        triplets = np.concatenate([self.keypoints, self.scores[..., None]], axis=2).reshape(
+            len(self), 3 * len(self.skeleton)
+        )
         xywh = np.concatenate([self.boxes[:, :2], self.boxes[:, 2:] - self.boxes[:, :2]], axis=1)
         rows = zip(_rounded(triplets, 4), _rounded(xywh, 2), _rounded(self.person_scores, 6), strict=True)
         return [

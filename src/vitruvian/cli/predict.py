@@ -29,11 +29,16 @@ MODEL, OUTPUT, LOOK, ENGINE = "What finds the people", "What is written", "How i
 
 def predict(
     source: Annotated[
-        str, typer.Argument(help="Image, folder, glob, video, stream URL, camera number, or - for an image on stdin.")
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="Image, folder, glob, video, stream URL, camera number, or - for an image on stdin."
+        ),
     ],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="File or folder for what is drawn [runs/predict].", rich_help_panel=OUTPUT),
+        typer.Option(
+            "-o", "--output", help="File or folder for what is drawn (default: runs/predict).", rich_help_panel=OUTPUT
+        ),
     ] = None,
     json: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Poses as JSON.", rich_help_panel=OUTPUT)
@@ -63,7 +68,9 @@ def predict(
     ] = None,
     img_size: Annotated[
         str | None,
-        typer.Option(metavar="N|HxW", help="Detector input in pixels [the file's own, or 640].", rich_help_panel=MODEL),
+        typer.Option(
+            metavar="N|HxW", help="Detector input in pixels (default: the file's own, or 640).", rich_help_panel=MODEL
+        ),
     ] = None,
     score: Annotated[
         float, typer.Option(min=0, max=1, help="Drop persons detected with a lower score.", rich_help_panel=MODEL)
@@ -76,7 +83,9 @@ def predict(
     ] = None,
     refine: Annotated[
         Literal["none", "quarter", "dark"] | None,
-        typer.Option(help="Sub-pixel step for heatmaps [quarter].", rich_help_panel=MODEL),
+        typer.Option(
+            help="Sub-pixel step for heatmaps (default: the model's, quarter if it has none).", rich_help_panel=MODEL
+        ),
     ] = None,
     track: Annotated[
         bool, typer.Option("--track", help="Number the persons over time.", rich_help_panel=MODEL)
@@ -104,7 +113,8 @@ def predict(
         typer.Option(help="auto, cpu, gpu (openvino), cuda, cuda:1 (onnxruntime) ...", rich_help_panel=ENGINE),
     ] = "auto",
     threads: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="CPU threads [all usable cores].", rich_help_panel=ENGINE)
+        int | None,
+        typer.Option(min=1, metavar="N", help="CPU threads (default: all usable cores).", rich_help_panel=ENGINE),
     ] = None,
     precision: Annotated[
         Literal["fp32", "auto"],

@@ -28,14 +28,16 @@ def picture_targets(source: Source, output: Path | None) -> Mapping[str, Path]:
     """
     names = files_of(source)
     if output is not None and output.suffix and not output.is_dir():
-        if len(names) > 1:
+        if len(names) == 1:
+            if output.suffix.lower() not in PICTURE_SUFFIXES:
+                raise InputError(f"{output}: a picture can be written as {' '.join(PICTURE_SUFFIXES)}")
+            return {names[0]: output}
+        # The folder of many pictures may have a dot in its name, as results.v2 has.
+        if output.suffix.lower() in (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES):
             raise InputError(f"{output} is one file, but there are {len(names)} pictures: give a folder")
-        if output.suffix.lower() not in PICTURE_SUFFIXES:
-            raise InputError(f"{output}: a picture can be written as {' '.join(PICTURE_SUFFIXES)}")
-        return {names[0]: output}
     folder = output or DEFAULT_FOLDER
     paths = [Path(name).absolute() for name in names]
-    root = os.path.commonpath([path.parent for path in paths])
+    root = Path(source.name).absolute() if os.path.isdir(source.name) else os.path.commonpath([p.parent for p in paths])
     return {name: folder / _writable(path.relative_to(root)) for name, path in zip(names, paths, strict=True)}
 
 
@@ -70,16 +72,16 @@ def check_targets(targets: Iterable[Path], source: Source, overwrite: bool) -> N
     Raises:
         InputError: two results in one file, a result in place of its source, or an existing file without `overwrite`.
     """
-    originals = {os.path.realpath(path) for path in files_of(source)}
-    taken: set[str] = set()
+    originals = {_identity(path) for path in files_of(source)}
+    taken = set()
     existing = []
     for target in targets:
-        real = os.path.realpath(target)
-        if real in originals:
+        identity = _identity(target)
+        if identity in originals:
             raise InputError(f"{target} is the source itself, which is never overwritten: give another output")
-        if real in taken:
+        if identity in taken:
             raise InputError(f"{target} would be written twice: give the outputs different names")
-        taken.add(real)
+        taken.add(identity)
         if target.is_dir():
             raise InputError(f"{target} is a folder, where a file is to be written: give another output")
         if target.is_file():
@@ -87,3 +89,12 @@ def check_targets(targets: Iterable[Path], source: Source, overwrite: bool) -> N
     if existing and not overwrite:
         more = f" (and {len(existing) - 1} more)" if len(existing) > 1 else ""
         raise InputError(f"{existing[0]} exists already{more}: allow it with --overwrite, or give another output")
+
+
+def _identity(path: str | Path) -> object:
+    """Equal for two names of the same file, be they links of either kind."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return os.path.realpath(path)
+    return status.st_dev, status.st_ino

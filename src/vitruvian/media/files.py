@@ -36,6 +36,8 @@ def write_beside(target: str, save: Callable[[BinaryIO], object]) -> None:
 def why_not_written(path: str, error: Exception) -> str:
     """The message of an OutputError."""
     reason = getattr(error, "strerror", None) or str(error)
+    if isinstance(error, FileExistsError):
+        reason = "a file stands where its folder should be"
     return f"{path} can't be written: {reason}; check free space and permissions, or write elsewhere"
 
 

@@ -145,10 +145,10 @@ class CsvFile(RecordFile):
 def image_ids(source: Source) -> Callable[[Frame], int]:
     """How COCO results number the pictures of a source.
 
-    By the file names where all of them are numbers, as COCO's are (000000000139.jpg is 139); else by their place in
-    the source, from 0.
+    By the file names where all of them are different numbers, as COCO's are (000000000139.jpg is 139); else by their
+    place in the source, from 0.
     """
     stems = [Path(path).stem for path in (source.paths if isinstance(source, ImageFiles) else ())]
-    if stems and all(stem.isascii() and stem.isdigit() for stem in stems):
+    if stems and all(stem.isascii() and stem.isdigit() for stem in stems) and len(set(map(int, stems))) == len(stems):
         return lambda frame: int(Path(frame.source).stem)
     return lambda frame: frame.index

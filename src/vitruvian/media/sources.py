@@ -11,6 +11,7 @@ from .cameras import Camera
 from .frames import Source
 from .opening import is_url
 from .pictures import ImageBytes, ImageFiles, is_picture, is_picture_name, open_folder, read_image
+from .threads import prefetch
 from .videos import Video
 
 _GLOB = frozenset("*?[")
@@ -39,7 +40,8 @@ def open_source(spec: str | Path | int, recursive: bool = False) -> Source:
         if spec == "-":
             return ImageBytes(sys.stdin.buffer.read(), "stdin")
         if is_url(spec):
-            return Video(spec)
+            # On another thread, as FFmpeg doesn't hear Ctrl-C while a server keeps it waiting.
+            return next(prefetch((Video(address) for address in (spec,)), 1))
     if os.path.isdir(name):
         return open_folder(name, recursive)
     if os.path.exists(name):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Generator, Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -256,12 +255,8 @@ def _clock(text: str) -> float | None:
 
 def _rotation(frame: VideoFrame) -> int:
     """Degrees counterclockwise, a multiple of 90 in 0..270, by which the frame has to be turned to be upright."""
-    # Not frame.rotation, which PyAV 14.0 hasn't: the matrix is that of ISO 14496-12, row by row.
-    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
-    if matrix is None:
-        return 0
-    a, b = np.frombuffer(bytes(matrix), np.int32)[:2]
-    return round(-math.degrees(math.atan2(b, a)) / 90) % 4 * 90
+    # Not from frame.side_data: reading that leaves a reference cycle, and frames would pile up until it is collected.
+    return round(frame.rotation / 90) % 4 * 90
 
 
 def _turned(image: Image, degrees: int) -> Image:

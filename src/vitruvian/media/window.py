@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,8 +60,10 @@ class Window:
 
     def wait(self) -> None:
         """Return when the user closes the window (q, Escape, or its button)."""
-        if not self.closed:
-            self._root.mainloop()
+        # Not Tk's own loop, which doesn't hear Ctrl-C.
+        while not self.closed:
+            self._root.update()
+            time.sleep(0.02)
 
     def close(self) -> None:
         """Close the window; harmless a second time."""

@@ -1,0 +1,195 @@
+"""JSON, CSV and COCO results: their content, and that they are whole whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vitruvian import OutputError, Poses, Skeleton, __version__
+from vitruvian.media import CocoFile, CsvFile, Frame, ImageBytes, ImageFiles, JsonFile, image_ids
+
+SKELETON = Skeleton("two", ("left_a", "right,b"), ((0, 1),))
+IMAGE = np.zeros((48, 64, 3), np.uint8)
+
+
+def poses(count: int, track: bool = False) -> Poses:
+    number = np.arange(count, dtype=np.float32)[:, None]
+    return Poses(
+        number + np.float32([1, 2, 11.5, 22.25]),
+        np.full(count, 0.9, np.float32),
+        number[:, None] + np.float32([[3.127, 4], [-5, 6]]),
+        np.tile(np.float32([0.75, 0.1]), (count, 1)),
+        SKELETON,
+        np.arange(count) + 7 if track else None,
+    )
+
+
+FRAMES = [
+    (Frame(IMAGE, "ü/1.png", 0), poses(2)),
+    (Frame(IMAGE[:, :32], "2.png", 1, 0.0400001234, 3), poses(0)),
+    (Frame(IMAGE, 'a "b", c.png', 2, 2.0, 6), poses(1, track=True)),
+]
+
+
+def written(sink, frames=FRAMES) -> Path:
+    with contextlib.closing(sink):
+        for frame, found in frames:
+            sink.write(frame, found)
+    assert sink.problems == []
+    return sink.path
+
+
+def test_json(tmp_path):
+    path = written(JsonFile(tmp_path / "new/folder/a.json", "ü", SKELETON))
+    data = json.loads(path.read_text(encoding="utf-8"))
+    assert {key: data[key] for key in data if key != "frames"} == {
+        "version": 1,
+        "generator": f"vitruvian {__version__}",
+        "source": "ü",
+        "skeleton": {"name": "two", "keypoints": ["left_a", "right,b"], "limbs": [[0, 1]]},
+    }
+    first, second, third = data["frames"]
+    assert (first["source"], first["index"], first["time"], first["width"], first["height"]) == (
+        "ü/1.png", 0, None, 64, 48
+    )  # fmt: skip
+    assert first["persons"] == [
+        {
+            "track_id": None,
+            "box": [1 + i, 2 + i, 11.5 + i, 22.25 + i],
+            "score": 0.9,
+            "keypoints": [[3.13 + i, 4 + i], [-5 + i, 6 + i]],
+            "keypoint_scores": [0.75, 0.1],
+        }
+        for i in range(2)
+    ]
+    assert second == {"source": "2.png", "index": 1, "time": 0.04, "width": 32, "height": 48, "persons": []}
+    assert (third["source"], third["time"], third["persons"][0]["track_id"]) == ('a "b", c.png', 2.0, 7)
+
+
+def test_json_has_a_line_a_frame(tmp_path):
+    lines = written(JsonFile(tmp_path / "a.json", "s", SKELETON)).read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line.rstrip(","))["index"] for line in lines[1:-1]] == [0, 1, 2]
+
+
+def test_csv(tmp_path):
+    path = written(CsvFile(tmp_path / "new/a.csv", SKELETON))
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *rows = list(csv.reader(file))
+    columns = ["source", "frame", "time", "person", "track_id", "score", "x1", "y1", "x2", "y2"]
+    assert header == [*columns, "left_a_x", "left_a_y", "left_a_score", "right,b_x", "right,b_y", "right,b_score"]
+    assert [row[:5] for row in rows] == [
+        ["ü/1.png", "0", "", "0", ""],
+        ["ü/1.png", "0", "", "1", ""],
+        ['a "b", c.png', "2", "2.0", "0", "7"],
+    ]
+    for row, shift in zip(rows, (0, 1, 0), strict=True):
+        expected = [0.9, 1 + shift, 2 + shift, 11.5 + shift, 22.25 + shift]
+        expected += [3.13 + shift, 4 + shift, 0.75, -5 + shift, 6 + shift, 0.1]
+        assert [float(text) for text in row[5:]] == pytest.approx(expected)
+
+
+def test_coco(tmp_path):
+    path = written(CocoFile(tmp_path / "new/a.json", lambda frame: 100 + frame.index))
+    records = json.loads(path.read_text(encoding="utf-8"))
+    assert [record["image_id"] for record in records] == [100, 100, 102]
+    for record, shift in zip(records, (0, 1, 0), strict=True):
+        assert record["category_id"] == 1
+        assert record["bbox"] == [1 + shift, 2 + shift, 10.5, 20.25]
+        assert record["keypoints"] == pytest.approx([3.127 + shift, 4 + shift, 0.75, -5 + shift, 6 + shift, 0.1])
+        # Only keypoints above 0.2 count.
+        assert record["score"] == pytest.approx(0.9 * 0.75)
+
+
+@pytest.mark.parametrize(
+    ("make", "empty"),
+    [
+        (lambda path: JsonFile(path, "s", SKELETON), {"frames": []}),
+        (lambda path: CocoFile(path, lambda frame: 0), []),
+    ],
+    ids=["json", "coco"],
+)
+def test_nothing_written_is_still_json(tmp_path, make, empty):
+    data = json.loads(written(make(tmp_path / "a"), []).read_text())
+    assert (data == empty) if isinstance(empty, list) else (data["frames"] == empty["frames"])
+
+
+def test_frames_without_persons_are_no_coco_records(tmp_path):
+    path = written(CocoFile(tmp_path / "a.json", lambda frame: frame.index), [FRAMES[1], FRAMES[1]])
+    assert json.loads(path.read_text()) == []
+
+
+def test_closing_twice_is_harmless(tmp_path):
+    sink = JsonFile(tmp_path / "a.json", "s", SKELETON)
+    sink.close()
+    before = (tmp_path / "a.json").read_text()
+    sink.close()
+    assert (tmp_path / "a.json").read_text() == before
+
+
+def makers() -> list:
+    return [
+        pytest.param(lambda path: JsonFile(path, "s", SKELETON), id="json"),
+        pytest.param(lambda path: CsvFile(path, SKELETON), id="csv"),
+        pytest.param(lambda path: CocoFile(path, lambda frame: 0), id="coco"),
+    ]
+
+
+@pytest.mark.parametrize("make", makers())
+def test_a_folder_that_is_a_file(tmp_path, make):
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(OutputError, match="file/a can't be written: "):
+        make(tmp_path / "file/a")
+    assert (tmp_path / "file").read_text() == "precious"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("make", makers())
+def test_a_full_disk(make):
+    sink = make(Path("/dev/full"))
+
+    def fill() -> None:
+        for _ in range(1000):
+            sink.write(*FRAMES[0])
+
+    with pytest.raises(OutputError, match="/dev/full can't be written: No space left on device"):
+        fill()
+    # What the first error told may be told again, but nothing stays open.
+    with contextlib.suppress(OutputError):
+        sink.close()
+    sink.close()
+    assert sink._file.closed
+
+
+def frame_of(path: str, index: int) -> Frame:
+    return Frame(IMAGE, path, index)
+
+
+@pytest.mark.parametrize(
+    ("paths", "ids"),
+    [
+        (["v/000000000139.jpg", "v/42.png"], [139, 42]),
+        (["1.jpg", "photo.jpg"], [0, 1]),
+        (["img1.jpg", "img2.jpg"], [0, 1]),
+        (["²³.jpg", "4.jpg"], [0, 1]),
+        (["-5.jpg", "4.jpg"], [0, 1]),
+    ],
+)
+def test_image_ids(paths, ids):
+    number = image_ids(ImageFiles(paths, "v"))
+    assert [number(frame_of(path, index)) for index, path in enumerate(paths)] == ids
+
+
+def test_image_ids_of_pictures_that_share_a_number_are_distinct():
+    paths = ["a/1.jpg", "b/1.jpg"]
+    number = image_ids(ImageFiles(paths, "."))
+    assert len({number(frame_of(path, index)) for index, path in enumerate(paths)}) == 2
+
+
+def test_image_ids_of_other_sources_are_their_frames_numbers():
+    number = image_ids(ImageBytes(b"", "stdin"))
+    assert [number(Frame(IMAGE, "stdin", index)) for index in (0, 5)] == [0, 5]
