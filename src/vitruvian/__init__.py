@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import InputError, ModelError, OutputError, VitruvianError
 
 if TYPE_CHECKING:
-    from . import codecs, detectors, drawing, geometry, media, runtimes, skeletons, tracking, zoo
+    from . import codecs, detectors, drawing, geometry, media, networks, runtimes, skeletons, tracking, zoo
     from .cards import ModelCard
     from .pipeline import PoseEstimator, TopDown
     from .poses import Boxes, Poses
@@ -35,7 +35,18 @@ _HOMES = {
     "COCO17": "skeletons",
     "Skeleton": "skeletons",
 }
-_MODULES = ("codecs", "detectors", "drawing", "geometry", "media", "runtimes", "skeletons", "tracking", "zoo")
+_MODULES = (
+    "codecs",
+    "detectors",
+    "drawing",
+    "geometry",
+    "media",
+    "networks",
+    "runtimes",
+    "skeletons",
+    "tracking",
+    "zoo",
+)
 
 __all__ = [
     "COCO17",
@@ -55,6 +66,7 @@ __all__ = [
     "geometry",
     "load",
     "media",
+    "networks",
     "runtimes",
     "skeletons",
     "tracking",

@@ -1,0 +1,40 @@
+"""From a spec to the network that it describes."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from ..errors import ModelError
+from .heads import RLEPose, SimDRHRNet
+from .hrnet import AttentionFactory, HRNet, PoseHRNet
+from .psa import ParallelAttention, SequentialAttention
+from .resnet import ResNet50
+from .specs import Attention, DetectorSpec, PoseSpec, Spec
+from .yolov5 import YOLOv5
+
+_ATTENTIONS: dict[Attention, AttentionFactory] = {
+    "none": nn.Identity,
+    "parallel": ParallelAttention,
+    "sequential": SequentialAttention,
+}
+
+
+def build(spec: Spec, num_keypoints: int) -> nn.Module:
+    """The network with random weights. Raises ModelError for less than one keypoint."""
+    if num_keypoints < 1:
+        raise ModelError(f"num_keypoints is {num_keypoints}; it is 1 or more")
+    return _detector(spec) if isinstance(spec, DetectorSpec) else _pose(spec, num_keypoints)
+
+
+def _detector(spec: DetectorSpec) -> nn.Module:
+    return YOLOv5(spec.depth, spec.width, spec.num_classes, spec.layout)
+
+
+def _pose(spec: PoseSpec, num_keypoints: int) -> nn.Module:
+    attention = _ATTENTIONS[spec.attention]
+    if spec.head == "heatmap":
+        return PoseHRNet(num_keypoints, spec.width, attention)
+    if spec.head == "simdr":
+        return SimDRHRNet(spec.input_size, spec.bins, num_keypoints, spec.width, attention)
+    backbone = ResNet50(spec.width) if spec.backbone == "resnet50" else HRNet(spec.width, attention)
+    return RLEPose(backbone, num_keypoints, spec.feature_norm)

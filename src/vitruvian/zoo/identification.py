@@ -1,0 +1,172 @@
+"""Which network a checkpoint belongs to, from the names and the shapes of its tensors alone. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import count
+from math import sqrt
+
+from ..errors import ModelError
+from ..networks.specs import SIZE_MULTIPLE, SPECS, Attention, DetectorSpec, Layout, PoseSpec, Spec
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+_HRNET_WIDTH = "stage2.0.branches.0.0.conv1.weight"
+_HEATMAP_PIXELS = 16
+
+_SIZE_NOTE = "the weights fit any input size; {0}x{1} is assumed"
+_SIMDR_NOTE = "SimDR and SimDR* have the same network and the same decoding; only their training differed"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a checkpoint is.
+
+    Args:
+        spec: the network that it fits.
+        name: what `networks.SPECS` calls exactly this one, None for a variant (another width or input size).
+        num_keypoints: K, 0 for a detector.
+        notes: what the file leaves open and how it was settled, one sentence each.
+    """
+
+    spec: Spec
+    name: str | None
+    num_keypoints: int
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        spec = self.spec
+        if isinstance(spec, DetectorSpec):
+            what = f"YOLOv5 (depth {spec.depth:g}, width {spec.width:g}, layout {spec.layout})"
+            return f"{self.name or what} with {spec.num_classes} classes"
+        backbone = f"HRNet-W{spec.width}" if spec.backbone == "hrnet" else "ResNet-50"
+        attention = "" if spec.attention == "none" else f", {spec.attention} polarized attention"
+        size = f"{spec.input_size[0]}x{spec.input_size[1]}"
+        return f"{self.name or f'{backbone} {size} ({spec.head}{attention})'} with {self.num_keypoints} keypoints"
+
+
+def identify(shapes: Shapes) -> Identity:
+    """The network that tensors of these names and shapes belong to.
+
+    Args:
+        shapes: by name, in the layout of the authors' releases (see `conversion` for MMPose's).
+
+    Raises:
+        ModelError: none that Vitruvian knows; the message says what the tensors look like instead.
+    """
+    if "model.0.conv.weight" in shapes or "model.0.conv.conv.weight" in shapes:
+        return _yolov5(shapes)
+    if f"preact.{_HRNET_WIDTH}" in shapes or "preact.layer4.2.conv3.weight" in shapes:
+        return _rle(shapes)
+    _refuse_classifiers(shapes)
+    if _HRNET_WIDTH in shapes and "final_layer.weight" in shapes:
+        return _simdr(shapes) if "mlp_head_x.weight" in shapes else _heatmap(shapes)
+    some = ", ".join(list(shapes)[:4])
+    raise ModelError(
+        f"the weights are of no network that Vitruvian knows ({len(shapes)} tensors: {some}, ...). Known are "
+        "PoseHRNet, SimDR, SimDR*, RLEPose, PSA and YOLOv5, under their authors' names or MMPose's"
+    )
+
+
+def _refuse_classifiers(shapes: Shapes) -> None:
+    if _HRNET_WIDTH in shapes and ("classifier.weight" in shapes or "final_layer.weight" not in shapes):
+        what = f"HRNet-W{_first(shapes, _HRNET_WIDTH)}"
+    elif "layer4.0.conv1.weight" in shapes and "deconv_layers.0.weight" not in shapes:
+        what = "a ResNet"
+    else:
+        return
+    raise ModelError(
+        f"the weights are {what} without a pose head, as trained on ImageNet: a start for training, which "
+        "vitruvian.networks.load_backbone takes, but no pose net"
+    )
+
+
+def _heatmap(shapes: Shapes) -> Identity:
+    attention = _attention(shapes)
+    width = _first(shapes, _HRNET_WIDTH)
+    return _any_size(PoseSpec("hrnet", "heatmap", width, (256, 192), attention), _first(shapes, "final_layer.weight"))
+
+
+def _rle(shapes: Shapes) -> Identity:
+    rows = _first(shapes, "fc_coord.linear.weight")
+    if rows % 2:
+        raise ModelError(f"fc_coord.linear gives {rows} numbers, which are no pairs of coordinates")
+    if f"preact.{_HRNET_WIDTH}" in shapes:
+        width = _first(shapes, f"preact.{_HRNET_WIDTH}")
+        return _any_size(PoseSpec("hrnet", "regression", width, (256, 192), _attention(shapes)), rows // 2)
+    if "preact.layer3.6.conv1.weight" in shapes:
+        raise ModelError("the weights are RLEPose on a ResNet deeper than ResNet-50, which Vitruvian doesn't have")
+    width = _first(shapes, "preact.conv1.weight")
+    return _any_size(PoseSpec("resnet50", "regression", width, (256, 192)), rows // 2)
+
+
+def _any_size(spec: PoseSpec, num_keypoints: int) -> Identity:
+    """The first published size of a network that takes any, or else the spec's."""
+    same = ((name, item) for name, item in SPECS.items() if isinstance(item, PoseSpec))
+    name, found = next(((n, s) for n, s in same if replace(s, input_size=spec.input_size) == spec), (None, spec))
+    return Identity(found, name, num_keypoints, (_SIZE_NOTE.format(*found.input_size),))
+
+
+def _simdr(shapes: Shapes) -> Identity:
+    """A SimDR head tells the input size: it reads H * W / 16 values and gives W * split and H * split bins."""
+    bins, pixels = _shape(shapes, "mlp_head_x.weight", 2)
+    rows = _first(shapes, "mlp_head_y.weight")
+    height = round(sqrt(pixels * _HEATMAP_PIXELS * rows / max(bins, 1)) / SIZE_MULTIPLE) * SIZE_MULTIPLE
+    width = pixels * _HEATMAP_PIXELS // max(height, 1)
+    split = bins / max(width, 1)
+    fits = height * width == pixels * _HEATMAP_PIXELS and round(height * split) == rows
+    if not fits or not bins or width % SIZE_MULTIPLE:
+        raise ModelError(f"a SimDR head of {bins} by {rows} bins over {pixels} values fits no input size")
+    spec = PoseSpec("hrnet", "simdr", _first(shapes, _HRNET_WIDTH), (height, width), _attention(shapes), split)
+    keypoints = _first(shapes, "final_layer.weight")
+    same = ((name, item) for name, item in SPECS.items() if isinstance(item, PoseSpec))
+    # SimDR comes before SimDR* in the table.
+    name, found = next(((n, s) for n, s in same if replace(s, target_sigma=0.0) == spec), (None, spec))
+    taken = "SimDR*" if found.target_sigma else "SimDR"
+    return Identity(found, name, keypoints, (f"{_SIMDR_NOTE}: taken as {taken}",))
+
+
+def _attention(shapes: Shapes) -> Attention:
+    names = [name for name in shapes if ".deattn." in name]
+    if any(name.endswith(".deattn.conv_up.0.weight") for name in names):
+        return "sequential"
+    return "parallel" if names else "none"
+
+
+def _yolov5(shapes: Shapes) -> Identity:
+    """Width from the channels of layer 7, depth from the repeats of layer 6, which the table gives as 9."""
+    if "model.24.m.0.weight" not in shapes:
+        raise ModelError(
+            "the weights look like a YOLO's, but not like YOLOv5's n, s, m, l or x in the layouts v5 and v6: layer 24 "
+            "isn't the detection with three levels"
+        )
+    layout: Layout = "v5" if "model.0.conv.conv.weight" in shapes else "v6"
+    width = _first(shapes, "model.7.conv.weight") / 1024
+    repeats = next(number for number in count() if f"model.6.m.{number}.cv1.conv.weight" not in shapes)
+    values = _first(shapes, "model.24.m.0.weight")
+    if values % 3 or values < 18 or not repeats:
+        raise ModelError(f"the weights look like YOLOv5's, but layer 24 gives {values} values, or layer 6 is empty")
+    known = {(round(9 * s.depth), s.width): s.depth for s in SPECS.values() if isinstance(s, DetectorSpec)}
+    depth = known.get((repeats, width), repeats / 9)
+    spec = DetectorSpec(depth, width, values // 3 - 5, layout=layout)
+    return Identity(spec, _named(spec), 0)
+
+
+def _named(spec: Spec) -> str | None:
+    return next((name for name, item in SPECS.items() if item == spec), None)
+
+
+def _shape(shapes: Shapes, name: str, dimensions: int) -> tuple[int, ...]:
+    shape = shapes.get(name, ())
+    if len(shape) != dimensions:
+        raise ModelError(f"{name} should have {dimensions} dimensions, the file has {shape or 'no such tensor'}")
+    return shape
+
+
+def _first(shapes: Shapes, name: str) -> int:
+    """How many rows a weight has: the channels that come out."""
+    shape = shapes.get(name, ())
+    if not shape or 0 in shape:
+        raise ModelError(f"{name} is {shape or 'missing'}; it should be a weight with at least one row")
+    return shape[0]

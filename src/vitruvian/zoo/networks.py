@@ -1,0 +1,128 @@
+"""From a checkpoint file to a network with its weights."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .. import networks
+from ..errors import ModelError
+from ..networks import DetectorSpec, PoseSpec, Spec
+from .checkpoints import Checkpoint, read_checkpoint
+from .conversion import Converted, convert
+from .identification import Identity, identify
+
+# How many names of each kind an error lists.
+_LISTED = 4
+
+# What files may have or lack as they like: it isn't used here, or follows from other tensors.
+_DERIVED = ("num_batches_tracked", "anchor_grid")
+
+# What files made for inference lack as a whole.
+_TRAINING_ONLY = "flow."
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A network with its weights, and what is known of it.
+
+    Args:
+        network: in evaluation mode, on the CPU, float32.
+        identity: what it is; `notes` has everything that was assumed or converted.
+        checkpoint: the file as it was read.
+    """
+
+    network: nn.Module
+    identity: Identity
+    checkpoint: Checkpoint
+
+
+def load_network(name: str | None = None, *, checkpoint: str | os.PathLike[str]) -> nn.Module:
+    """A network with the weights of a .pth, .pt or .safetensors file. No code of the file is run.
+
+    Args:
+        name: one of `vitruvian.networks.SPECS`; None works it out from the file. The number of keypoints, or of
+            classes, is always the file's.
+        checkpoint: the file, in the layout of the authors' releases, or MMPose's.
+
+    Returns:
+        The network in evaluation mode, on the CPU, float32; see `vitruvian.networks.create` for what goes in and out.
+
+    Raises:
+        ModelError: a file that can't be read or is no network that Vitruvian has, or isn't the one that `name` says.
+    """
+    return load_checkpoint(name, checkpoint).network
+
+
+def load_checkpoint(name: str | None, path: str | os.PathLike[str]) -> Loaded:
+    """`load_network`, with what the file turned out to be; same arguments and errors."""
+    wanted = None if name is None else networks.spec(name)
+    checkpoint = read_checkpoint(path)
+    found: Identity | None = None
+    try:
+        converted = convert(checkpoint.tensors)
+        found = identify({key: tuple(tensor.shape) for key, tensor in converted.tensors.items()})
+        guess = f"the file looks like {found}"
+    except ModelError as error:
+        if wanted is None:
+            raise ModelError(f"{path}: {error}") from None
+        converted, guess = Converted(checkpoint.tensors), str(error)
+    identity = _named(name, wanted, found) if name and wanted else found
+    assert identity is not None
+    notes = (*checkpoint.notes, *converted.notes, *identity.notes)
+    spec = _settled(identity.spec, converted.changes, checkpoint.names)
+    identity = replace(identity, spec=spec, name=None if converted.changes else identity.name, notes=notes)
+    network = _filled(identity, converted.tensors, f"{path} is not {name or identity}", guess)
+    return Loaded(network, identity, checkpoint)
+
+
+def _named(name: str, wanted: Spec, found: Identity | None) -> Identity:
+    """What the name says, with the file's number of keypoints or of classes."""
+    if isinstance(wanted, DetectorSpec):
+        if found and isinstance(found.spec, DetectorSpec) and found.spec.num_classes != wanted.num_classes:
+            wanted = replace(wanted, num_classes=found.spec.num_classes, person=0)
+        return Identity(wanted, name, 0)
+    return Identity(wanted, name, found.num_keypoints if found and found.num_keypoints else 17)
+
+
+def _settled(spec: Spec, changes: Mapping[str, Any], classes: Sequence[str]) -> Spec:
+    """The spec with what the conversion knows, and with the class that the file calls person."""
+    if isinstance(spec, PoseSpec):
+        return replace(spec, **changes)
+    return replace(spec, person=classes.index("person")) if "person" in classes[: spec.num_classes] else spec
+
+
+def _filled(identity: Identity, tensors: Mapping[str, Tensor], complaint: str, guess: str) -> nn.Module:
+    """The network with these weights, in evaluation mode. Raises ModelError for names or shapes that don't fit."""
+    keypoints = identity.num_keypoints or 1
+    # On the meta device a network costs nothing, however large the file's shapes would make it.
+    with torch.device("meta"):
+        own = {
+            name: tuple(tensor.shape) for name, tensor in networks.build(identity.spec, keypoints).state_dict().items()
+        }
+    missing = [name for name in own if name not in tensors and not name.endswith(_DERIVED)]
+    if all(name.startswith(_TRAINING_ONLY) for name in missing):
+        missing = []
+    unexpected = [name for name in tensors if name not in own and not name.endswith(_DERIVED)]
+    fitting = {name: tensor for name, tensor in tensors.items() if own.get(name) == tuple(tensor.shape)}
+    reshaped = [
+        f"{name} {tuple(tensors[name].shape)} instead of {own[name]}"
+        for name in own
+        if name in tensors and name not in fitting
+    ]
+    if missing or unexpected or reshaped:
+        lists = (("missing", missing), ("unexpected", unexpected), ("of another shape", reshaped))
+        text = "; ".join(f"{len(names)} {kind}: {_listed(names)}" for kind, names in lists if names)
+        raise ModelError(f"{complaint}: of its tensors {text}. As far as the names tell, {guess}")
+    network = networks.build(identity.spec, keypoints)
+    network.load_state_dict(fitting, strict=False)
+    return network.eval()
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")

@@ -1,0 +1,114 @@
+"""MMPose's layouts: names as its source gives them, arithmetic by its formulas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from published import mmpose, mmpose_rle, random_network
+from torch import Tensor, nn
+
+import vitruvian as vt
+from vitruvian.networks.heads import RLEPose
+from vitruvian.zoo import Loaded
+from vitruvian.zoo.conversion import convert
+
+PICTURE = torch.linspace(0, 1, 3 * 64 * 64).view(1, 3, 64, 64)
+
+
+def loaded(tmp_path: Path, weights: dict[str, Tensor], name: str | None = None) -> Loaded:
+    torch.save({"meta": {"mmpose_version": "1"}, "state_dict": weights}, tmp_path / "mm.pth")
+    return vt.zoo.load_checkpoint(name, tmp_path / "mm.pth")
+
+
+def outputs(network: nn.Module) -> Any:
+    with torch.no_grad():
+        return network(PICTURE)
+
+
+@pytest.mark.parametrize("head", ["keypoint_head.", "head."])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("pose_hrnet_w32_256x192", {"width": 8}),
+        ("simdr_hrnet_w32_256x192", {"width": 8, "input_size": (64, 64)}),
+    ],
+)
+def test_hrnet(tmp_path: Path, name: str, options: dict[str, Any], head: str) -> None:
+    network = random_network(name, **options)
+    theirs = mmpose(dict(network.state_dict()), head)
+    assert f"{head}final_layer.weight" in theirs
+    assert "backbone.stage3.2.fuse_layers.0.2.0.weight" in theirs
+    found = loaded(tmp_path, theirs)
+    torch.testing.assert_close(outputs(found.network), outputs(network), rtol=0, atol=0)
+    assert any("MMPose's HRNet" in note for note in found.identity.notes)
+
+
+def test_published_widths_keep_their_name(tmp_path: Path) -> None:
+    theirs = mmpose(dict(random_network("pose_hrnet_w32_256x192").state_dict()), "head.")
+    assert loaded(tmp_path, theirs).identity.name == "pose_hrnet_w32_256x192"
+    assert loaded(tmp_path, theirs, "pose_hrnet_w32_384x288").identity.name == "pose_hrnet_w32_384x288"
+
+
+@pytest.mark.parametrize(("head", "loss"), [("keypoint_head.", "loss"), ("head.", "loss_module")])
+def test_rle_by_mmposes_formulas(tmp_path: Path, head: str, loss: str) -> None:
+    network = random_network("rle_resnet50_256x192", num_keypoints=5, width=8)
+    assert isinstance(network, RLEPose)
+    theirs = mmpose_rle(dict(network.state_dict()), head, loss)
+    assert theirs[f"{head}fc.weight"].shape == (20, 256)
+    found = loaded(tmp_path, theirs)
+    with torch.no_grad():
+        feature = network.preact.features(PICTURE)[0].mean(dim=(2, 3))
+    numbers = nn.functional.linear(feature, theirs[f"{head}fc.weight"], theirs[f"{head}fc.bias"]).reshape(1, 5, 4)
+    coordinates, sigma = outputs(found.network)
+    # There 0..1 of the picture, here -0.5..0.5.
+    torch.testing.assert_close(coordinates, numbers[..., :2] - 0.5)
+    torch.testing.assert_close(sigma, numbers[..., 2:].sigmoid())
+    # The authors' network divides by the norm, so that the same layers give something else.
+    assert not torch.allclose(coordinates, outputs(network)[0])
+    assert found.identity.name is None
+    flow = {name: value for name, value in network.state_dict().items() if name.startswith("flow.")}
+    assert all(torch.equal(found.network.state_dict()[name], value) for name, value in flow.items())
+
+
+def test_rle_under_its_name_and_at_its_published_width(tmp_path: Path) -> None:
+    network = random_network("rle_resnet50_256x192")
+    found = loaded(tmp_path, mmpose_rle(dict(network.state_dict()), "head.", "loss_module"), "rle_resnet50_256x192")
+    assert isinstance(found.network, RLEPose)
+    assert not found.network.fc_coord.normalise
+    assert any("MMPose's RLE" in note for note in found.identity.notes)
+
+
+def resnet() -> dict[str, Tensor]:
+    weights = random_network("rle_resnet50_256x192", width=8).state_dict()
+    return {f"backbone.{name[7:]}": value for name, value in weights.items() if name.startswith("preact.")}
+
+
+@pytest.mark.parametrize(
+    ("head", "says"),
+    [
+        (
+            {"head.deconv_head.deconv_layers.0.weight": (2, 2), "head.mlp_head_x.weight": (2, 2)},
+            "SimCC with deconv.*ONNX",
+        ),
+        ({"keypoint_head.deconv_layers.0.weight": (2, 2), "keypoint_head.final_layer.weight": (2,)}, "SimpleBaseline"),
+        ({"head.cls_x.weight": (2, 2)}, "RTMPose"),
+        ({"head.fc.weight": (34, 256), "head.fc.bias": (34,)}, "DeepPose"),
+        ({"head.fc.weight": (1000, 256), "head.fc.bias": (1000,)}, "classifier"),
+        ({"head.something.weight": (3,)}, "its head is something.weight"),
+        ({"head.final_layer.weight": (17, 256, 1, 1)}, "its head is final_layer.weight"),
+        ({"head.fc.weight": (68, 256), "neck.weight": (1,)}, "parts that Vitruvian doesn't have: neck.weight"),
+        ({"head.fc.weight": (68, 256), "backbone.layer3.6.conv1.weight": (1,)}, "on ResNet-50 only"),
+    ],
+)
+def test_what_has_no_counterpart_is_named(tmp_path: Path, head: dict[str, tuple[int, ...]], says: str) -> None:
+    weights = {**resnet(), **{name: torch.ones(shape) for name, shape in head.items()}}
+    with pytest.raises(vt.ModelError, match=rf"mm\.pth: .*{says}"):
+        loaded(tmp_path, weights)
+
+
+def test_other_names_pass() -> None:
+    tensors = {"conv1.weight": torch.ones(1), "head.x": torch.ones(1)}
+    assert convert(tensors).tensors is tensors
