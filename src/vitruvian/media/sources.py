@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import InputError
@@ -40,8 +41,7 @@ def open_source(spec: str | Path | int, recursive: bool = False) -> Source:
         if spec == "-":
             return ImageBytes(sys.stdin.buffer.read(), "stdin")
         if is_url(spec):
-            # On another thread, as FFmpeg doesn't hear Ctrl-C while a server keeps it waiting.
-            return next(prefetch((Video(address) for address in (spec,)), 1))
+            return _open_stream(spec)
     if os.path.isdir(name):
         return open_folder(name, recursive)
     if os.path.exists(name):
@@ -49,6 +49,15 @@ def open_source(spec: str | Path | int, recursive: bool = False) -> Source:
     if _GLOB & set(name):
         return open_folder(name, recursive)
     raise InputError(f"{name!r}: no such file or folder; check the path")
+
+
+def _open_stream(address: str) -> Source:
+    """On another thread, as FFmpeg doesn't hear Ctrl-C while a server keeps it waiting."""
+
+    def opened() -> Iterator[Source]:
+        yield Video(address)
+
+    return next(prefetch(opened(), 1))
 
 
 def _open_file(path: str) -> Source:

@@ -92,10 +92,12 @@ class Runtime(ABC):
             raise self.fail(error) from None
 
     def _run_in_pieces(self, batch: Array, size: int) -> tuple[Array, ...]:
-        # A short last piece is filled up with its last sample.
-        padded = np.concatenate([batch, np.repeat(batch[-1:], -len(batch) % size, axis=0)])
-        results = self._run([padded[start : start + size] for start in range(0, len(padded), size)])
-        return tuple(_joined(parts)[: len(batch)] for parts in zip(*results, strict=True))
+        count = len(batch)
+        if missing := -count % size:
+            # A short last piece is filled up with its last sample.
+            batch = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
+        results = self._run([batch[start : start + size] for start in range(0, len(batch), size)])
+        return tuple(_joined(parts)[:count] for parts in zip(*results, strict=True))
 
     def fail(self, error: Exception, done: str = "run") -> ModelError:
         """An engine's own error as ours, its first telling line kept."""
