@@ -1,0 +1,42 @@
+"""From what a network is to what it takes and returns: a spec's model card, as the authors feed and read it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..cards import IMAGENET_MEAN, IMAGENET_STD, ModelCard, Triple
+from ..networks import DetectorSpec, PoseSpec, Spec
+from ..skeletons import unnamed
+
+# RLE's release subtracts these from RGB in 0..1 and divides by nothing.
+_RLE_MEAN: Triple = (0.406 * 255, 0.457 * 255, 0.480 * 255)
+_UNIT_STD: Triple = (255.0, 255.0, 255.0)
+
+
+def describe(spec: Spec, name: str, num_keypoints: int = 17) -> ModelCard:
+    """The card of a network.
+
+    Args:
+        spec: what the network is.
+        name: what people call it.
+        num_keypoints: K, of a pose net.
+    """
+    if isinstance(spec, DetectorSpec):
+        options = {"person": spec.person}
+        return ModelCard(name, "detection", "yolov5", spec.input_size, (0.0, 0.0, 0.0), _UNIT_STD, options=options)
+    mean, std = IMAGENET_MEAN, IMAGENET_STD
+    if spec.head == "regression" and spec.feature_norm:
+        mean, std = _RLE_MEAN, _UNIT_STD
+    return ModelCard(
+        name, "pose", spec.head, spec.input_size, mean, std, options=_options(spec), skeleton=unnamed(num_keypoints)
+    )
+
+
+def _options(spec: PoseSpec) -> dict[str, Any]:
+    """The codec's options beside its input size."""
+    if spec.head == "simdr":
+        return {"split": spec.split, "sigma": spec.target_sigma}
+    if spec.head == "regression":
+        return {}
+    # PSA's authors build on UDP (arXiv 1911.07524): aligned crops, and its own sub-pixel step.
+    return {"stride": 4} if spec.attention == "none" else {"stride": 4, "aligned": True, "refine": "udp"}
