@@ -33,6 +33,22 @@ def test_affines_equal_those_estimated_from_three_points(padding: float) -> None
         assert matrix == pytest.approx(cv2.getAffineTransform(source, target), rel=1e-4, abs=1e-3)
 
 
+def test_aligned_puts_the_box_s_corners_on_the_corner_pixels() -> None:
+    matrix = crop_affines(np.array([[10, 20, 85, 120]], np.float32), SIZE, padding=1.0, aligned=True)[0]
+    assert matrix @ [10, 20, 1] == pytest.approx([0, 0], abs=1e-4)
+    assert matrix @ [85, 120, 1] == pytest.approx([191, 255], abs=1e-4)
+
+
+def test_aligned_crops_of_a_mirrored_picture_are_the_mirrored_crops() -> None:
+    image = np.random.default_rng(1).integers(0, 256, (300, 200, 3), np.uint8)
+    x1, y1, x2, y2 = 30.0, 40.0, 130.0, 240.0
+    affines = crop_affines(np.array([[x1, y1, x2, y2], [199 - x2, y1, 199 - x1, y2]], np.float32), SIZE, aligned=True)
+    mirrored = np.ascontiguousarray(image[:, ::-1])
+    difference = crop(image, affines[:1], SIZE)[0, :, ::-1].astype(int) - crop(mirrored, affines[1:], SIZE)[0]
+    # OpenCV rounds source positions to 1/32 pixel, which a mirror turns around.
+    assert np.abs(difference).mean() < 2
+
+
 def test_back_to_the_picture_inverts_the_crop() -> None:
     affines = crop_affines(BOXES, SIZE)
     points = np.random.default_rng(0).uniform(0, 400, (4, 17, 2))

@@ -2,7 +2,8 @@
 
 The procedure is the one published with HRNet (arXiv 1908.07919) and used by all five families: the box grows to the
 network's aspect ratio, is padded, and is warped to the crop by an affine map with bilinear interpolation and a black
-border. The box's centre goes to the crop's centre (W/2, H/2), its width to W.
+border. The box's centre goes to the crop's centre (W/2, H/2), its width to W. UDP (1911.07524), which PSA uses, counts
+the intervals between pixels instead: its crops are `aligned`.
 """
 
 from __future__ import annotations
@@ -21,13 +22,17 @@ PADDING = 1.25
 PIXEL_STD = 200.0
 
 
-def crop_affines(boxes: NDArray[np.float32], size: tuple[int, int], padding: float = PADDING) -> NDArray[np.float64]:
+def crop_affines(
+    boxes: NDArray[np.float32], size: tuple[int, int], padding: float = PADDING, aligned: bool = False
+) -> NDArray[np.float64]:
     """The maps from picture pixels to crop pixels.
 
     Args:
         boxes: (N, 4) xyxy in pixels, each with a positive width and height.
         size: (height, width) of the crop.
         padding: factor by which the box grows after its aspect ratio is right.
+        aligned: UDP's way: the corners of the grown box go to the centres of the crop's corner pixels, so that a
+            mirrored crop is the crop of the mirrored picture to the pixel.
 
     Returns:
         float64 (N, 2, 3): crop = matrix @ (x, y, 1).
@@ -39,6 +44,8 @@ def crop_affines(boxes: NDArray[np.float32], size: tuple[int, int], padding: flo
     centres = corners[:, 0] + extent * np.float32(0.5)
     box_width = np.maximum(extent[:, 0], extent[:, 1] * np.float32(width / height))
     box_width = box_width / np.float32(PIXEL_STD) * np.float32(padding) * np.float32(PIXEL_STD)
+    if aligned:
+        return _aligned_affines(centres, box_width, size)
     above = np.stack([np.zeros_like(box_width), -box_width / 2], axis=1)
     source = np.stack([centres, centres + above, centres + above], axis=1)
     source[:, 2, 0] -= centres[:, 1] - source[:, 1, 1]
@@ -46,6 +53,18 @@ def crop_affines(boxes: NDArray[np.float32], size: tuple[int, int], padding: flo
     target = centre + np.array([[0, 0], [0, -width / 2], [-width / 2, -width / 2]])
     known = np.concatenate([source.astype(np.float64), np.ones((len(source), 3, 1))], axis=2)
     return np.linalg.solve(known, np.broadcast_to(target, (len(source), 3, 2))).transpose(0, 2, 1)
+
+
+def _aligned_affines(
+    centres: NDArray[np.float32], box_width: NDArray[np.float32], size: tuple[int, int]
+) -> NDArray[np.float64]:
+    height, width = size
+    extent = box_width[:, None].astype(np.float64) * (1, height / width)
+    scale = np.array([width - 1, height - 1]) / extent
+    affines = np.zeros((len(centres), 2, 3))
+    affines[:, (0, 1), (0, 1)] = scale
+    affines[:, :, 2] = scale * (extent / 2 - centres)
+    return affines
 
 
 def crop(image: NDArray[np.uint8], affines: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -88,7 +88,7 @@ class PoseEstimator:
     ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float64]]]:
         """Crops and their affines, `CROPS_AT_ONCE` at a time, across the pictures."""
         size = self.card.input_size
-        affines = [crop_affines(found.xyxy, size, self.card.padding) for found in boxes]
+        affines = [crop_affines(found.xyxy, size, self.card.padding, self.codec.aligned) for found in boxes]
         persons = [
             (image, rows[i : i + 1]) for image, rows in zip(images, affines, strict=True) for i in range(len(rows))
         ]

@@ -74,16 +74,53 @@ def test_dark_equals_the_paper_step_by_step_on_noisy_maps() -> None:
         assert point == pytest.approx(4 * (np.array([x, y]) + step), abs=0.02)
 
 
-@pytest.mark.parametrize("refine", ["none", "quarter", "dark"])
+@pytest.mark.parametrize(("x", "y"), [(20.3, 30.4), (5.9, 9.1), (40.49, 50.5), (24.0, 32.0)])
+def test_udp_finds_the_centre_of_a_gaussian_between_the_corner_pixels(x: float, y: float) -> None:
+    points, _ = Heatmap(SIZE, refine="udp", aligned=True).decode(gaussian(x, y)[None, None])
+    assert points[0, 0] == pytest.approx([x * 191 / 47, y * 255 / 63], abs=0.05)
+
+
+def test_udp_equals_the_release_step_by_step_on_noisy_maps() -> None:
+    random = np.random.default_rng(4)
+    maps = np.stack([gaussian(*random.uniform(0, 47, 2)) for _ in range(50)])
+    maps += random.uniform(0, 0.05, maps.shape).astype(np.float32)
+    points, _ = Heatmap(SIZE, refine="udp", aligned=True).decode(maps[None])
+    for heatmap, point in zip(maps, points[0], strict=True):
+        y, x = np.unravel_index(heatmap.argmax(), heatmap.shape)
+        smooth = cv2.GaussianBlur(heatmap, (7, 7), 0)
+        smooth = (smooth - smooth.min()) / (smooth.max() - smooth.min()) * heatmap.max()
+        log = np.pad(np.log(np.clip(smooth, 0.001, 50).astype(np.float64)), 1, mode="edge")[y : y + 3, x : x + 3]
+        first = np.array([log[1, 2] - log[1, 0], log[2, 1] - log[0, 1]]) / 2
+        xx, yy = log[1, 2] - 2 * log[1, 1] + log[1, 0], log[2, 1] - 2 * log[1, 1] + log[0, 1]
+        xy = (log[2, 2] - log[1, 2] - log[2, 1] + 2 * log[1, 1] - log[1, 0] - log[0, 1] + log[0, 0]) / 2
+        step = -np.linalg.solve([[xx, xy], [xy, yy]], first)
+        assert point == pytest.approx((np.array([x, y]) + step) * [191 / 47, 255 / 63], abs=0.02)
+
+
+def test_aligned_corners_lie_on_each_other() -> None:
+    codec = Heatmap(SIZE, refine="none", aligned=True)
+    corners = np.array([[[0, 0], [191, 255]]], np.float32)
+    assert codec.decode(codec.encode(corners, np.ones((1, 2)))[0])[0] == pytest.approx(corners, abs=1e-4)
+
+
+def test_aligned_blobs_stand_where_the_point_is() -> None:
+    # 100 crop pixels are 100 * 47 / 191 = 24.607 heatmap pixels.
+    maps, _ = Heatmap(SIZE, aligned=True).encode(np.array([[[100.0, 0.0]]]), np.ones((1, 1)))
+    x = 100 * 47 / 191
+    assert maps[0, 0, 0, 24:26] == pytest.approx(np.exp(-((np.array([24, 25]) - x) ** 2) / 8), abs=1e-6)
+
+
+@pytest.mark.parametrize("refine", ["none", "quarter", "dark", "udp"])
 def test_decode_inverts_encode_to_half_a_cell(refine: str) -> None:
     codec = Heatmap(SIZE, refine=refine)
-    truth = np.random.default_rng(0).uniform([12, 12], [180, 244], (5, 17, 2)).astype(np.float32)
+    # UDP's smoothing mirrors at the border, which pulls on peaks within reach of it.
+    truth = np.random.default_rng(0).uniform([24, 24], [168, 232], (5, 17, 2)).astype(np.float32)
     points, scores = codec.decode(codec.encode(truth, np.ones((5, 17)))[0])
     assert np.abs(points - truth).max() <= 2 + 1e-3
     assert scores == pytest.approx(1)
 
 
-@pytest.mark.parametrize("refine", ["none", "quarter", "dark"])
+@pytest.mark.parametrize("refine", ["none", "quarter", "dark", "udp"])
 def test_empty_and_broken_maps_score_nothing(refine: str) -> None:
     maps = np.zeros((1, 3, 64, 48), np.float32)
     maps[0, 1] = np.nan

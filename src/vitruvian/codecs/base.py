@@ -19,6 +19,10 @@ class Codec(Protocol):
     @property
     def input_size(self) -> tuple[int, int]: ...
 
+    @property
+    def aligned(self) -> bool:
+        """The crops are those of UDP: see `vitruvian.geometry.crop_affines`."""
+
     def encode(self, keypoints: Array, visible: Array) -> tuple[Array, ...]:
         """Training targets, the last of them the weights (N, K), from keypoints (N, K, 2), visible (N, K)."""
 

@@ -1,4 +1,7 @@
-"""Keypoints as Gaussian blobs on a grid, as in HRNet (arXiv 1908.07919); sub-pixel decoding by DARK (1910.06278)."""
+"""Keypoints as Gaussian blobs on a grid, as in HRNet (arXiv 1908.07919).
+
+Sub-pixel decoding by DARK (1910.06278) or UDP (1911.07524), whose coordinates are an option too.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +20,20 @@ if TYPE_CHECKING:
     from .base import Array
 
     Index = NDArray[np.intp]
+    Double = NDArray[np.float64]
 
-Refinement = Literal["none", "quarter", "dark"]
-REFINEMENTS: tuple[Refinement, ...] = ("none", "quarter", "dark")
+Refinement = Literal["none", "quarter", "dark", "udp"]
+REFINEMENTS: tuple[Refinement, ...] = ("none", "quarter", "dark", "udp")
 
 # DARK smooths with an 11-tap Gaussian of sigma 2 and then looks two pixels around the peak.
 _TAPS = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 2.0**2))
 _TAPS /= _TAPS.sum()
 _REACH = 2
 _PATCH = _REACH + len(_TAPS) // 2
+
+# UDP smooths with the 7 taps that OpenCV has for a Gaussian of that size, and bounds what it takes the logarithm of.
+_UDP_TAPS = np.array([1, 3.5, 7, 9, 7, 3.5, 1], np.float32) / 32
+_UDP_BOUNDS = 0.001, 50.0
 
 
 @dataclass(frozen=True)
@@ -35,13 +43,16 @@ class Heatmap:
     stride: crop pixels per heatmap pixel.
     sigma: standard deviation of the blob in heatmap pixels.
     refine: what follows the argmax: "quarter" shifts a quarter pixel towards the higher neighbour (HRNet), "dark" fits
-        a Gaussian (DARK), "none" leaves it.
+        a Gaussian (DARK), "udp" does so on the pixels next to the peak (UDP), "none" leaves it.
+    aligned: UDP's coordinates: the corner pixels of crop and heatmap lie on each other, so that a heatmap pixel is
+        (W - 1) / (w - 1) crop pixels, and the crops are `aligned` too.
     """
 
     input_size: tuple[int, int]
     stride: int = 4
     sigma: float = 2.0
     refine: Refinement = "quarter"
+    aligned: bool = False
 
     def __post_init__(self) -> None:
         if self.refine not in REFINEMENTS:
@@ -52,8 +63,14 @@ class Heatmap:
         """(height, width) of a heatmap."""
         return self.input_size[0] // self.stride, self.input_size[1] // self.stride
 
+    def _pixel(self, height: int, width: int) -> Array:
+        """Crop pixels in a pixel of a heatmap (height, width), along x and y."""
+        less = int(self.aligned)
+        crop, grid = np.array(self.input_size[::-1]) - less, np.array([width, height]) - less
+        return (crop / np.maximum(grid, 1)).astype(np.float32)
+
     def encode(self, keypoints: Array, visible: Array) -> tuple[Array, Array]:
-        """Gaussians of height 1, cut off at 3 sigma around the nearest heatmap pixel.
+        """Gaussians of height 1, cut off at 3 sigma around the nearest heatmap pixel; around the point if aligned.
 
         Args:
             keypoints: (N, K, 2) in crop pixels.
@@ -64,7 +81,9 @@ class Heatmap:
             labelled or its blob lies wholly outside.
         """
         grid = np.array(self.grid[::-1])
-        centres = np.floor(np.nan_to_num(keypoints) / self.stride + 0.5)
+        centres = np.nan_to_num(keypoints) / self._pixel(*self.grid)
+        if not self.aligned:
+            centres = np.floor(centres + 0.5)
         reach = self.sigma * 3
         inside = ((centres + reach >= 0) & (centres - reach < grid)).all(axis=-1)
         weights = (inside & (np.asarray(visible) > 0)).astype(np.float32)
@@ -98,7 +117,9 @@ class Heatmap:
             points += _quarter_shift(flat.reshape(-1, height, width), rows, x, y)
         elif self.refine == "dark":
             points += _dark_shift(flat.reshape(-1, height, width), rows, x, y)
-        points *= np.array(self.input_size[::-1]) / (width, height)
+        elif self.refine == "udp":
+            points += _udp_shift(flat.reshape(-1, height, width), rows, x, y)
+        points *= self._pixel(height, width)
         points[~(peaks > 0)] = 0
         return points.reshape(persons, count, 2), as_scores(peaks).reshape(persons, count)
 
@@ -119,23 +140,28 @@ def _dark_shift(maps: Array, rows: Index, x: Index, y: Index) -> Array:
     inner = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)
     log = _smoothed_log_around(maps, rows[inner], x[inner], y[inner])
 
-    def at(dy: int, dx: int) -> Array:
+    def at(dy: int, dx: int) -> Double:
         return log[:, _REACH + dy, _REACH + dx]
 
     gradient = np.stack([at(0, 1) - at(0, -1), at(1, 0) - at(-1, 0)], axis=1) / 2
     dxx = (at(0, 2) - 2 * at(0, 0) + at(0, -2)) / 4
     dyy = (at(2, 0) - 2 * at(0, 0) + at(-2, 0)) / 4
     dxy = (at(1, 1) - at(-1, 1) - at(1, -1) + at(-1, -1)) / 4
+    shift = np.zeros((len(maps), 2), np.float32)
+    shift[inner] = _newton_step(gradient, dxx, dyy, dxy)
+    return shift
+
+
+def _newton_step(gradient: Double, dxx: Double, dyy: Double, dxy: Double) -> Double:
+    """From a point to the extremum of the parabola there, (M, 2); zero where it has none."""
     determinant = dxx * dyy - dxy**2
     solvable = determinant != 0
     inverse = np.stack([dyy, -dxy, -dxy, dxx], axis=1).reshape(-1, 2, 2)
     offset = -np.einsum("nij,nj->ni", inverse, gradient) / np.where(solvable, determinant, 1)[:, None]
-    shift = np.zeros((len(maps), 2), np.float32)
-    shift[inner] = np.where(solvable[:, None], np.nan_to_num(offset), 0)
-    return shift
+    return np.where(solvable[:, None], np.nan_to_num(offset), 0)
 
 
-def _smoothed_log_around(maps: Array, rows: Index, x: Index, y: Index) -> Array:
+def _smoothed_log_around(maps: Array, rows: Index, x: Index, y: Index) -> Double:
     """The logarithm of the smoothed map within two pixels of (x, y), float64 (M, 5, 5).
 
     DARK also scales each smoothed map back to its old maximum: a constant in the logarithm, which no derivative sees.
@@ -147,3 +173,29 @@ def _smoothed_log_around(maps: Array, rows: Index, x: Index, y: Index) -> Array:
     )
     windows = np.lib.stride_tricks.sliding_window_view(patches, (len(_TAPS), len(_TAPS)), axis=(1, 2))
     return np.log(np.maximum(np.einsum("nijab,a,b->nij", windows, _TAPS, _TAPS, optimize=True), 1e-10))
+
+
+def _udp_shift(maps: Array, rows: Index, x: Index, y: Index) -> Array:
+    smooth = _smoothed(maps)
+    low, high = smooth.min(axis=(1, 2), keepdims=True), smooth.max(axis=(1, 2), keepdims=True)
+    height = maps.max(axis=(1, 2), keepdims=True) / np.where(high > low, high - low, 1)
+    log = np.log(np.clip((smooth - low) * height, *_UDP_BOUNDS).astype(np.float64))
+    log = np.pad(log, ((0, 0), (1, 1), (1, 1)), mode="edge")
+
+    def at(dy: int, dx: int) -> Double:
+        return log[rows, y + 1 + dy, x + 1 + dx]
+
+    gradient = np.stack([at(0, 1) - at(0, -1), at(1, 0) - at(-1, 0)], axis=1) / 2
+    dxx = at(0, 1) - 2 * at(0, 0) + at(0, -1)
+    dyy = at(1, 0) - 2 * at(0, 0) + at(-1, 0)
+    dxy = (at(1, 1) - at(0, 1) - at(1, 0) + 2 * at(0, 0) - at(0, -1) - at(-1, 0) + at(-1, -1)) / 2
+    return _newton_step(gradient, dxx, dyy, dxy).astype(np.float32)
+
+
+def _smoothed(maps: Array) -> Array:
+    """Every map through UDP's Gaussian, mirrored at the borders without repeating the border pixel, as OpenCV does."""
+    height, width = maps.shape[1:]
+    reach = len(_UDP_TAPS) // 2
+    padded = np.pad(maps, ((0, 0), (reach, reach), (reach, reach)), mode="reflect")
+    rows = sum(tap * padded[:, i : i + height] for i, tap in enumerate(_UDP_TAPS))
+    return np.asarray(sum(tap * rows[:, :, i : i + width] for i, tap in enumerate(_UDP_TAPS)))

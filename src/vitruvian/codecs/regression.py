@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -20,6 +20,8 @@ class Regression:
     """Args:
     input_size: (height, width) of the crop in pixels.
     """
+
+    aligned: ClassVar[bool] = False
 
     input_size: tuple[int, int]
 

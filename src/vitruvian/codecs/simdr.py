@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -26,6 +26,8 @@ class SimDR:
     smoothing: label smoothing of the one-hot targets, 0..1.
     softmax: the outputs are logits, so their softmax is the score; without it the raw peak is.
     """
+
+    aligned: ClassVar[bool] = False
 
     input_size: tuple[int, int]
     split: float = 2.0
