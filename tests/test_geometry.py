@@ -75,15 +75,27 @@ def test_outside_of_the_picture_is_black() -> None:
 
 def test_letterbox_fits_top_left_and_fills_with_grey() -> None:
     image = np.full((100, 200, 3), 255, np.uint8)
-    canvas, scale = letterbox(image, (320, 320))
+    canvas, scale, corner = letterbox(image, (320, 320))
     assert scale == 1.6
+    assert corner.tolist() == [0, 0]
     assert (canvas[:160] == 255).all()
     assert (canvas[160:] == 114).all()
 
 
+def test_letterbox_in_the_middle_of_what_the_stride_needs() -> None:
+    # 500 x 333 at 640 is 640 x 426, and 426 needs 448 rows: 11 grey ones above and below.
+    canvas, scale, corner = letterbox(np.full((333, 500, 3), 255, np.uint8), (640, 640), centred=True, stride=32)
+    assert canvas.shape == (448, 640, 3)
+    assert scale == 1.28
+    assert corner.tolist() == [0, 11]
+    assert (canvas[11:437] == 255).all()
+    assert (canvas[:11] == 114).all()
+    assert (canvas[437:] == 114).all()
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1)])
 def test_letterbox_of_extreme_shapes_keeps_a_pixel(shape: tuple[int, int]) -> None:
-    canvas, scale = letterbox(np.full((*shape, 3), 255, np.uint8), (320, 320))
+    canvas, scale, _ = letterbox(np.full((*shape, 3), 255, np.uint8), (320, 320))
     assert canvas.shape == (320, 320, 3)
     assert scale == 320 / max(shape)
     assert (canvas[0, 0] == 255).all()

@@ -84,20 +84,33 @@ def to_image(keypoints: NDArray[np.float32], affines: NDArray[np.float64]) -> ND
     return ((keypoints - affines[:, None, :, 2]) @ back).astype(np.float32)
 
 
-def letterbox(image: NDArray[np.uint8], size: tuple[int, int], grey: int = 114) -> tuple[NDArray[np.uint8], float]:
-    """An RGB picture scaled to fit (height, width), in the top left corner of a grey canvas.
+def letterbox(
+    image: NDArray[np.uint8], size: tuple[int, int], centred: bool = False, stride: int | None = None, grey: int = 114
+) -> tuple[NDArray[np.uint8], float, NDArray[np.float32]]:
+    """An RGB picture scaled to fit (height, width), on a grey canvas.
+
+    Args:
+        image: RGB uint8 (h, w, 3).
+        size: of the canvas, (height, width).
+        centred: in the middle of the canvas (YOLOv5), not in its top left corner (YOLOX, RTMDet).
+        stride: a canvas that is no larger than the picture needs, in multiples of this; None makes all of `size`.
+        grey: level of the canvas.
 
     Returns:
-        the canvas, uint8 (height, width, 3), and the scale: canvas pixels per picture pixel.
+        the canvas, uint8 (height, width, 3); the scale, canvas pixels per picture pixel; and where the picture's corner
+        is, float32 (2,), x and y in canvas pixels.
     """
     import cv2
 
-    height, width = size
-    scale = min(height / image.shape[0], width / image.shape[1])
-    inner = max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1)
-    canvas = np.full((height, width, 3), grey, np.uint8)
-    canvas[: inner[1], : inner[0]] = cv2.resize(image, inner, interpolation=cv2.INTER_LINEAR)
-    return canvas, scale
+    scale = min(size[0] / image.shape[0], size[1] / image.shape[1])
+    height, width = max(round(image.shape[0] * scale), 1), max(round(image.shape[1] * scale), 1)
+    if stride:
+        size = -(-height // stride) * stride, -(-width // stride) * stride
+    top, left = ((size[0] - height) // 2, (size[1] - width) // 2) if centred else (0, 0)
+    canvas = np.full((*size, 3), grey, np.uint8)
+    inner = canvas[top : top + height, left : left + width]
+    inner[:] = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    return canvas, scale, np.array([left, top], np.float32)
 
 
 def to_tensor(

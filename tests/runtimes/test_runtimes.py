@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from vitruvian import InputError, ModelError
-from vitruvian.runtimes import RUNTIMES, open_runtime, usable_cores
+from vitruvian.runtimes import ONNX_RUNTIMES, open_runtime, usable_cores
 
-ENGINES = list(RUNTIMES)
+ENGINES = list(ONNX_RUNTIMES)
 torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
 
 

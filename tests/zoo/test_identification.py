@@ -15,9 +15,10 @@ import torch
 from published import random_network
 
 import vitruvian as vt
-from vitruvian import networks
+from vitruvian import ModelError, networks
 from vitruvian.networks import DetectorSpec, PoseSpec
 from vitruvian.zoo import identify
+from vitruvian.zoo.identification import with_size
 
 
 def shapes(name: str, num_keypoints: int = 17, **options: Any) -> dict[str, tuple[int, ...]]:
@@ -52,8 +53,33 @@ def test_published_networks(name: str, taken: str) -> None:
     assert found.num_keypoints == (0 if name.startswith("yolov5") else 17)
 
 
+@pytest.mark.parametrize(
+    ("stem", "wanted", "name", "size"),
+    [
+        ("weights", None, "pose_hrnet_w32_256x192", (256, 192)),
+        ("hrnet_w32_coco_384x288-d9f0d786_20200708", None, "pose_hrnet_w32_384x288", (384, 288)),
+        ("pose_hrnet_w32_384x288", (256, 192), "pose_hrnet_w32_256x192", (256, 192)),
+        ("pose_hrnet_w32_128x96", None, None, (128, 96)),
+        ("frames_1920x1080", None, "pose_hrnet_w32_256x192", (256, 192)),  # no multiples of 32
+    ],
+)
+def test_the_size_is_the_wanted_one_or_the_file_name_s(stem, wanted, name, size) -> None:
+    found = with_size(identify(shapes("pose_hrnet_w32_384x288")), wanted, stem)
+    assert (found.name, found.spec.input_size) == (name, size)
+
+
+def test_a_simdr_head_takes_its_own_size_only() -> None:
+    found = identify(shapes("simdr_hrnet_w32_256x192"))
+    assert with_size(found, None, "simdr_384x288") is found
+    with pytest.raises(ModelError, match=r"256x192 .* not 384x288"):
+        with_size(found, (384, 288), "")
+
+
 def test_what_the_file_leaves_open_is_said() -> None:
-    assert any("256x192 is assumed" in note for note in identify(shapes("pose_hrnet_w32_384x288")).notes)
+    found = identify(shapes("pose_hrnet_w32_384x288"))
+    assert any("256x192 is assumed" in note for note in with_size(found, None, "weights").notes)
+    assert any("384x288 is taken from the file's name" in note for note in with_size(found, None, "384x288").notes)
+    assert with_size(found, (384, 288), "weights").notes == ()
     notes = identify(shapes("sa_simdr_hrnet_w48_256x192")).notes
     assert any("SimDR and SimDR*" in note and note.endswith("taken as SimDR") for note in notes)
     assert not any("assumed" in note for note in notes)

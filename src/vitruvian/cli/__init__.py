@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 from typing import Annotated, NoReturn
@@ -47,6 +48,8 @@ def main() -> None:
         # Names of files are any bytes, and terminals know fewer characters than that.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    logging.basicConfig(format="vitruvian: %(message)s")
+    logging.getLogger("vitruvian").setLevel(logging.INFO)
     try:
         _leave(_run())
     except BrokenPipeError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -29,12 +30,14 @@ MODEL, OUTPUT, LOOK, ENGINE = "What finds the people", "What is written", "How i
 
 def predict(
     source: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="SOURCE",
             help="Image, folder, quoted glob, video, stream URL, camera number, or - for an image on stdin.",
+            show_default=False,
         ),
-    ],
+    ] = None,
+    named_source: Annotated[str | None, typer.Option("--source", hidden=True)] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -62,10 +65,24 @@ def predict(
         bool, typer.Option("-q", "--quiet", help="Say nothing unless something is wrong.", rich_help_panel=OUTPUT)
     ] = False,
     pose: Annotated[
-        Path | None, typer.Option(metavar="MODEL", help="Pose net, an ONNX file.", rich_help_panel=MODEL)
+        str | None,
+        typer.Option(
+            "--pose",
+            "--pose-model",
+            metavar="MODEL",
+            help="Pose net: an ONNX file or a checkpoint.",
+            rich_help_panel=MODEL,
+        ),
     ] = None,
     detector: Annotated[
-        Path | None, typer.Option(metavar="MODEL", help="Person detector, an ONNX file.", rich_help_panel=MODEL)
+        str | None,
+        typer.Option(
+            "--detector",
+            "--det-model",
+            metavar="MODEL",
+            help="Person detector: an ONNX file or a YOLOv5 checkpoint.",
+            rich_help_panel=MODEL,
+        ),
     ] = None,
     img_size: Annotated[
         str | None,
@@ -73,17 +90,41 @@ def predict(
             metavar="N|HxW", help="Detector input in pixels (default: the file's own, or 640).", rich_help_panel=MODEL
         ),
     ] = None,
+    pose_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|HxW",
+            help="Pose net input, for checkpoints that fit any (default: what the file says).",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
     score: Annotated[
-        float, typer.Option(min=0, max=1, help="Drop persons detected with a lower score.", rich_help_panel=MODEL)
+        float,
+        typer.Option(
+            "--score",
+            "--conf-thres",
+            min=0,
+            max=1,
+            help="Drop persons detected with a lower score.",
+            rich_help_panel=MODEL,
+        ),
     ] = 0.3,
     iou: Annotated[
-        float, typer.Option(min=0, max=1, help="Drop boxes that overlap a better one more.", rich_help_panel=MODEL)
+        float,
+        typer.Option(
+            "--iou",
+            "--iou-thres",
+            min=0,
+            max=1,
+            help="Drop boxes that overlap a better one more.",
+            rich_help_panel=MODEL,
+        ),
     ] = 0.65,
     max_persons: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Keep the N best persons only.", rich_help_panel=MODEL)
     ] = None,
     refine: Annotated[
-        Literal["none", "quarter", "dark"] | None,
+        Literal["none", "quarter", "dark", "udp"] | None,
         typer.Option(
             help="Sub-pixel step for heatmaps (default: the model's, quarter if it has none).", rich_help_panel=MODEL
         ),
@@ -106,21 +147,25 @@ def predict(
         float, typer.Option(min=0, max=1, help="Draw keypoints from this score on.", rich_help_panel=LOOK)
     ] = 0.3,
     runtime: Annotated[
-        Literal["auto", "openvino", "onnxruntime"],
-        typer.Option(help="Engine for both networks.", rich_help_panel=ENGINE),
+        Literal["auto", "openvino", "onnxruntime", "torch"],
+        typer.Option(help="Engine for both networks; checkpoints run in torch.", rich_help_panel=ENGINE),
     ] = "auto",
     device: Annotated[
         str,
-        typer.Option(help="auto, cpu, gpu (openvino), cuda, cuda:1 (onnxruntime) ...", rich_help_panel=ENGINE),
+        typer.Option(help="auto, cpu, gpu (openvino), cuda, cuda:1 (onnxruntime, torch) ...", rich_help_panel=ENGINE),
     ] = "auto",
     threads: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="CPU threads (default: all usable cores).", rich_help_panel=ENGINE),
     ] = None,
     precision: Annotated[
-        Literal["fp32", "auto"],
+        Literal["fp32", "auto", "bf16", "fp16"],
         typer.Option(help="fp32: the same numbers everywhere; auto: the engine's fastest.", rich_help_panel=ENGINE),
     ] = "fp32",
+    compile: Annotated[
+        bool,
+        typer.Option("--compile", help="Compile checkpoints first, for long runs in torch.", rich_help_panel=ENGINE),
+    ] = False,
 ) -> None:
     """Find every person in SOURCE and the keypoints of each; draw them, and write them as data."""
     from rich.console import Console
@@ -129,6 +174,9 @@ def predict(
     from ..zoo import load
 
     console = Console(stderr=True, quiet=quiet, highlight=False)
+    if quiet:
+        logging.getLogger("vitruvian").setLevel(logging.WARNING)
+    source = _the_source(source, named_source)
     opened = open_source(source, recursive=recursive)
     outputs = Outputs.plan(opened, output, no_draw, json, csv, coco)
     outputs.check(opened, overwrite)
@@ -137,7 +185,8 @@ def predict(
     model = load(
         pose,
         detector,
-        img_size=_parse_size(img_size),
+        img_size=_parse_size("--img-size", img_size),
+        pose_size=_parse_size("--pose-size", pose_size),
         score=score,
         iou=iou,
         max_persons=max_persons,
@@ -146,9 +195,10 @@ def predict(
         device=device,
         threads=threads,
         precision=precision,
+        compile=compile,
     )
     if model.detector is None:
-        raise InputError("no detector: this version ships no default weights, so give an ONNX file (--detector)")
+        raise InputError("no detector: this version ships no default weights, so give a model file (--detector)")
     style = {"boxes": draw_boxes, "scores": draw_scores, "names": draw_names, "keypoint_score": keypoint_score}
     tally = _run(model, opened, outputs, track, show, style, console)
     if not quiet:
@@ -250,7 +300,16 @@ def _progress(source: Source, console: Console) -> Iterator[Callable[[], None]]:
         yield advance
 
 
-def _parse_size(text: str | None) -> tuple[int, int] | None:
+def _the_source(source: str | None, named: str | None) -> str:
+    """SOURCE, or the older way to give it, --source."""
+    if source is not None and named is not None:
+        raise InputError(f"two sources, {source} and {named}: give one")
+    if source is None and named is None:
+        raise InputError("no SOURCE: give an image, a folder, a video ... (vitruvian predict --help)")
+    return source or named or ""
+
+
+def _parse_size(option: str, text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     try:
@@ -258,6 +317,6 @@ def _parse_size(text: str | None) -> tuple[int, int] | None:
         height, width = lengths * 2 if len(lengths) == 1 else lengths
     except ValueError:
         raise InputError(
-            f"--img-size {text}: give one number, or HEIGHTxWIDTH, in pixels, such as 640 or 384x640"
+            f"{option} {text}: give one number, or HEIGHTxWIDTH, in pixels, such as 640 or 384x640"
         ) from None
     return height, width

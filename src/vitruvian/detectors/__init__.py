@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..errors import ModelError
-from . import rtmdet, yolox
-from .base import Decode, Detector
+from . import rtmdet, yolov5, yolox
+from .base import Detector, Family
 
 if TYPE_CHECKING:
     from ..cards import ModelCard
@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Detector", "create"]
 
-FAMILIES: Mapping[str, Decode] = {"rtmdet": rtmdet.decode, "yolox": yolox.decode}
+FAMILIES: Mapping[str, Family] = {
+    "rtmdet": Family(rtmdet.decode),
+    "yolox": Family(yolox.decode),
+    "yolov5": Family(yolov5.decode, centred=True),
+}
 
 
 def create(

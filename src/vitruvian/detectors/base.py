@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,37 +24,56 @@ if TYPE_CHECKING:
 Decode = Callable[[Sequence[Any], tuple[int, int], int], "list[tuple[Array, Array]]"]
 
 
+@dataclass(frozen=True)
+class Family:
+    """What the detectors of one kind have in common.
+
+    Args:
+        decode: how their outputs are read.
+        centred: pictures stand in the middle of their input, not in its top left corner.
+    """
+
+    decode: Decode
+    centred: bool = False
+
+
 class Detector:
     """Finds persons in pictures.
 
     Args:
-        card: what the network takes; its option ``person`` is the index of the person class (0 unless given).
+        card: what the network takes. Its option ``person`` is the index of the person class (0 unless given); with an
+            option ``stride`` the network takes any multiple of it, and pictures get no more border than they need.
         runtime: the network.
-        decode: how its family's outputs are read.
+        family: how its inputs are laid out and its outputs are read.
         score, iou, max_persons: see `vitruvian.load`.
     """
 
     def __init__(
-        self, card: ModelCard, runtime: Runtime, decode: Decode, score: float, iou: float, max_persons: int | None
+        self, card: ModelCard, runtime: Runtime, family: Family, score: float, iou: float, max_persons: int | None
     ) -> None:
         self.card = card
         self.runtime = runtime
         self.score = score
         self.iou = iou
         self.max_persons = max_persons
-        self._decode = decode
+        self._family = family
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Boxes]:
-        """Persons of each RGB uint8 picture (H, W, 3), of any sizes; one batch through the network."""
-        if not images:
-            return []
-        canvases, scales = zip(*(letterbox(image, self.card.input_size) for image in images), strict=True)
-        outputs = self.runtime(to_tensor(canvases, self.card.mean, self.card.std, self.card.bgr))
-        found = self._decode(outputs, self.card.input_size, self.card.options.get("person", 0))
-        return [
-            self._select(boxes / scale, scores, image.shape[:2])
-            for (boxes, scores), scale, image in zip(found, scales, images, strict=True)
-        ]
+        """Persons of each RGB uint8 picture (H, W, 3), of any sizes; one batch through the network per input size."""
+        stride = self.card.options.get("stride")
+        boxed = [letterbox(image, self.card.input_size, self._family.centred, stride) for image in images]
+        sizes: dict[tuple[int, int], list[int]] = {}
+        for index, (canvas, _, _) in enumerate(boxed):
+            sizes.setdefault((canvas.shape[0], canvas.shape[1]), []).append(index)
+        found: dict[int, Boxes] = {}
+        for size, indices in sizes.items():
+            canvases = [boxed[index][0] for index in indices]
+            outputs = self.runtime(to_tensor(canvases, self.card.mean, self.card.std, self.card.bgr))
+            decoded = self._family.decode(outputs, size, self.card.options.get("person", 0))
+            for index, (boxes, scores) in zip(indices, decoded, strict=True):
+                _, scale, corner = boxed[index]
+                found[index] = self._select((boxes - np.tile(corner, 2)) / scale, scores, images[index].shape[:2])
+        return [found[index] for index in range(len(images))]
 
     def _select(self, xyxy: Array, scores: Array, size: tuple[int, ...]) -> Boxes:
         import cv2

@@ -1,25 +1,42 @@
-"""Engines that run a network, one file each, called alike: a float32 (N, C, H, W) batch in, a tuple of arrays out."""
+"""Engines that run a network, one file each, called alike: a float32 (N, C, H, W) batch in, a tuple of arrays out.
+
+ONNX files run in OpenVINO or ONNX Runtime, checkpoints in PyTorch.
+"""
 
 from __future__ import annotations
 
 import os
 from importlib import import_module, util
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..errors import InputError, ModelError
 from .base import Runtime, Tensor
 
-__all__ = ["PRECISIONS", "RUNTIMES", "Precision", "Runtime", "Tensor", "open_runtime", "usable_cores"]
+if TYPE_CHECKING:
+    from torch import nn
 
-Precision = Literal["fp32", "auto"]
-PRECISIONS: tuple[Precision, ...] = ("fp32", "auto")
+__all__ = [
+    "ONNX_RUNTIMES",
+    "PRECISIONS",
+    "RUNTIMES",
+    "Precision",
+    "Runtime",
+    "Tensor",
+    "open_network",
+    "open_runtime",
+    "usable_cores",
+]
 
-# What a runtime is called: where its class is, the package it needs, and how a user gets that package.
-RUNTIMES = {
+Precision = Literal["fp32", "auto", "bf16", "fp16"]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "auto", "bf16", "fp16")
+
+# What takes ONNX files: where the engine's class is, the class, and how a user gets the package that it needs.
+ONNX_RUNTIMES = {
     "openvino": ("openvino", "OpenVINO", "pip install openvino"),
     "onnxruntime": ("onnx", "ONNXRuntime", "pip install 'vitruvian[onnxruntime]'"),
 }
+RUNTIMES = (*ONNX_RUNTIMES, "torch")
 
 
 def open_runtime(
@@ -34,33 +51,67 @@ def open_runtime(
     Args:
         path: the ONNX file.
         runtime: "openvino", "onnxruntime", or "auto": of the installed ones the faster for this device and precision,
-            which is openvino for Intel's devices and where precision is "auto", else onnxruntime
+            which is openvino for Intel's devices and where precision isn't "fp32", else onnxruntime
             (benchmarks/runtime_speed.py).
         device: "auto" (the CPU), "cpu", "gpu" or "npu" (Intel's, by openvino), "cuda" or "cuda:1" (by onnxruntime).
         threads: CPU threads; None takes every core that this process may use.
         precision: "fp32" gives the same numbers on every machine; "auto" lets the engine choose a faster one where the
-            processor has it (bfloat16).
+            processor has it (bfloat16); "bf16" and "fp16" ask for one (openvino; onnxruntime runs a file as it is).
 
     Raises:
         ModelError: the file is missing or no ONNX model.
         InputError: no such runtime, device or precision, or the engine is not installed.
     """
-    if precision not in PRECISIONS:
-        raise InputError(f"precision is {precision!r}; it can be {', '.join(PRECISIONS)}")
-    if runtime not in ("auto", *RUNTIMES):
-        raise InputError(f"runtime is {runtime!r}; it can be auto, {', '.join(RUNTIMES)}")
-    if threads is not None and threads < 1:
-        raise InputError(f"threads is {threads}; at least 1 is needed")
+    _check(runtime, threads, precision)
+    if runtime == "torch":
+        raise InputError(f"{path}: torch runs checkpoints, not ONNX files; they run in {' or '.join(ONNX_RUNTIMES)}")
     if not os.path.isfile(path):
         raise ModelError(f"{path}: no such model file")
     device = "cpu" if device == "auto" else device.lower()
-    module, name, remedy = RUNTIMES[_fastest(device, precision) if runtime == "auto" else runtime]
+    module, name, remedy = ONNX_RUNTIMES[_fastest(device, precision) if runtime == "auto" else runtime]
     try:
         opener = getattr(import_module(f".{module}", __name__), name)
     except ImportError as error:
         raise InputError(f"the engine for this model is not installed ({error}): {remedy}") from None
     opened: Runtime = opener(Path(path), device, threads or usable_cores(), precision)
     return opened
+
+
+def open_network(
+    network: nn.Module,
+    path: str | os.PathLike[str],
+    input_size: tuple[int, int],
+    runtime: str = "auto",
+    device: str = "auto",
+    threads: int | None = None,
+    precision: Precision = "fp32",
+    compile: bool = False,
+) -> Runtime:
+    """Run a network of `vitruvian.networks` in torch; see `runtimes.torch.TorchRuntime` for the arguments.
+
+    Raises:
+        InputError: no such device or precision, or another runtime is asked for.
+        ModelError: the network doesn't run.
+    """
+    from .torch import TorchRuntime
+
+    _check(runtime, threads, precision)
+    if runtime not in ("auto", "torch"):
+        raise InputError(
+            f"{path} is a checkpoint, which runs in torch; for {runtime} make an ONNX file of it first: "
+            f"vitruvian export {path} -o model.onnx"
+        )
+    device = "cpu" if device == "auto" else device.lower()
+    return TorchRuntime(network, Path(path), input_size, device, threads, precision, compile)
+
+
+def _check(runtime: str, threads: int | None, precision: str) -> None:
+    if precision not in PRECISIONS:
+        raise InputError(f"precision is {precision!r}; it can be {', '.join(PRECISIONS)}")
+    if runtime not in ("auto", *RUNTIMES):
+        raise InputError(f"runtime is {runtime!r}; it can be auto, {', '.join(RUNTIMES)}")
+    if threads is not None and threads < 1:
+        raise InputError(f"threads is {threads}; at least 1 is needed")
 
 
 def _fastest(device: str, precision: Precision) -> str:

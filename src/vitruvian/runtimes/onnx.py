@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 class ONNXRuntime(Runtime):
     """An ONNX file in ONNX Runtime; the arguments are those of `vitruvian.runtimes.open_runtime`.
 
-    Its CPU kernels have no faster precision to choose, so both precisions run the file as it is.
+    It runs a file in the file's own precision, which is all that "fp32" and "auto" ask of it.
     """
 
     def __init__(self, path: Path, device: str, threads: int, precision: str) -> None:
         self.path = path
+        if precision not in ("fp32", "auto"):
+            raise InputError(f"onnxruntime runs {path} in the file's own precision, not in {precision}; openvino can")
         self._providers = _providers(device)
         try:
             self._runner = self._session(threads)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .base import Array
 
 
+_HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+
+
 class OpenVINO(Runtime):
     """An ONNX file in OpenVINO; the arguments are those of `vitruvian.runtimes.open_runtime`."""
 
@@ -52,8 +55,8 @@ class OpenVINO(Runtime):
         options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
         if self._device == "CPU":
             options = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": self.threads}
-        if self._precision == "fp32" and self._device != "NPU":
-            options["INFERENCE_PRECISION_HINT"] = "f32"
+        if self._precision in _HINTS and self._device != "NPU":
+            options["INFERENCE_PRECISION_HINT"] = _HINTS[self._precision]
         compiled = self._core.compile_model(self._model, self._device, options)
         self._idle = SimpleQueue()
         for _ in range(streams):

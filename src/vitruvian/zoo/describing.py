@@ -6,6 +6,7 @@ from typing import Any
 
 from ..cards import IMAGENET_MEAN, IMAGENET_STD, ModelCard, Triple
 from ..networks import DetectorSpec, PoseSpec, Spec
+from ..networks.specs import SIZE_MULTIPLE
 from ..skeletons import unnamed
 
 # RLE's release subtracts these from RGB in 0..1 and divides by nothing.
@@ -22,7 +23,7 @@ def describe(spec: Spec, name: str, num_keypoints: int = 17) -> ModelCard:
         num_keypoints: K, of a pose net.
     """
     if isinstance(spec, DetectorSpec):
-        options = {"person": spec.person}
+        options = {"person": spec.person, "stride": SIZE_MULTIPLE}
         return ModelCard(name, "detection", "yolov5", spec.input_size, (0.0, 0.0, 0.0), _UNIT_STD, options=options)
     mean, std = IMAGENET_MEAN, IMAGENET_STD
     if spec.head == "regression" and spec.feature_norm:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import count
@@ -15,7 +16,8 @@ Shapes = Mapping[str, tuple[int, ...]]
 _HRNET_WIDTH = "stage2.0.branches.0.0.conv1.weight"
 _HEATMAP_PIXELS = 16
 
-_SIZE_NOTE = "the weights fit any input size; {0}x{1} is assumed"
+_SIZE_NOTE = "the weights fit any input size; {0}x{1} is {2}"
+_SIZE_IN_NAME = re.compile(r"(?<!\d)(\d{2,4})x(\d{2,4})(?!\d)")
 _SIMDR_NOTE = "SimDR and SimDR* have the same network and the same decoding; only their training differed"
 
 
@@ -105,7 +107,29 @@ def _any_size(spec: PoseSpec, num_keypoints: int) -> Identity:
     """The first published size of a network that takes any, or else the spec's."""
     same = ((name, item) for name, item in SPECS.items() if isinstance(item, PoseSpec))
     name, found = next(((n, s) for n, s in same if replace(s, input_size=spec.input_size) == spec), (None, spec))
-    return Identity(found, name, num_keypoints, (_SIZE_NOTE.format(*found.input_size),))
+    return Identity(found, name, num_keypoints)
+
+
+def with_size(identity: Identity, wanted: tuple[int, int] | None, stem: str) -> Identity:
+    """The identity at the input size (height, width) that is wanted, or that the file's name tells, or a usual one.
+
+    Raises:
+        ModelError: the network doesn't take the wanted size.
+    """
+    spec = identity.spec
+    if isinstance(spec, PoseSpec) and spec.head == "simdr":
+        if wanted not in (None, spec.input_size):
+            raise ModelError(f"the weights take {_by(spec.input_size)} (height x width) only, not {_by(wanted)}")
+        return identity
+    if wanted is None and isinstance(spec, PoseSpec):
+        told = _SIZE_IN_NAME.search(stem)
+        size = (int(told[1]), int(told[2])) if told else spec.input_size
+        told_well = bool(told) and not any(length % SIZE_MULTIPLE for length in size)
+        wanted = size if told_well else spec.input_size
+        note = _SIZE_NOTE.format(*wanted, "taken from the file's name" if told_well else "assumed")
+        identity = replace(identity, notes=(*identity.notes, note))
+    changed = replace(spec, input_size=wanted or spec.input_size)
+    return replace(identity, spec=changed, name=identity.name if changed == spec else _named(changed))
 
 
 def _simdr(shapes: Shapes) -> Identity:
@@ -151,6 +175,10 @@ def _yolov5(shapes: Shapes) -> Identity:
     depth = known.get((repeats, width), repeats / 9)
     spec = DetectorSpec(depth, width, values // 3 - 5, layout=layout)
     return Identity(spec, _named(spec), 0)
+
+
+def _by(size: tuple[int, int] | None) -> str:
+    return "x".join(map(str, size or ()))
 
 
 def _named(spec: Spec) -> str | None:

@@ -1,30 +1,38 @@
-"""From names and files to models that run."""
+"""From files to models that run."""
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import codecs, detectors
 from ..errors import InputError, ModelError
-from ..runtimes import open_runtime
+from ..runtimes import open_network, open_runtime
+from .describing import describe
 from .recognition import recognise
 
 if TYPE_CHECKING:
+    from ..cards import ModelCard
     from ..codecs.heatmap import Refinement
     from ..detectors import Detector
     from ..pipeline import PoseEstimator, TopDown
-    from ..runtimes import Precision
+    from ..runtimes import Precision, Runtime
 
     File = str | os.PathLike[str]
+    Size = int | tuple[int, int]
+
+logger = logging.getLogger("vitruvian")
 
 
 def load(
     pose: File | None = None,
     detector: File | None = None,
     *,
-    img_size: int | tuple[int, int] | None = None,
+    img_size: Size | None = None,
+    pose_size: Size | None = None,
     score: float = 0.3,
     iou: float = 0.65,
     max_persons: int | None = None,
@@ -33,18 +41,24 @@ def load(
     device: str = "auto",
     threads: int | None = None,
     precision: Precision = "fp32",
+    compile: bool = False,
 ) -> TopDown:
     """A model that finds persons and their keypoints.
 
     Args:
-        pose: ONNX file of a pose net (heatmap, or SimCC/SimDR pairs).
-        detector: ONNX file of a person detector (RTMDet or YOLOX); None works as long as every call brings its boxes.
+        pose: a pose net: an ONNX file (heatmap, or SimCC/SimDR pairs; or any that `vitruvian export` made), or a
+            checkpoint of one of the five families (.pth, .pt, .safetensors).
+        detector: a person detector: an ONNX file (RTMDet, YOLOX or exported YOLOv5), or a YOLOv5 checkpoint; None works
+            as long as every call brings its boxes.
         img_size: detector input, (height, width) or one number for both; None takes the file's own size, or 640.
+        pose_size: pose net input, for checkpoints that fit any; None takes what the weights or the file's name say, or
+            else the smallest published size.
         score: persons below this detection score are dropped, 0..1.
         iou: of boxes that overlap more than this the lower scored is dropped, 0..1.
         max_persons: at most so many persons of a picture, the best scored; None takes all.
-        refine: sub-pixel step of heatmap nets, "none", "quarter" or "dark"; None takes the model's own.
-        runtime, device, threads, precision: see `vitruvian.runtimes.open_runtime`.
+        refine: sub-pixel step of heatmap nets, "none", "quarter", "dark" or "udp"; None takes the model's own.
+        runtime, device, threads, precision: see `vitruvian.runtimes.open_runtime`; checkpoints run in "torch".
+        compile: make faster code of a checkpoint's network first, which takes torch a minute.
 
     Raises:
         InputError: an argument out of range, or an engine or a device that is not there.
@@ -53,52 +67,42 @@ def load(
     from ..pipeline import TopDown
 
     if pose is None:
-        raise InputError("no pose net: this version ships no default weights, so give an ONNX file (pose=, --pose)")
-    engine = {"runtime": runtime, "device": device, "threads": threads, "precision": precision}
+        raise InputError("no pose net: this version ships no default weights, so give a model file (pose=, --pose)")
+    engine = {"runtime": runtime, "device": device, "threads": threads, "precision": precision, "compile": compile}
     finder = None
     if detector is not None:
         finder = load_detector(detector, img_size, score=score, iou=iou, max_persons=max_persons, **engine)
-    return TopDown(load_pose(pose, refine, **engine), finder)
+    return TopDown(load_pose(pose, refine, pose_size, **engine), finder)
 
 
 def load_detector(
     file: File,
-    img_size: int | tuple[int, int] | None = None,
+    img_size: Size | None = None,
     *,
     score: float = 0.3,
     iou: float = 0.65,
     max_persons: int | None = None,
     **engine: Any,
 ) -> Detector:
-    """A person detector from an ONNX file; arguments and errors are those of `load`."""
+    """A person detector from a model file; arguments and errors are those of `load`."""
     for name, value in (("score", score), ("iou", iou)):
         if not 0 <= value <= 1:
             raise InputError(f"{name} is {value}; it must be in 0..1")
     if max_persons is not None and max_persons < 1:
         raise InputError(f"max_persons is {max_persons}; at least 1 is needed")
-    size = _pair(img_size)
-    network = open_runtime(file, **engine)
-    card = recognise(network, size)
+    card, network = _open(file, _pair("img_size", img_size), engine)
     if card.task != "detection":
         raise ModelError(f"{file} is a pose net ({card.family}), not a detector: give it as the pose net instead")
     return detectors.create(card, network, score, iou, max_persons)
 
 
-def _pair(img_size: int | tuple[int, int] | None) -> tuple[int, int] | None:
-    lengths = (img_size, img_size) if isinstance(img_size, int) else img_size
-    if lengths is None:
-        return None
-    if len(lengths) != 2 or not all(isinstance(length, int) and length > 0 for length in lengths):
-        raise InputError(f"img_size is {img_size!r}; it must be (height, width) or one number, in pixels")
-    return lengths[0], lengths[1]
-
-
-def load_pose(file: File, refine: Refinement | None = None, **engine: Any) -> PoseEstimator:
-    """A pose net from an ONNX file; arguments and errors are those of `load`."""
+def load_pose(
+    file: File, refine: Refinement | None = None, pose_size: Size | None = None, **engine: Any
+) -> PoseEstimator:
+    """A pose net from a model file; arguments and errors are those of `load`."""
     from ..pipeline import PoseEstimator
 
-    network = open_runtime(file, **engine)
-    card = recognise(network)
+    card, network = _open(file, _pair("pose_size", pose_size), engine)
     if card.task != "pose":
         raise ModelError(f"{file} is a detector ({card.family}), not a pose net: give it as the detector instead")
     if refine is not None:
@@ -106,3 +110,55 @@ def load_pose(file: File, refine: Refinement | None = None, **engine: Any) -> Po
             raise InputError(f"refine is for heatmaps; {file} is a {card.family} model")
         card = replace(card, options={**card.options, "refine": refine})
     return PoseEstimator(card, network, codecs.create(card.family, card.input_size, card.options))
+
+
+def _pair(name: str, size: Size | None) -> tuple[int, int] | None:
+    lengths = (size, size) if isinstance(size, int) else size
+    if lengths is None:
+        return None
+    if len(lengths) != 2 or not all(isinstance(length, int) and length > 0 for length in lengths):
+        raise InputError(f"{name} is {size!r}; it must be (height, width) or one number, in pixels")
+    return lengths[0], lengths[1]
+
+
+def _open(file: File, size: tuple[int, int] | None, engine: dict[str, Any]) -> tuple[ModelCard, Runtime]:
+    """What a model file is, and its network in an engine."""
+    if is_checkpoint(file):
+        return _open_checkpoint(file, size, engine)
+    network = open_runtime(file, **{name: value for name, value in engine.items() if name != "compile"})
+    return recognise(network, size), network
+
+
+def is_checkpoint(path: File) -> bool:
+    """Whether a file holds tensors: a zip archive, a pickle or safetensors. ONNX starts with none of these."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(9)
+    except OSError:
+        return False  # whoever reads it next says what is wrong
+    return start.startswith((b"PK\x03\x04", b"\x80")) or start[8:] == b"{"
+
+
+def _open_checkpoint(file: File, size: tuple[int, int] | None, engine: dict[str, Any]) -> tuple[ModelCard, Runtime]:
+    network, card = checkpoint_network(file, size)
+    return card, open_network(network, file, card.input_size, **engine)
+
+
+def checkpoint_network(file: File, size: tuple[int, int] | None = None) -> tuple[Any, ModelCard]:
+    """A checkpoint's network, and its card.
+
+    Args:
+        file: .pth, .pt or .safetensors.
+        size: (height, width) of its input; None takes what the weights say, or the file's name, or a published size.
+
+    Raises:
+        ModelError: see `vitruvian.zoo.load_network`; or the network doesn't take this size.
+    """
+    from . import load_checkpoint
+
+    loaded = load_checkpoint(None, file, size)
+    identity = loaded.identity
+    for note in identity.notes:
+        # How the file was wrapped is for who asks; what had to be assumed is for everybody.
+        logger.log(logging.DEBUG if note in loaded.checkpoint.notes else logging.INFO, "%s: %s", file, note)
+    return loaded.network, describe(identity.spec, identity.name or Path(file).stem, identity.num_keypoints)

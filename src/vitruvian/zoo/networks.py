@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from ..errors import ModelError
 from ..networks import DetectorSpec, PoseSpec, Spec
 from .checkpoints import Checkpoint, read_checkpoint
 from .conversion import Converted, convert
-from .identification import Identity, identify
+from .identification import Identity, identify, with_size
 
 # How many names of each kind an error lists.
 _LISTED = 4
@@ -59,8 +60,17 @@ def load_network(name: str | None = None, *, checkpoint: str | os.PathLike[str])
     return load_checkpoint(name, checkpoint).network
 
 
-def load_checkpoint(name: str | None, path: str | os.PathLike[str]) -> Loaded:
-    """`load_network`, with what the file turned out to be; same arguments and errors."""
+def load_checkpoint(
+    name: str | None, path: str | os.PathLike[str], input_size: tuple[int, int] | None = None
+) -> Loaded:
+    """`load_network`, with what the file turned out to be; same arguments and errors.
+
+    Args:
+        name: see `load_network`.
+        path: the file.
+        input_size: (height, width) in pixels, of networks that take any multiple of 32; None takes the name's, or what
+            the weights or the file's name tell, or the smallest published one.
+    """
     wanted = None if name is None else networks.spec(name)
     checkpoint = read_checkpoint(path)
     found: Identity | None = None
@@ -74,6 +84,11 @@ def load_checkpoint(name: str | None, path: str | os.PathLike[str]) -> Loaded:
         converted, guess = Converted(checkpoint.tensors), str(error)
     identity = _named(name, wanted, found) if name and wanted else found
     assert identity is not None
+    if name is None or input_size is not None:
+        try:
+            identity = with_size(identity, input_size, Path(path).stem)
+        except ModelError as error:
+            raise ModelError(f"{path}: {error}") from None
     notes = (*checkpoint.notes, *converted.notes, *identity.notes)
     spec = _settled(identity.spec, converted.changes, checkpoint.names)
     identity = replace(identity, spec=spec, name=None if converted.changes else identity.name, notes=notes)
