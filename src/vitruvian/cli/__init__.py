@@ -15,6 +15,7 @@ import typer
 
 from .. import __version__
 from ..errors import VitruvianError
+from .export import export
 from .predict import predict
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(predict)
+app.command()(export)
 
 
 def _print_version(wanted: bool) -> None:

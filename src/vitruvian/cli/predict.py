@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..errors import InputError
+from .options import parse_size
 from .outputs import Outputs
 
 if TYPE_CHECKING:
@@ -185,8 +186,8 @@ def predict(
     model = load(
         pose,
         detector,
-        img_size=_parse_size("--img-size", img_size),
-        pose_size=_parse_size("--pose-size", pose_size),
+        img_size=parse_size("--img-size", img_size),
+        pose_size=parse_size("--pose-size", pose_size),
         score=score,
         iou=iou,
         max_persons=max_persons,
@@ -307,16 +308,3 @@ def _the_source(source: str | None, named: str | None) -> str:
     if source is None and named is None:
         raise InputError("no SOURCE: give an image, a folder, a video ... (vitruvian predict --help)")
     return source or named or ""
-
-
-def _parse_size(option: str, text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    try:
-        lengths = [int(length) for length in text.lower().split("x")]
-        height, width = lengths * 2 if len(lengths) == 1 else lengths
-    except ValueError:
-        raise InputError(
-            f"{option} {text}: give one number, or HEIGHTxWIDTH, in pixels, such as 640 or 384x640"
-        ) from None
-    return height, width

@@ -142,12 +142,13 @@ class Detect(nn.Module):
 
     def _decode(self, raw: Tensor, anchors: Tensor, stride: int) -> Tensor:
         height, width = raw.shape[2:]
-        found = raw.view(-1, 3, self.values, height, width).permute(0, 1, 3, 4, 2).sigmoid()
-        rows = torch.arange(height, device=raw.device, dtype=raw.dtype)
-        columns = torch.arange(width, device=raw.device, dtype=raw.dtype)
+        # Pixels in float32, whatever the network computes in: halves have no room for them.
+        found = raw.float().view(-1, 3, self.values, height, width).permute(0, 1, 3, 4, 2).sigmoid()
+        rows = torch.arange(height, device=raw.device, dtype=found.dtype)
+        columns = torch.arange(width, device=raw.device, dtype=found.dtype)
         cells = torch.stack((columns.expand(height, width), rows[:, None].expand(height, width)), dim=2)
         centres = (found[..., :2] * 2 - 0.5 + cells) * stride
-        sizes = (found[..., 2:4] * 2) ** 2 * (anchors * stride).view(3, 1, 1, 2)
+        sizes = (found[..., 2:4] * 2) ** 2 * (anchors.float() * stride).view(3, 1, 1, 2)
         return torch.cat((centres, sizes, found[..., 4:]), dim=4).flatten(1, 3)
 
 

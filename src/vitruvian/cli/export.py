@@ -1,0 +1,49 @@
+"""`vitruvian export`: a checkpoint in, an ONNX file out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ..errors import InputError
+from .options import parse_size
+
+
+def export(
+    model: Annotated[str, typer.Argument(metavar="CHECKPOINT", help="A .pth, .pt or .safetensors file.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The ONNX file.")],
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="N|HxW", help="Input in pixels, where the weights fit any (default: what the file says)."),
+    ] = None,
+    precision: Annotated[
+        Literal["fp32", "fp16", "int8"], typer.Option(help="What the file computes in; int8 needs --calibrate.")
+    ] = "fp32",
+    calibrate: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Pictures like those to come, to find int8's ranges with.")
+    ] = None,
+    detector: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL", help="Finds the persons in the pictures of --calibrate (default: one each, all of it)."
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+) -> None:
+    """Write the network of CHECKPOINT as one ONNX file, which `--pose` or `--detector` then takes as it is."""
+    from .. import export as exporting
+    from ..zoo import load_detector
+
+    if output.exists() and not overwrite:
+        raise InputError(f"{output} exists already; give --overwrite to replace it")
+    finder = load_detector(detector) if detector is not None else None
+    done = exporting.export(
+        model, output, size=parse_size("--size", size), precision=precision, calibration=calibrate, detector=finder
+    )
+    height, width = done.card.input_size
+    print(
+        f"{done.path}: {done.card.name}, {done.card.family}, {height}x{width}, {precision}, "
+        f"{done.path.stat().st_size / 1e6:.1f} MB; outputs within {done.difference:.1e} of their range from torch's"
+    )
