@@ -13,7 +13,7 @@ import vitruvian as vt
 from vitruvian import InputError, ModelCard, ModelError, OutputError, networks
 from vitruvian.cards import METADATA_KEY
 from vitruvian.codecs import create
-from vitruvian.export import export
+from vitruvian.export import Exported, export
 from vitruvian.media import read_image
 from vitruvian.runtimes import open_runtime
 from vitruvian.tracking import box_iou
@@ -21,59 +21,63 @@ from vitruvian.zoo import load_detector
 
 pytestmark = pytest.mark.filterwarnings("default")  # the exporter's own deprecation notes
 
+SIZE = (128, 96)
 PICTURE = Path(__file__).parents[1] / "docs/images/astronaut.jpg"
 
 # Slim variants of each family: the same layers as the published ones, and quicker.
 SLIM = {
-    "pose_hrnet_w32_256x192": {"width": 8, "input_size": (128, 96)},
-    "simdr_hrnet_w32_256x192": {"width": 8, "input_size": (128, 96)},
-    "sa_simdr_hrnet_w48_384x288": {"width": 8, "input_size": (128, 96)},
-    "rle_resnet50_256x192": {"width": 8, "input_size": (128, 96)},
-    "rle_hrnet_w48_384x288": {"width": 8, "input_size": (128, 96)},
-    "psa_p_hrnet_w48_256x192": {"width": 8, "input_size": (128, 96)},
-    "psa_s_hrnet_w48_384x288": {"width": 8, "input_size": (128, 96)},
+    "pose_hrnet_w32_256x192": {"width": 8, "input_size": SIZE},
+    "simdr_hrnet_w32_256x192": {"width": 8, "input_size": SIZE},
+    "sa_simdr_hrnet_w48_384x288": {"width": 8, "input_size": SIZE},
+    "rle_resnet50_256x192": {"width": 8, "input_size": SIZE},
+    "rle_hrnet_w48_384x288": {"width": 8, "input_size": SIZE},
+    "psa_p_hrnet_w48_256x192": {"width": 8, "input_size": SIZE},
+    "psa_s_hrnet_w48_384x288": {"width": 8, "input_size": SIZE},
     "yolov5n": {},
     "yolov5m_crowdhuman": {"depth": 0.33, "width": 0.25},
 }
 
 
 @pytest.fixture(scope="module", params=SLIM)
-def slim(request, tmp_path_factory) -> tuple[str, torch.nn.Module, Path]:
-    """A name, a network with weights that have seen some data, and its checkpoint."""
+def slim(request, tmp_path_factory) -> tuple[str, torch.nn.Module, Exported]:
+    """A name, a network with weights that have seen some data, and what became of its checkpoint."""
+    folder = tmp_path_factory.mktemp("slim")
+    network = seasoned(request.param, folder / "net_128x96.pth")
+    return request.param, network, export(folder / "net_128x96.pth", folder / "net.onnx", size=SIZE)
+
+
+def seasoned(name: str, path: Path) -> torch.nn.Module:
+    """A slim network whose normalisations know their inputs' range, or random weights overflow; and its checkpoint."""
     torch.manual_seed(1)
-    network = networks.create(request.param, **SLIM[request.param])
+    network = networks.create(name, **SLIM[name])
     with torch.no_grad():
-        # Normalisations that know their inputs' range, or deep nets of random weights overflow.
         for _ in range(3):
-            network(torch.randn(4, 3, 128, 96))
-    path = tmp_path_factory.mktemp("slim") / f"{request.param}_slim_128x96.pth"
+            network(torch.randn(4, 3, *SIZE))
     torch.save(network.state_dict(), path)
-    return request.param, network.eval(), path
+    return network.eval()
 
 
-def test_outputs_equal_torch_s_in_both_engines(slim, tmp_path: Path) -> None:
-    name, network, checkpoint = slim
-    done = export(checkpoint, tmp_path / "net.onnx", size=(128, 96))
+def test_outputs_equal_torch_s_in_both_engines(slim) -> None:
+    name, network, done = slim
     assert done.difference < 1e-4
-    images = torch.rand(3, 3, 128, 96, generator=torch.Generator().manual_seed(0))
+    images = torch.rand(3, 3, *SIZE, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         results = network(images)
     expected = [result.numpy() for result in (results if isinstance(results, tuple) else (results,))]
     for engine in ("onnxruntime", "openvino"):
         runtime = open_runtime(done.path, engine)
-        assert runtime.inputs[0].shape == (None, 3, 128, 96)
+        assert runtime.inputs[0].shape == (None, 3, *SIZE)
         for count in (1, 3):
             for ours, theirs in zip(runtime(images[:count].numpy()), expected, strict=True):
                 assert np.abs(ours - theirs[:count]).max() < 1e-4 * np.ptp(theirs), (name, engine)
 
 
-def test_the_file_says_what_it_is(slim, tmp_path: Path) -> None:
-    name, _, checkpoint = slim
-    done = export(checkpoint, tmp_path / "net.onnx", size=(128, 96))
+def test_the_file_says_what_it_is(slim) -> None:
+    name, _, done = slim
     metadata = {entry.key: entry.value for entry in onnx.load(done.path).metadata_props}
     card = ModelCard.from_json(metadata[METADATA_KEY])
     assert card == done.card
-    assert card.input_size == (128, 96)
+    assert card.input_size == SIZE
     spec = networks.SPECS[name]
     if isinstance(spec, networks.DetectorSpec):
         assert (card.task, card.family, card.options) == ("detection", "yolov5", {"person": 0})
@@ -84,21 +88,21 @@ def test_the_file_says_what_it_is(slim, tmp_path: Path) -> None:
         assert vt.load(pose=done.path).pose.codec == codec
 
 
-def test_halves_are_half_as_large_and_nearly_the_same(slim, tmp_path: Path) -> None:
-    _, _, checkpoint = slim
-    full, half = (export(checkpoint, tmp_path / p, size=(128, 96), precision=p) for p in ("fp32", "fp16"))
+@pytest.mark.parametrize("name", ["pose_hrnet_w32_256x192", "simdr_hrnet_w32_256x192", "yolov5n"])
+def test_halves_are_half_as_large_and_nearly_the_same(name: str, tmp_path: Path) -> None:
+    seasoned(name, tmp_path / "net.pth")
+    full, half = (
+        export(tmp_path / "net.pth", tmp_path / p, size=SIZE if "simdr" not in name else None, precision=p)
+        for p in ("fp32", "fp16")
+    )
     # Halves have 11 bits, and each layer rounds anew.
-    assert half.difference < 0.05
+    assert 0 < half.difference < 0.05
     assert half.path.stat().st_size < 0.62 * full.path.stat().st_size
-    assert open_runtime(half.path, "onnxruntime").inputs[0].shape == (None, 3, 128, 96)
+    assert open_runtime(half.path, "onnxruntime").inputs[0].shape == (None, 3, *SIZE)
 
 
 def test_int8_is_a_quarter_and_leaves_the_last_layers_alone(tmp_path: Path) -> None:
-    torch.manual_seed(1)
-    network = networks.create("pose_hrnet_w32_256x192", width=16)
-    with torch.no_grad():
-        network(torch.randn(4, 3, 128, 96))
-    torch.save(network.state_dict(), tmp_path / "net.pth")
+    seasoned("pose_hrnet_w32_256x192", tmp_path / "net.pth")
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures/a.jpg").write_bytes(PICTURE.read_bytes())
     sizes = {}
@@ -107,7 +111,7 @@ def test_int8_is_a_quarter_and_leaves_the_last_layers_alone(tmp_path: Path) -> N
             tmp_path / "net.pth", tmp_path / f"{precision}.onnx", precision=precision, calibration=calibration
         )
         sizes[precision] = done.path.stat().st_size
-    assert sizes["int8"] < 0.4 * sizes["fp32"]
+    assert sizes["int8"] < 0.5 * sizes["fp32"]
     graph = onnx.load(tmp_path / "int8.onnx").graph
     makers = {name: node for node in graph.node for name in node.output}
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
