@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..cards import Published
 from ..errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 def models(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Only this model, and all that is known of it.")
+        str | None, typer.Argument(metavar="NAME", help="Only this model, and all that is known of it.")
     ] = None,
     fetch: Annotated[bool, typer.Option("--fetch", help="Download NAME and print where it is.")] = False,
     offline: Annotated[
@@ -99,22 +98,24 @@ def _print_one(card: ModelCard) -> None:
 
 
 # What a narrow terminal has no room for is left out from the end.
-_COLUMNS = ("name", "input", "AP", "split", "det AP", "M par.", "GFLOPs", "here", "task", "licence", "source")
+_COLUMNS = ("name", "input", "AP", "M par.", "GFLOPs", "here", "split", "det AP", "task", "licence", "source")
 _NUMBERS = {"AP", "det AP", "M par.", "GFLOPs"}
 _GAP = "  "
 
 
 def _row(card: ModelCard) -> tuple[str, ...]:
+    from ..cards import Published
+
     published, weights = card.published or Published(), card.weights
     return (
         card.name,
         _size(card),
         _number(published.ap),
-        published.split.removeprefix("COCO ") or "-",
-        _number(published.detector_ap),
         _number(published.parameters, 1e6),
         _number(published.gflops),
         "no" if _where(card) == "no" else "yes",
+        published.split.removeprefix("COCO ") or "-",
+        _number(published.detector_ap),
         card.task,
         weights.licence if weights else "-",
         weights.source.removeprefix("https://") if weights else "no weights published",

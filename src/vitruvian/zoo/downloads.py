@@ -48,7 +48,7 @@ def fetch(model: ModelCard | Weights, *, offline: bool | None = None, quiet: boo
     if not path.exists():
         if (is_offline() if offline is None else offline) or not weights.urls:
             raise ModelError(_absent(weights, path))
-        with locked(path.with_name(f"{path.name}.lock")):
+        with locked(path.with_name(f".{path.name}.lock")):
             # Another process may have brought it meanwhile.
             if not path.exists():
                 _download(weights, path, quiet)

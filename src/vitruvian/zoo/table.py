@@ -80,13 +80,13 @@ def _rtmpose(name: str, parameters: int | None, gflops: float | None) -> Entry:
 def _yolov5(size: str, ap: float, parameters: int, gflops: float, sha256: str, length: int) -> Entry:
     url = f"{_YOLOV5}/releases/download/v7.0/yolov5{size}.pt"
     weights = Weights(f"yolov5{size}.pt", (url,), sha256, length, "GPL-3.0, now AGPL-3.0", _YOLOV5)
-    return Entry(Published(ap, f"{_VAL} (boxes)", None, parameters, gflops, _YOLOV5), weights)
+    return Entry(Published(ap, f"{_VAL} boxes", None, parameters, gflops, _YOLOV5), weights)
 
 
 def _yolox(size: str, ap: float, parameters: int, gflops: float, sha256: str = "", length: int | None = None) -> Entry:
     url = f"{_YOLOX}/releases/download/0.1.1rc0/yolox_{size}.onnx"
     weights = Weights(f"yolox_{size}.onnx", (url,), sha256, length, "Apache-2.0", _YOLOX)
-    return Entry(Published(ap, f"{_VAL} (boxes)", None, parameters, gflops, _YOLOX), weights)
+    return Entry(Published(ap, f"{_VAL} boxes", None, parameters, gflops, _YOLOX), weights)
 
 
 # The W32 file has two addresses: the one that people link to, and the one in the authors' folder.

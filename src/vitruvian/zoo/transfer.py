@@ -81,8 +81,9 @@ def transfer(url: str, part: Path, progress: Progress | None = None) -> None:
             refused = isinstance(error, urllib.error.HTTPError) and error.code < 500 and error.code != 429
             reason = getattr(error, "reason", None) or error
             failures = 1 if _length(part) > before else failures + 1
-            # What has never begun fails at once: nobody wants to wait to learn that there is no network.
-            if refused or failures >= ATTEMPTS or not (_length(part) or isinstance(error, urllib.error.HTTPError)):
+            # urllib's own error is a connection that wasn't made: nobody wants to wait to learn that there is none.
+            unreachable = type(error) is urllib.error.URLError and not _length(part)
+            if refused or unreachable or failures >= ATTEMPTS:
                 raise ModelError(f"{url} can't be downloaded: {reason}") from None
         time.sleep(PAUSE_SECONDS * 2 ** (failures - 1))
 
@@ -99,9 +100,10 @@ def _attempt(url: str, part: Path, progress: Progress | None) -> None:
         error.close()
         if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise
-        # The part is as long as the file or longer, so it isn't the beginning of anything.
+        if error.headers.get("Content-Range") == f"bytes */{start}":
+            return
         _write(part, 0, None)
-        raise _Broken("the part did not fit the file") from None
+        raise _Broken("the part was longer than the file") from None
     with response:
         total = _total(response, start)
         if response.status != http.HTTPStatus.PARTIAL_CONTENT:
