@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from server import Server, serving
+from weight_server import Server, serving
 
 from vitruvian.zoo import transfer
 

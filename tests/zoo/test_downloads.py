@@ -11,16 +11,18 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 import zipfile
 from dataclasses import replace
+from email.message import Message
 from pathlib import Path
 
 import pytest
-from server import Server
+from weight_server import Server
 
 import vitruvian as vt
 from vitruvian.cards import Weights
-from vitruvian.zoo import cache
+from vitruvian.zoo import cache, transfer
 
 CONTENT = random.Random(0).randbytes(700_000)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -81,12 +83,17 @@ def test_an_interrupted_download_goes_on_in_the_next_run(server: Server, weights
     assert left(home) == {"net.pth", "net.pth.sha256"}
 
 
-@pytest.mark.parametrize("lacking", ["ranges", "tags"])
-def test_a_server_that_can_not_continue_begins_anew(server: Server, weights: Weights, lacking: str) -> None:
-    setattr(server, lacking, False)
+@pytest.mark.parametrize(
+    ("tags", "ranges", "statuses"),
+    [("strong", False, [200, 200]), ("none", True, [200, 200]), ("weak", True, [200, 206])],
+)
+def test_a_server_that_can_not_continue_begins_anew(
+    server: Server, weights: Weights, tags: str, ranges: bool, statuses: list[int]
+) -> None:
+    server.tags, server.ranges = tags, ranges
     server.cuts["net.pth"] = [300_000]
     assert vt.zoo.fetch(weights).read_bytes() == CONTENT
-    assert [status for _, _, status in server.requests] == [200, 200]
+    assert [status for _, _, status in server.requests] == statuses
 
 
 def test_a_file_that_changed_meanwhile_is_not_pieced_together(server: Server, home: Path) -> None:
@@ -203,6 +210,15 @@ def test_redirects_lead_to_http_only(server: Server, weights: Weights, tmp_path:
             vt.zoo.fetch(replace(weights, filename=f"{path}.pth", urls=(server.url(path),)))
 
 
+def test_no_redirect_leads_from_https_to_http() -> None:
+    request = urllib.request.Request("https://example.org/net.pth")
+    redirect = transfer._Redirects().redirect_request
+    assert redirect(request, io.BytesIO(), 302, "", Message(), "https://example.net/net.pth") is not None
+    for url in ("http://example.org/net.pth", "file:///etc/passwd"):
+        with pytest.raises(vt.ModelError, match="not followed"):
+            redirect(request, io.BytesIO(), 302, "", Message(), url)
+
+
 def test_where_nobody_listens_it_fails_at_once(home: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -269,11 +285,21 @@ def test_a_file_that_was_tampered_with_is_not_used(weights: Weights, published: 
     assert vt.zoo.fetch(pinned).read_bytes() == CONTENT
 
 
-def test_a_damaged_checksum_agrees_with_nothing(weights: Weights, home: Path) -> None:
+@pytest.mark.parametrize("line", [b"", b" ", DIGEST[:10].encode(), b"\xff\0"])
+def test_a_damaged_checksum_agrees_with_nothing(weights: Weights, home: Path, line: bytes) -> None:
     vt.zoo.fetch(weights)
-    (home / "net.pth.sha256").write_bytes(b"")
+    (home / "net.pth.sha256").write_bytes(line)
     with pytest.raises(vt.ModelError, match="changed or damaged"):
         vt.zoo.fetch(weights)
+
+
+@pytest.mark.parametrize(("published", "times"), [(DIGEST, 0), ("", 1)])
+def test_trust_in_a_first_download_is_not_silent(
+    weights: Weights, caplog: pytest.LogCaptureFixture, published: str, times: int
+) -> None:
+    for _ in range(2):
+        vt.zoo.fetch(replace(weights, sha256=published))
+    assert caplog.text.count("no checksum of") == times
 
 
 def archive(members: dict[str, bytes]) -> bytes:

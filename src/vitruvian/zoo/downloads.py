@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import shutil
 import sys
@@ -25,6 +26,8 @@ from .cache import HOME, OFFLINE, cache_folder, is_offline, locked
 from .transfer import Progress, forget, transfer
 
 _CHUNK = 1 << 20
+
+logger = logging.getLogger("vitruvian")
 
 
 def fetch(model: ModelCard | Weights, *, offline: bool | None = None, quiet: bool = False) -> Path:
@@ -124,7 +127,7 @@ def _accept(weights: Weights, url: str, part: Path, path: Path) -> None:
         with whole.open("r+b") as file:
             os.fsync(file.fileno())
         # First the checksum: a file without one would be taken for one that was put there by hand.
-        _record(path, digest)
+        _record(weights, path, digest)
         os.replace(whole, path)
     except OSError as error:
         raise OutputError(f"{path} can't be written: {error.strerror}; check free space and permissions") from None
@@ -146,11 +149,14 @@ def _unpack(archive: Path, path: Path) -> Path:
             names = [name for name in opened.namelist() if name.endswith(path.suffix)]
             if len(names) != 1:
                 raise zipfile.BadZipFile(f"{len(names)} {path.suffix} files in it instead of one")
-            with opened.open(names[0]) as source, inside.open("wb") as target:
-                shutil.copyfileobj(source, target, _CHUNK)
+            try:
+                with opened.open(names[0]) as source, inside.open("wb") as target:
+                    shutil.copyfileobj(source, target, _CHUNK)
+            except BaseException:
+                inside.unlink(missing_ok=True)
+                raise
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
         forget(archive)
-        inside.unlink(missing_ok=True)
         raise ModelError(
             f"what came for {path.name} is no archive that can be opened ({error}); it was deleted"
         ) from None
@@ -159,23 +165,23 @@ def _unpack(archive: Path, path: Path) -> Path:
 
 def _check(weights: Weights, path: Path) -> None:
     """Raises ModelError for a file in the cache that isn't what was published, or has changed since it came."""
-    recorded = _recorded(path)
     # An archive's checksum says nothing about what was in it.
     published = "" if any(_is_archive(weights, url) for url in weights.urls) else weights.sha256
     try:
-        digest = _digest(path)
+        digest, recorded = _digest(path), _recorded(path)
     except OSError as error:
         raise ModelError(f"{path} can't be read: {error.strerror}") from None
-    for expected, origin in ((published, "published"), (recorded, f"in {_record_of(path).name}")):
-        if not digest.startswith(expected):
-            raise ModelError(
-                f"{path} has been changed or damaged: its sha256 is {digest}, not {expected} ({origin}); delete it, "
-                f"and {_record_of(path).name} beside it, and it is downloaded again"
-            )
-    if not recorded:
+    record = _record_of(path).name
+    if not digest.startswith(published) or recorded not in (None, digest):
+        expected = f"{published} (published)" if not digest.startswith(published) else f"{recorded} (in {record})"
+        raise ModelError(
+            f"{path} has been changed or damaged: its sha256 is {digest}, not {expected}; delete it, and {record} "
+            "beside it, and it is downloaded again"
+        )
+    if recorded is None:
         # Put there by hand, perhaps in a folder that nobody may write to.
         with contextlib.suppress(OSError):
-            _record(path, digest)
+            _record(weights, path, digest)
 
 
 def _digest(path: Path) -> str:
@@ -190,17 +196,19 @@ def _record_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
 
 
-def _record(path: Path, digest: str) -> None:
+def _record(weights: Weights, path: Path, digest: str) -> None:
+    if not weights.sha256:
+        logger.warning("no checksum of %s is published: from now on it has to be the file that it is today", path)
     line = f"{digest}  {path.name}\n".encode("ascii")
     write_beside(str(_record_of(path)), lambda file: file.write(line))
 
 
-def _recorded(path: Path) -> str:
-    """The checksum beside a file, "" if there is none. What is no checksum stays in, so that nothing agrees with it."""
+def _recorded(path: Path) -> str | None:
+    """What the file beside it has for a checksum, None if there is no such file."""
     try:
-        return _record_of(path).read_text(encoding="ascii", errors="replace").split(" ")[0] or "nothing"
-    except OSError:
-        return ""
+        return _record_of(path).read_text(encoding="ascii", errors="replace").partition(" ")[0]
+    except FileNotFoundError:
+        return None
 
 
 @contextmanager

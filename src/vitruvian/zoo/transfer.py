@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import os
 import re
 import time
 import urllib.error
@@ -39,7 +38,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
-        if not newurl.startswith("https://" if req.type == "https" else ("https://", "http://")):
+        if not newurl.lower().startswith("https://" if req.type == "https" else ("https://", "http://")):
             fp.close()
             raise ModelError(f"{req.full_url} leads on to {newurl}, which is not followed: it isn't safe")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
@@ -133,7 +132,8 @@ def _body(
     while True:
         if progress:
             progress(done, total)
-        chunk = response.read(_CHUNK)
+        # What has come so far, so that little is lost when the connection breaks.
+        chunk = response.read1(_CHUNK)
         if not chunk:
             break
         if not done and chunk.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
@@ -183,7 +183,7 @@ def _remember(part: Path, url: str, headers: Message) -> None:
 
 
 def _remembered(part: Path, url: str) -> str:
-    with contextlib.suppress(OSError, ValueError, AttributeError):
+    with contextlib.suppress(OSError, ValueError, AttributeError, LookupError):
         noted = json.loads(_memory(part).read_bytes())
         return str(noted["tag"]) if noted.get("url") == url else ""
     return ""
@@ -192,5 +192,4 @@ def _remembered(part: Path, url: str) -> str:
 def forget(part: Path) -> None:
     """Removes a part, and what is remembered of it."""
     for path in (part, _memory(part)):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+        path.unlink(missing_ok=True)

@@ -23,7 +23,8 @@ class Server:
         # By path: after how many bytes of the body the connection is cut, one number for each request to come.
         self.cuts: dict[str, list[int]] = {}
         self.ranges = True
-        self.tags = True
+        # "strong" tags, "weak" ones beside a date, or "none" of either.
+        self.tags = "strong"
         self.length = True
         self.delay = 0.0
         self.kind = "application/octet-stream"
@@ -56,9 +57,14 @@ def serving() -> Iterator[Server]:
             if content is None:
                 return self.answer(path, wanted, 404, b"<html>no such file</html>", {})
             tag = f'"{hashlib.md5(content).hexdigest()}"'
-            headers = {"Content-Type": server.kind, **({"ETag": tag} if server.tags else {})}
+            date = "Mon, 02 Mar 2020 10:00:00 GMT" if server.tags == "weak" else None
+            headers = {"Content-Type": server.kind}
+            if server.tags != "none":
+                headers["ETag"] = f"W/{tag}" if date else tag
+            if date:
+                headers["Last-Modified"] = date
             start = 0
-            if wanted and server.ranges and self.headers.get("If-Range") == tag:
+            if wanted and server.ranges and self.headers.get("If-Range") == (date or tag):
                 start = int(wanted.removeprefix("bytes=").rstrip("-"))
                 if start >= len(content):
                     return self.answer(path, wanted, 416, b"", {"Content-Range": f"bytes */{len(content)}"})
