@@ -31,7 +31,9 @@ def test_import_takes_in_nothing_heavy():
     assert loaded & HEAVY == set()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["predict", "--help"], ["--version"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["predict", "--help"], ["models", "--help"], ["--version"]], ids=" ".join
+)
 def test_help_takes_in_nothing_heavy(arguments):
     code = f"""
 import sys

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import operator
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -21,6 +22,64 @@ IMAGENET_STD: Triple = (58.395, 57.12, 57.375)
 
 
 @dataclass(frozen=True)
+class Weights:
+    """Where a model's file comes from.
+
+    Args:
+        filename: what the file is called in the cache: a plain name, no folder.
+        urls: http(s) addresses of the file, tried in this order; none if it can only be fetched by hand. An address
+            that ends in .zip, where the file name doesn't, is that of an archive with one such file in it.
+        sha256: of what lies at the addresses: all 64 hex digits, or the first 8 and more where no more is published.
+            Empty where nothing is.
+        size: in bytes, None where it isn't known.
+        licence: an SPDX name, or "not stated".
+        source: the page that offers it.
+
+    Raises:
+        ModelError: a file name, an address or a checksum that is none.
+    """
+
+    filename: str
+    urls: tuple[str, ...] = ()
+    sha256: str = ""
+    size: int | None = None
+    licence: str = "not stated"
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", self.filename, re.ASCII):
+            raise ModelError(f"{self.filename!r} is no plain file name")
+        for url in self.urls:
+            if not url.startswith(("https://", "http://")):
+                raise ModelError(f"{url!r} is no http(s) address")
+        if not re.fullmatch(r"([0-9a-f]{8,64})?", self.sha256):
+            raise ModelError(f"{self.sha256!r} is no sha256: 8 to 64 hex digits in lower case")
+
+
+@dataclass(frozen=True)
+class Published:
+    """What is known of a model's quality and cost.
+
+    Args:
+        ap: average precision on COCO, 0..100, of keypoints (OKS, with the published flip test) or of boxes; None where
+            none was published.
+        split: the pictures it was measured on.
+        detector_ap: person AP of the detector that a pose net's `ap` was measured with.
+        parameters: how many, None where they aren't known.
+        gflops: work for one picture as the paper at hand counts it: multiply-adds in units of 2 ** 30 (HRNet and those
+            who follow its tables) or 1e9 (RLE, RTMPose), or two operations each in units of 1e9 (YOLOv5, YOLOX).
+        paper: address of the paper or the table.
+    """
+
+    ap: float | None = None
+    split: str = ""
+    detector_ap: float | None = None
+    parameters: int | None = None
+    gflops: float | None = None
+    paper: str = ""
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """A model as data. An ONNX file carries it as JSON in the metadata property ``vitruvian``.
 
@@ -34,6 +93,8 @@ class ModelCard:
         options: further arguments of the codec, or of the detector family.
         padding: how much a box grows before it is cropped (pose).
         skeleton: what the keypoints are (pose).
+        weights: where its file comes from, None if none was published.
+        published: what is known of its quality and cost.
     """
 
     name: str
@@ -46,6 +107,8 @@ class ModelCard:
     options: Mapping[str, Any] = field(default_factory=dict)
     padding: float = PADDING
     skeleton: Skeleton | None = None
+    weights: Weights | None = None
+    published: Published | None = None
 
     def to_json(self) -> str:
         """The card as one JSON object; `from_json` reads it back."""
@@ -69,6 +132,10 @@ class ModelCard:
             fields["input_size"] = tuple(map(operator.index, fields["input_size"]))
             fields["padding"] = float(fields["padding"])
             fields["options"] = dict(fields["options"])
+            if fields.get("weights"):
+                fields["weights"] = Weights(**{**fields["weights"], "urls": tuple(fields["weights"]["urls"])})
+            if fields.get("published"):
+                fields["published"] = Published(**fields["published"])
             card = cls(**fields)
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise ModelError(f"the model card in the file can't be read ({type(error).__name__}: {error})") from None

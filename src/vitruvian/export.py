@@ -77,8 +77,9 @@ def export(
         raise InputError("int8 needs calibration pictures (a folder), and only int8 does")
     _check_installed(precision)
     network, card = checkpoint_network(model, size)
-    # A file has one input size, which every picture then fills.
-    card = replace(card, options={name: value for name, value in card.options.items() if name != "stride"})
+    if card.task == "detection":
+        # A file has one input size, onto which every picture goes, however much border that makes.
+        card = replace(card, options={name: value for name, value in card.options.items() if name != "stride"})
     proto = _with_card(_traced(network, card, precision), card)
     if calibration is not None:
         from .quantization import quantise

@@ -16,6 +16,7 @@ import typer
 from .. import __version__
 from ..errors import VitruvianError
 from .export import export
+from .models import models
 from .predict import predict
 
 app = typer.Typer(
@@ -25,8 +26,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(predict)
-app.command()(export)
+for command in (predict, export, models):
+    app.command()(command)
 
 
 def _print_version(wanted: bool) -> None:

@@ -12,7 +12,7 @@ from .options import parse_size
 
 
 def export(
-    model: Annotated[str, typer.Argument(metavar="CHECKPOINT", help="A .pth, .pt or .safetensors file.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A .pth, .pt or .safetensors file, or a name.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The ONNX file.")],
     size: Annotated[
         str | None,
@@ -32,7 +32,7 @@ def export(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
-    """Write the network of CHECKPOINT as one ONNX file, which `--pose` or `--detector` then takes as it is."""
+    """Write a model as one ONNX file, which `--pose` or `--detector` then takes as it is."""
     from .. import export as exporting
     from ..zoo import load_detector
 

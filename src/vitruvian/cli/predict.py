@@ -71,7 +71,7 @@ def predict(
             "--pose",
             "--pose-model",
             metavar="MODEL",
-            help="Pose net: an ONNX file or a checkpoint.",
+            help="Pose net: a name (vitruvian models), an ONNX file or a checkpoint.",
             rich_help_panel=MODEL,
         ),
     ] = None,
@@ -81,7 +81,7 @@ def predict(
             "--detector",
             "--det-model",
             metavar="MODEL",
-            help="Person detector: an ONNX file or a YOLOv5 checkpoint.",
+            help="Person detector: a name, an ONNX file or a YOLOv5 checkpoint.",
             rich_help_panel=MODEL,
         ),
     ] = None,
@@ -199,7 +199,7 @@ def predict(
         compile=compile,
     )
     if model.detector is None:
-        raise InputError("no detector: this version ships no default weights, so give a model file (--detector)")
+        raise InputError("no detector: this version ships no default weights, so give a name or a file (--detector)")
     style = {"boxes": draw_boxes, "scores": draw_scores, "names": draw_names, "keypoint_score": keypoint_score}
     tally = _run(model, opened, outputs, track, show, style, console)
     if not quiet:

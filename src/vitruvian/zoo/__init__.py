@@ -1,4 +1,4 @@
-"""How a model file is recognised and becomes something that runs.
+"""The models that have a name, and how a model file is fetched, recognised and becomes something that runs.
 
 What needs torch is imported when first used: `load_network`, `load_checkpoint` and `read_checkpoint`.
 """
@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError
+from .catalogue import backbone, card, cards
+from .downloads import downloaded, fetch
 from .identification import Identity, identify
 from .loading import load, load_detector, load_pose
 from .recognition import recognise
@@ -21,6 +23,11 @@ __all__ = [
     "Checkpoint",
     "Identity",
     "Loaded",
+    "backbone",
+    "card",
+    "cards",
+    "downloaded",
+    "fetch",
     "identify",
     "load",
     "load_checkpoint",

@@ -1,4 +1,4 @@
-"""From files to models that run."""
+"""From names and files to models that run."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from .. import codecs, detectors
 from ..errors import InputError, ModelError
+from ..networks import SPECS
 from ..runtimes import open_network, open_runtime
+from .catalogue import card as zoo_card
 from .describing import describe
+from .downloads import fetch
 from .recognition import recognise
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from ..cards import ModelCard
     from ..codecs.heatmap import Refinement
     from ..detectors import Detector
@@ -46,10 +51,10 @@ def load(
     """A model that finds persons and their keypoints.
 
     Args:
-        pose: a pose net: an ONNX file (heatmap, or SimCC/SimDR pairs; or any that `vitruvian export` made), or a
-            checkpoint of one of the five families (.pth, .pt, .safetensors).
-        detector: a person detector: an ONNX file (RTMDet, YOLOX or exported YOLOv5), or a YOLOv5 checkpoint; None works
-            as long as every call brings its boxes.
+        pose: a pose net: a name of `vitruvian.zoo.cards`, an ONNX file (heatmap, or SimCC/SimDR pairs; or any that
+            `vitruvian export` made), or a checkpoint of one of the five families (.pth, .pt, .safetensors).
+        detector: a person detector: a name, an ONNX file (RTMDet, YOLOX or exported YOLOv5), or a YOLOv5 checkpoint;
+            None works as long as every call brings its boxes.
         img_size: detector input, (height, width) or one number for both; None takes the file's own size, or 640.
         pose_size: pose net input, for checkpoints that fit any; None takes what the weights or the file's name say, or
             else the smallest published size.
@@ -67,7 +72,7 @@ def load(
     from ..pipeline import TopDown
 
     if pose is None:
-        raise InputError("no pose net: this version ships no default weights, so give a model file (pose=, --pose)")
+        raise InputError("no pose net: this version ships no default weights, so give a name or a file (pose=, --pose)")
     engine = {"runtime": runtime, "device": device, "threads": threads, "precision": precision, "compile": compile}
     finder = None
     if detector is not None:
@@ -84,7 +89,7 @@ def load_detector(
     max_persons: int | None = None,
     **engine: Any,
 ) -> Detector:
-    """A person detector from a model file; arguments and errors are those of `load`."""
+    """A person detector from a name or a file; arguments and errors are those of `load`."""
     for name, value in (("score", score), ("iou", iou)):
         if not 0 <= value <= 1:
             raise InputError(f"{name} is {value}; it must be in 0..1")
@@ -99,7 +104,7 @@ def load_detector(
 def load_pose(
     file: File, refine: Refinement | None = None, pose_size: Size | None = None, **engine: Any
 ) -> PoseEstimator:
-    """A pose net from a model file; arguments and errors are those of `load`."""
+    """A pose net from a name or a file; arguments and errors are those of `load`."""
     from ..pipeline import PoseEstimator
 
     card, network = _open(file, _pair("pose_size", pose_size), engine)
@@ -121,12 +126,24 @@ def _pair(name: str, size: Size | None) -> tuple[int, int] | None:
     return lengths[0], lengths[1]
 
 
-def _open(file: File, size: tuple[int, int] | None, engine: dict[str, Any]) -> tuple[ModelCard, Runtime]:
-    """What a model file is, and its network in an engine."""
+def _open(model: File, size: tuple[int, int] | None, engine: dict[str, Any]) -> tuple[ModelCard, Runtime]:
+    """What a model is, and its network in an engine."""
+    file, named = _located(model)
     if is_checkpoint(file):
-        return _open_checkpoint(file, size, engine)
+        loaded, card = checkpoint_network(model, size)
+        return card, open_network(loaded, file, card.input_size, **engine)
     network = open_runtime(file, **{name: value for name, value in engine.items() if name != "compile"})
-    return recognise(network, size), network
+    card = recognise(network, size)
+    return replace(named, input_size=card.input_size) if named else card, network
+
+
+def _located(model: File) -> tuple[Path, ModelCard | None]:
+    """A model's file; of a name of the zoo the downloaded one, and its card."""
+    path = Path(model)
+    if path.is_file() or path.suffix or len(path.parts) != 1:
+        return path, None
+    named = zoo_card(str(model))
+    return fetch(named), named
 
 
 def is_checkpoint(path: File) -> bool:
@@ -139,26 +156,23 @@ def is_checkpoint(path: File) -> bool:
     return start.startswith((b"PK\x03\x04", b"\x80")) or start[8:] == b"{"
 
 
-def _open_checkpoint(file: File, size: tuple[int, int] | None, engine: dict[str, Any]) -> tuple[ModelCard, Runtime]:
-    network, card = checkpoint_network(file, size)
-    return card, open_network(network, file, card.input_size, **engine)
-
-
-def checkpoint_network(file: File, size: tuple[int, int] | None = None) -> tuple[Any, ModelCard]:
+def checkpoint_network(model: File, size: tuple[int, int] | None = None) -> tuple[nn.Module, ModelCard]:
     """A checkpoint's network, and its card.
 
     Args:
-        file: .pth, .pt or .safetensors.
+        model: .pth, .pt or .safetensors file, or a name of the zoo.
         size: (height, width) of its input; None takes what the weights say, or the file's name, or a published size.
 
     Raises:
-        ModelError: see `vitruvian.zoo.load_network`; or the network doesn't take this size.
+        ModelError: see `vitruvian.zoo.load_network` and `vitruvian.zoo.fetch`; or the network doesn't take this size.
     """
     from . import load_checkpoint
 
-    loaded = load_checkpoint(None, file, size)
+    file, named = _located(model)
+    name = named.name if named and named.name in SPECS else None
+    loaded = load_checkpoint(name, file, size or (named.input_size if named else None))
     identity = loaded.identity
     for note in identity.notes:
         # How the file was wrapped is for who asks; what had to be assumed is for everybody.
         logger.log(logging.DEBUG if note in loaded.checkpoint.notes else logging.INFO, "%s: %s", file, note)
-    return loaded.network, describe(identity.spec, identity.name or Path(file).stem, identity.num_keypoints)
+    return loaded.network, describe(identity.spec, identity.name or file.stem, identity.num_keypoints)

@@ -1,0 +1,155 @@
+"""`vitruvian models`: what there is by name, what was published of it, and whether it is here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import InputError, OutputError
+
+if TYPE_CHECKING:
+    from ..cards import ModelCard
+
+
+def models(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Only this model, and all that is known of it.")
+    ] = None,
+    fetch: Annotated[bool, typer.Option("--fetch", help="Download NAME and print where it is.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="With --fetch: use what is here, stay off the network.")
+    ] = False,
+    data: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="The list as JSON; - is standard output.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing FILE.")] = False,
+) -> None:
+    """List the models that have a name: input size, published accuracy, cost, licence, source."""
+    from .. import zoo
+
+    if fetch:
+        if name is None:
+            raise InputError("--fetch needs the NAME of a model; vitruvian models lists them")
+        typer.echo(str(zoo.fetch(zoo.card(name), offline=offline or None)))
+        return
+    chosen = [zoo.card(name)] if name else list(zoo.cards())
+    if data is not None:
+        _write([_record(card) for card in chosen], data, overwrite)
+    elif name:
+        _print_one(chosen[0])
+    else:
+        _print_table(chosen)
+
+
+def _record(card: ModelCard) -> dict[str, Any]:
+    """What JSON has of a model: nothing that only code needs."""
+    from ..zoo import downloaded
+
+    path = downloaded(card)
+    return {
+        "name": card.name,
+        "task": card.task,
+        "family": card.family,
+        "input_size": list(card.input_size),
+        "published": asdict(card.published) if card.published else None,
+        "weights": asdict(card.weights) if card.weights else None,
+        "downloaded": str(path) if path else None,
+    }
+
+
+def _write(records: list[dict[str, Any]], target: Path, overwrite: bool) -> None:
+    from ..media.files import why_not_written, write_beside
+
+    text = json.dumps({"models": records}, indent=2)
+    if str(target) == "-":
+        typer.echo(text)
+        return
+    if target.exists() and not overwrite:
+        raise InputError(f"{target} exists; choose another name, or --overwrite")
+    try:
+        write_beside(str(target), lambda file: file.write(f"{text}\n".encode()))
+    except OSError as error:
+        raise OutputError(why_not_written(str(target), error)) from None
+
+
+def _print_one(card: ModelCard) -> None:
+    published, weights = card.published, card.weights
+    lines = {"name": card.name, "task": f"{card.task} ({card.family})", "input": f"{_size(card)} (height x width)"}
+    if published:
+        persons = f", persons from a detector of AP {published.detector_ap}" if published.detector_ap else ""
+        lines["AP"] = "-" if published.ap is None else f"{published.ap} on {published.split}{persons}"
+        lines["parameters"] = f"{_number(published.parameters, 1e6)} M"
+        lines |= {"GFLOPs": _number(published.gflops), "paper": published.paper}
+    if weights:
+        lines |= {"licence": weights.licence, "source": weights.source, "file": weights.filename}
+        lines |= {f"address{f' {index}' if index > 1 else ''}": url for index, url in enumerate(weights.urls, 1)}
+        lines["sha256"] = weights.sha256 or "none published: that of the first download is kept and checked"
+    else:
+        lines["file"] = "none published"
+    lines["downloaded"] = _where(card)
+    for key, value in lines.items():
+        typer.echo(f"{key:<12}{value}")
+
+
+# What a narrow terminal has no room for is left out from the end.
+_COLUMNS = ("name", "input", "AP", "M par.", "GFLOPs", "here", "split", "det AP", "task", "licence", "source")
+_NUMBERS = {"AP", "det AP", "M par.", "GFLOPs"}
+_GAP = "  "
+
+
+def _row(card: ModelCard) -> tuple[str, ...]:
+    from ..cards import Published
+
+    published, weights = card.published or Published(), card.weights
+    return (
+        card.name,
+        _size(card),
+        _number(published.ap),
+        _number(published.parameters, 1e6),
+        _number(published.gflops),
+        "no" if _where(card) == "no" else "yes",
+        published.split.removeprefix("COCO ") or "-",
+        _number(published.detector_ap),
+        card.task,
+        weights.licence if weights else "-",
+        weights.source.removeprefix("https://") if weights else "no weights published",
+    )
+
+
+def _print_table(cards: list[ModelCard]) -> None:
+    """One line a model. In a file or a pipe lines stay whole, however long."""
+    columns = list(zip(_COLUMNS, *map(_row, cards), strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else sum(widths) + len(widths) * len(_GAP)
+    while len(columns) > 1 and sum(widths) + (len(widths) - 1) * len(_GAP) > room:
+        columns.pop()
+        widths.pop()
+    for row in zip(*columns, strict=True):
+        cells = (
+            cell.rjust(width) if title in _NUMBERS else cell.ljust(width)
+            for cell, width, title in zip(row, widths, _COLUMNS, strict=False)
+        )
+        typer.echo(_GAP.join(cells).rstrip())
+    left_out = _COLUMNS[len(columns) :]
+    if left_out:
+        typer.echo(f"\nNo room for {', '.join(left_out)}: widen the window, or ask for one: vitruvian models NAME")
+
+
+def _size(card: ModelCard) -> str:
+    return "{}x{}".format(*card.input_size)
+
+
+def _number(value: float | None, unit: float = 1.0) -> str:
+    return "-" if value is None else f"{value / unit:.1f}"
+
+
+def _where(card: ModelCard) -> str:
+    from ..zoo import downloaded
+
+    return str(downloaded(card) or "no")

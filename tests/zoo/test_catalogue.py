@@ -1,0 +1,179 @@
+"""The models by name: their figures against the papers' tables, and against the networks themselves."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+
+import vitruvian as vt
+from vitruvian import networks
+from vitruvian.cards import ModelCard, Weights
+from vitruvian.zoo import cache
+from vitruvian.zoo.table import BACKBONES
+
+# AP, the pictures, the person detector's AP there, millions of parameters and GFLOPs as the papers' tables round them.
+VAL, TEST = ("COCO val2017", 56.4), ("COCO test-dev2017", 60.9)
+PAPERS = {
+    "pose_hrnet_w32_256x192": (74.4, VAL, 29, 7),
+    "pose_hrnet_w48_256x192": (75.1, VAL, 64, 15),
+    "pose_hrnet_w32_384x288": (75.8, VAL, 29, 16),
+    "pose_hrnet_w48_384x288": (76.3, VAL, 64, 33),
+    "simdr_hrnet_w32_256x192": (75.3, VAL, 31, 7),
+    "simdr_hrnet_w48_256x192": (75.9, VAL, 66, 15),
+    "sa_simdr_hrnet_w48_256x192": (75.4, TEST, 66, 15),
+    "sa_simdr_hrnet_w48_384x288": (76.0, TEST, 71, 33),
+    "rle_hrnet_w48_384x288": (75.7, TEST, None, None),
+    "psa_p_hrnet_w48_256x192": (78.9, TEST, 70, 16),
+    "psa_p_hrnet_w48_384x288": (79.5, TEST, 70, None),
+    "psa_s_hrnet_w48_384x288": (79.4, TEST, None, None),
+}
+
+# Box AP, millions of parameters and GFLOPs (two operations a multiply-add) as YOLOv5's table has them.
+YOLOV5 = {
+    "yolov5n": (28.0, 1.9, 4.5),
+    "yolov5s": (37.4, 7.2, 16.5),
+    "yolov5m": (45.4, 21.2, 49.0),
+    "yolov5l": (49.0, 46.5, 109.1),
+    "yolov5x": (50.7, 86.7, 205.7),
+}
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_what_the_papers_publish(name: str) -> None:
+    ap, (split, detector), parameters, gflops = PAPERS[name]
+    published = vt.zoo.card(name).published
+    assert published is not None
+    assert (published.ap, published.split, published.detector_ap) == (ap, split, detector)
+    if parameters is not None:
+        assert round(published.parameters / 1e6) == parameters
+    if gflops is not None:
+        assert round(published.gflops) == gflops
+
+
+@pytest.mark.parametrize("name", YOLOV5)
+def test_what_yolov5_publishes(name: str) -> None:
+    published = vt.zoo.card(name).published
+    assert published is not None
+    ap, parameters, gflops = YOLOV5[name]
+    assert (published.ap, published.detector_ap) == (ap, None)
+    assert published.parameters / 1e6 == pytest.approx(parameters, abs=0.07)
+    assert published.gflops == pytest.approx(gflops, abs=0.3)
+
+
+def unit(name: str) -> float:
+    """Multiply-adds in one GFLOP of the tables: 2 ** 30 in HRNet's, 1e9 in RLE's, half of that in YOLOv5's."""
+    if name.startswith("rle_"):
+        return 1e9
+    return 0.5e9 if name.startswith("yolov5") else 2**30
+
+
+@pytest.mark.parametrize("name", networks.SPECS)
+def test_the_figures_are_those_of_the_networks(name: str) -> None:
+    spec, published = networks.spec(name), vt.zoo.card(name).published
+    assert published is not None
+    with torch.device("meta"):
+        network = networks.create(name)
+    assert published.parameters == networks.count_parameters(network)
+    assert published.gflops == pytest.approx(networks.count_macs(network, spec.input_size) / unit(name), abs=0.005)
+
+
+@pytest.mark.parametrize("size", ["256x192", "384x288"])
+@pytest.mark.parametrize("width", [32, 48])
+def test_mmpose_has_the_authors_networks(width: int, size: str) -> None:
+    theirs, ours = vt.zoo.card(f"mmpose_hrnet_w{width}_{size}"), vt.zoo.card(f"pose_hrnet_w{width}_{size}")
+    assert replace(theirs, name=ours.name, weights=ours.weights, published=ours.published) == ours
+    assert theirs.published is not None
+    assert ours.published is not None
+    costs = [(card.published.parameters, card.published.gflops) for card in (theirs, ours)]
+    assert costs[0] == costs[1]
+
+
+def test_every_network_has_a_card_and_every_name_is_there_once() -> None:
+    names = [card.name for card in vt.zoo.cards()]
+    assert len(set(names)) == len(names)
+    assert set(networks.SPECS) < set(names)
+    assert [vt.zoo.card(name).name for name in names] == names
+
+
+@pytest.mark.parametrize("card", vt.zoo.cards(), ids=lambda card: card.name)
+def test_cards_can_be_written_and_read(card: ModelCard) -> None:
+    assert ModelCard.from_json(card.to_json()) == card
+    size = re.search(r"(\d+)x(\d+)$", card.name)
+    assert not size or card.input_size == (int(size[1]), int(size[2]))
+    assert (card.skeleton is not None) == (card.task == "pose")
+
+
+def test_cards_from_before_read_as_they_did() -> None:
+    card = vt.zoo.card("yolov5n")
+    fields = json.loads(card.to_json())
+    del fields["weights"], fields["published"]
+    assert ModelCard.from_json(json.dumps(fields)) == replace(card, weights=None, published=None)
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [{"filename": "../net.pth"}, {"filename": "net.pth", "urls": ["file:///etc/passwd"]}, {"name": "net.pth"}, "net"],
+)
+def test_a_card_can_not_name_a_place_of_its_own(weights: object) -> None:
+    fields = json.loads(vt.zoo.card("yolov5n").to_json()) | {"weights": weights}
+    with pytest.raises(vt.ModelError):
+        ModelCard.from_json(json.dumps(fields))
+
+
+def all_weights() -> list[Weights]:
+    return [card.weights for card in vt.zoo.cards() if card.weights] + list(BACKBONES.values())
+
+
+def test_addresses_and_checksums() -> None:
+    files = [weights.filename for weights in all_weights()]
+    assert len(set(files)) == len(files)
+    for weights in all_weights():
+        assert weights.source.startswith("https://")
+        assert weights.licence
+        for url in weights.urls:
+            assert re.match(
+                r"https://(drive\.usercontent\.google\.com/download\?id=[\w-]{33}&export=download&confirm=t$"
+                r"|download\.openmmlab\.com/mmpose/|github\.com/(ultralytics/yolov5|Megvii-BaseDetection/YOLOX)/releases/)",
+                url,
+            )
+
+
+def test_checksums_in_names_are_those_in_the_table() -> None:
+    marked = {weights.sha256: weights.filename for weights in all_weights() if 0 < len(weights.sha256) < 64}
+    assert len(marked) == 7
+    for digits, filename in marked.items():
+        assert re.search(rf"-{digits}[._]", filename)
+
+
+def test_the_real_file_is_the_published_one(shared, home) -> None:
+    home.mkdir(parents=True)
+    (home / "yolov5n.pt").symlink_to(shared / "models/yolov5n.pt")
+    assert vt.zoo.fetch(vt.zoo.card("yolov5n"), offline=True) == cache.cache_folder() / "yolov5n.pt"
+
+
+@pytest.mark.parametrize("name", ["psa_p_hrnet_w48_256x192", "psa_s_hrnet_w48_384x288", "rle_hrnet_w48_384x288"])
+def test_weights_that_nobody_published(name: str) -> None:
+    assert vt.zoo.card(name).weights is None
+    with pytest.raises(vt.ModelError, match=rf"no weights of {name} have been published"):
+        vt.zoo.fetch(vt.zoo.card(name))
+
+
+def test_the_licence_of_weights_that_bind_their_users() -> None:
+    for card in vt.zoo.cards():
+        if card.family == "yolov5" and card.name != "yolov5m_crowdhuman":
+            assert card.weights is not None
+            assert "AGPL" in asdict(card.weights)["licence"]
+
+
+def test_names_that_there_are_not() -> None:
+    with pytest.raises(vt.ModelError, match=r"no model is called 'pose_hrnet_w32'.* did you mean .*pose_hrnet_w32_"):
+        vt.zoo.card("pose_hrnet_w32")
+    with pytest.raises(vt.ModelError, match="vitruvian models lists them"):
+        vt.zoo.card("???")
+    with pytest.raises(vt.ModelError, match="no backbone is called 'hrnet_w18'; there are hrnet_w32, hrnet_w48"):
+        vt.zoo.backbone("hrnet_w18")
+    assert vt.zoo.backbone("hrnet_w32").filename == "hrnet_w32-36af842e.pth"
