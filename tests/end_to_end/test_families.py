@@ -34,12 +34,13 @@ FAMILIES = [
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_published_layout_runs_and_its_onnx_gives_the_same_keypoints(name: str, tmp_path: Path) -> None:
     checkpoint = tmp_path / "weights.pth"
-    torch.manual_seed(1)
-    network = networks.create(name)
-    with torch.no_grad():
-        # Normalisations that know their inputs' range: without them PSA's random weights blow up every rounding.
-        for _ in range(2):
-            network(torch.randn(2, 3, *networks.spec(name).input_size))
+    network = random_network(name)
+    if name.startswith("psa"):
+        # PSA's random weights blow up every rounding, unless its normalisations know their inputs' range.
+        network = networks.create(name)
+        with torch.no_grad():
+            for _ in range(2):
+                network(torch.randn(2, 3, *networks.spec(name).input_size))
     torch.save({"state_dict": network.state_dict()}, checkpoint)
     model = vt.load(pose=checkpoint)
     poses = model(PICTURE, boxes=BOXES)
