@@ -77,9 +77,9 @@ def test_a_simdr_head_takes_its_own_size_only() -> None:
 
 def test_what_the_file_leaves_open_is_said() -> None:
     found = identify(shapes("pose_hrnet_w32_384x288"))
-    assert any("256x192 is assumed" in note for note in with_size(found, None, "weights").notes)
-    assert any("384x288 is taken from the file's name" in note for note in with_size(found, None, "384x288").notes)
-    assert with_size(found, (384, 288), "weights").notes == ()
+    assert "256x192 is assumed" in with_size(found, None, "weights").assumption
+    assert "384x288 is taken from the file's name" in with_size(found, None, "384x288").assumption
+    assert with_size(found, (384, 288), "weights").assumption == ""
     notes = identify(shapes("sa_simdr_hrnet_w48_256x192")).notes
     assert any("SimDR and SimDR*" in note and note.endswith("taken as SimDR") for note in notes)
     assert not any("assumed" in note for note in notes)

@@ -30,12 +30,14 @@ class Identity:
         name: what `networks.SPECS` calls exactly this one, None for a variant (another width or input size).
         num_keypoints: K, 0 for a detector.
         notes: what the file leaves open and how it was settled, one sentence each.
+        assumption: the same of what decides the result, "" for nothing.
     """
 
     spec: Spec
     name: str | None
     num_keypoints: int
     notes: tuple[str, ...] = ()
+    assumption: str = ""
 
     def __str__(self) -> str:
         spec = self.spec
@@ -127,7 +129,7 @@ def with_size(identity: Identity, wanted: tuple[int, int] | None, stem: str) -> 
         told_well = bool(told) and not any(length % SIZE_MULTIPLE for length in size)
         wanted = size if told_well else spec.input_size
         note = _SIZE_NOTE.format(*wanted, "taken from the file's name" if told_well else "assumed")
-        identity = replace(identity, notes=(*identity.notes, note))
+        identity = replace(identity, assumption=note)
     changed = replace(spec, input_size=wanted or spec.input_size)
     return replace(identity, spec=changed, name=identity.name if changed == spec else _named(changed))
 

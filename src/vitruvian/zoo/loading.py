@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     File = str | os.PathLike[str]
     Size = int | tuple[int, int]
 
+CHECKPOINT_SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
+
 logger = logging.getLogger("vitruvian")
 
 
@@ -147,7 +149,9 @@ def _located(model: File) -> tuple[Path, ModelCard | None]:
 
 
 def is_checkpoint(path: File) -> bool:
-    """Whether a file holds tensors: a zip archive, a pickle or safetensors. ONNX starts with none of these."""
+    """Whether a file is to be read as tensors: by its suffix, or else as a zip archive, a pickle or safetensors."""
+    if Path(path).suffix.lower() in CHECKPOINT_SUFFIXES:
+        return True
     try:
         with open(path, "rb") as file:
             start = file.read(9)
@@ -172,7 +176,6 @@ def checkpoint_network(model: File, size: tuple[int, int] | None = None) -> tupl
     name = named.name if named and named.name in SPECS else None
     loaded = load_checkpoint(name, file, size or (named.input_size if named else None))
     identity = loaded.identity
-    for note in identity.notes:
-        # How the file was wrapped is for who asks; what had to be assumed is for everybody.
-        logger.log(logging.DEBUG if note in loaded.checkpoint.notes else logging.INFO, "%s: %s", file, note)
+    if identity.assumption:
+        logger.info("%s: %s", file, identity.assumption)
     return loaded.network, describe(identity.spec, identity.name or file.stem, identity.num_keypoints)
