@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ..errors import ModelError
-from .base import as_scores
+from .base import as_scores, swap_sides
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,12 +36,15 @@ class Heatmap:
     sigma: standard deviation of the blob in heatmap pixels.
     refine: what follows the argmax: "quarter" shifts a quarter pixel towards the higher neighbour (HRNet), "dark" fits
         a Gaussian (DARK), "none" leaves it.
+    flip_shift: the flip test moves the mirrored map one pixel to the right, as published with HRNet: a crop pixel p
+        mirrors to W - 1 - p, and on a coarser grid that isn't where the mirrored cell lies.
     """
 
     input_size: tuple[int, int]
     stride: int = 4
     sigma: float = 2.0
     refine: Refinement = "quarter"
+    flip_shift: bool = True
 
     def __post_init__(self) -> None:
         if self.refine not in REFINEMENTS:
@@ -101,6 +104,15 @@ class Heatmap:
         points *= np.array(self.input_size[::-1]) / (width, height)
         points[~(peaks > 0)] = 0
         return points.reshape(persons, count, 2), as_scores(peaks).reshape(persons, count)
+
+    def merge_flipped(
+        self, outputs: Sequence[Array], mirrored: Sequence[Array], pairs: Sequence[tuple[int, int]]
+    ) -> tuple[Array, ...]:
+        """Maps averaged with the mirrored ones, turned back and shifted; see `Codec.merge_flipped`."""
+        back = swap_sides(mirrored[0], pairs)[..., ::-1]
+        if self.flip_shift and not getattr(self, "aligned", False):
+            back = np.concatenate([back[..., :1], back[..., :-1]], axis=3)
+        return ((outputs[0] + back) * np.float32(0.5),)
 
 
 def _quarter_shift(maps: Array, rows: Index, x: Index, y: Index) -> Array:
