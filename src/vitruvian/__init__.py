@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import InputError, ModelError, OutputError, VitruvianError
 
 if TYPE_CHECKING:
-    from . import codecs, detectors, drawing, geometry, media, networks, runtimes, skeletons, tracking, zoo
+    from . import codecs, detectors, drawing, evaluation, geometry, media, networks, runtimes, skeletons, tracking, zoo
     from .cards import ModelCard
     from .pipeline import PoseEstimator, TopDown
     from .poses import Boxes, Poses
@@ -39,6 +39,7 @@ _MODULES = (
     "codecs",
     "detectors",
     "drawing",
+    "evaluation",
     "geometry",
     "media",
     "networks",
@@ -63,6 +64,7 @@ __all__ = [
     "codecs",
     "detectors",
     "drawing",
+    "evaluation",
     "geometry",
     "load",
     "media",

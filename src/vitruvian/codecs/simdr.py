@@ -97,7 +97,9 @@ class SimDR:
         both = list(zip(outputs, (across, down), strict=True))
         if self.softmax and not self.sigma:
             # The logarithm, because decoding takes the softmax: it gives back just this average.
-            return tuple(np.logaddexp(_log_softmax(own), _log_softmax(other)) - np.float32(np.log(2)) for own, other in both)
+            return tuple(
+                np.logaddexp(_log_softmax(own), _log_softmax(other)) - np.float32(np.log(2)) for own, other in both
+            )
         return tuple((own + other) * np.float32(0.5) for own, other in both)
 
 
