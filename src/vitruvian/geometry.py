@@ -65,8 +65,12 @@ def to_image(keypoints: NDArray[np.float32], affines: NDArray[np.float64]) -> ND
     return ((keypoints - affines[:, None, :, 2]) @ back).astype(np.float32)
 
 
-def letterbox(image: NDArray[np.uint8], size: tuple[int, int], grey: int = 114) -> tuple[NDArray[np.uint8], float]:
+def letterbox(
+    image: NDArray[np.uint8], size: tuple[int, int], grey: int = 114, down: bool = False
+) -> tuple[NDArray[np.uint8], float]:
     """An RGB picture scaled to fit (height, width), in the top left corner of a grey canvas.
+
+    The scaled sides are rounded to whole pixels, or down.
 
     Returns:
         the canvas, uint8 (height, width, 3), and the scale: canvas pixels per picture pixel.
@@ -75,7 +79,8 @@ def letterbox(image: NDArray[np.uint8], size: tuple[int, int], grey: int = 114) 
 
     height, width = size
     scale = min(height / image.shape[0], width / image.shape[1])
-    inner = max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1)
+    whole = int if down else round
+    inner = max(whole(image.shape[1] * scale), 1), max(whole(image.shape[0] * scale), 1)
     canvas = np.full((height, width, 3), grey, np.uint8)
     canvas[: inner[1], : inner[0]] = cv2.resize(image, inner, interpolation=cv2.INTER_LINEAR)
     return canvas, scale

@@ -47,7 +47,9 @@ class Detector:
         """Persons of each RGB uint8 picture (H, W, 3), of any sizes; one batch through the network."""
         if not images:
             return []
-        canvases, scales = zip(*(letterbox(image, self.card.input_size) for image in images), strict=True)
+        # A pixel less of the picture costs a hundredth of AP, so each family rounds as its authors do.
+        down = self.card.family == "yolox"
+        canvases, scales = zip(*(letterbox(image, self.card.input_size, down=down) for image in images), strict=True)
         outputs = self.runtime(to_tensor(canvases, self.card.mean, self.card.std, self.card.bgr))
         found = self._decode(outputs, self.card.input_size, self.card.options.get("person", 0))
         return [

@@ -91,7 +91,7 @@ def read_annotations(source: str | os.PathLike[str] | Mapping[str, Any]) -> Anno
         source: a JSON file, or its content.
 
     Raises:
-        InputError: no such file, no JSON, no keypoints, ids that occur twice or don't exist, numbers that aren't finite.
+        InputError: no such file, no JSON, no keypoints, ids that occur twice or don't exist, numbers not finite.
     """
     name = "the annotations" if isinstance(source, Mapping) else os.fspath(source)
     data = source if isinstance(source, Mapping) else read_json(source, WANTED)
@@ -156,23 +156,14 @@ def _persons(
     keypoints = _keypoints(name, records, crowd, len(skeleton))
     boxes = boxes_of([dict(record) for record in records], [f"{name}: annotation {record['id']}" for record in records])
     visible = (keypoints[..., 2] > 0).sum(axis=1)
-    labelled = np.array([int(record.get("num_keypoints", n)) for record, n in zip(records, visible, strict=True)], int)
-    missing = [row for row, record in enumerate(records) if record.get("area") is None]
-    areas = np.array([float(record.get("area") or 0) for record in records])
-    areas[missing] = boxes[missing, 2:].prod(axis=1) * BOX_SHARE
+    labelled = _column(name, records, "num_keypoints", visible).astype(np.int64)
+    areas = _column(name, records, "area", boxes[:, 2:].prod(axis=1) * BOX_SHARE)
+    missing = sum(record.get("area") is None for record in records)
     if missing:
-        notes.append(f"{len(missing)} persons have no area: {BOX_SHARE} of their boxes is taken")
-    if not np.isfinite(areas).all():
-        raise InputError(
-            f"{name}: annotation {records[int(np.isnan(areas).argmax())]['id']} has an area that isn't finite"
-        )
+        notes.append(f"{missing} persons have no area: {BOX_SHARE} of their boxes is taken")
     disagree = int((labelled != visible)[~crowd].sum())
     if disagree:
         notes.append(f"num_keypoints of {disagree} persons isn't the number of their labelled keypoints; it is kept")
-    heads = np.full((len(records), 4), np.nan)
-    for row, record in enumerate(records):
-        if record.get("head_box") is not None:
-            heads[row] = np.asarray(record["head_box"], float)
     found = Annotations(
         name,
         images,
@@ -185,7 +176,7 @@ def _persons(
         areas,
         crowd,
         labelled,
-        heads,
+        _heads(name, records),
         tuple(notes),
     )
     if not found.counted.any():
@@ -210,11 +201,30 @@ def _keypoints(name: str, records: Sequence[Mapping[str, Any]], crowd: NDArray[n
         raise InputError(f"{name}: its keypoints are no numbers: {error}") from None
     bad = ~np.isfinite(keypoints).all(axis=(1, 2))
     if bad.any():
-        raise InputError(
-            f"{name}: the keypoints of annotation {listed([records[row]['id'] for row in np.flatnonzero(bad)])} "
-            "aren't finite"
-        )
+        numbers = listed([records[row]["id"] for row in np.flatnonzero(bad).tolist()])
+        raise InputError(f"{name}: the keypoints of annotation {numbers} aren't finite")
     return keypoints
+
+
+def _column(name: str, records: Sequence[Mapping[str, Any]], field: str, default: NDArray[Any]) -> Array:
+    """A number of each annotation, float64 (T,); `default` (T,) where it has none."""
+    try:
+        rows = zip(records, default.tolist(), strict=True)
+        values = np.array([own if record.get(field) is None else record[field] for record, own in rows], float)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name}: the field {field} of an annotation is no number: {error}") from None
+    if not np.isfinite(values).all():
+        number = records[int((~np.isfinite(values)).argmax())]["id"]
+        raise InputError(f"{name}: the {field} of annotation {number} isn't finite")
+    return values
+
+
+def _heads(name: str, records: Sequence[Mapping[str, Any]]) -> Array:
+    unknown = [np.nan] * 4
+    try:
+        return np.array([record.get("head_box") or unknown for record in records], float).reshape(-1, 4)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name}: a head_box must be four numbers x1, y1, x2, y2: {error}") from None
 
 
 def with_sigmas(skeleton: Skeleton, model: Skeleton) -> tuple[Skeleton, str]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Journal:
-    """Predictions as JSON lines: the run's fingerprint first, then a line a picture. A line cut off by a kill is dropped.
+    """Predictions as JSON lines: the run's fingerprint, then a line a picture. A line cut off by a kill is dropped.
 
     Args:
         path: the file; its folder is made.

@@ -78,7 +78,7 @@ def oks_nms(
 def soft_oks_nms(
     keypoints: ArrayLike, scores: ArrayLike, areas: ArrayLike, sigmas: ArrayLike, threshold: float = 0.9
 ) -> NDArray[np.intp]:
-    """Which of N predictions of a picture stay, at most 20, in the order of scores that fade with each better neighbour.
+    """Which of N predictions stay, at most 20 of a picture, in the order of scores that fade with better neighbours.
 
     A score fades by exp(-oks² / threshold). As in the authors' code, the faded scores only choose: the result keeps the
     scores that it had.

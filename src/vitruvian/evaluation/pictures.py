@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,7 +91,8 @@ def read_detections(source: str | os.PathLike[str] | Sequence[Mapping[str, Any]]
     usable = known & solid
     if not usable.any():
         raise InputError(
-            f"{name}: none of its {len(records)} detections is of category {truth.category} and of an image of {truth.name}"
+            f"{name}: of its {len(records)} detections none is of category {truth.category} "
+            f"and of an image of {truth.name}"
         )
     return Detections(_by_image(image_ids[usable], xywh[usable], scores[usable]), tuple(problems))
 
@@ -149,8 +150,3 @@ def gather(
     if not pictures:
         raise InputError(f"{folder} has none of the images of {truth.name}, such as {listed(missing)}")
     return pictures, missing
-
-
-def total(boxes: Iterable[Boxes]) -> int:
-    """How many boxes there are."""
-    return sum(map(len, boxes))

@@ -15,7 +15,7 @@ from ..poses import RESCORING_THRESHOLD
 from .oks import oks_nms, soft_oks_nms
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     Array = NDArray[np.float64]
 
@@ -90,7 +90,7 @@ class Procedure:
         codec = pose.codec if options == pose.card.options else codecs.create(card.family, card.input_size, options)
         return PoseEstimator(card, pose.runtime, codec, self.flip)
 
-    def rank(self, box_scores: Array, scores: Array) -> Array:
+    def rank(self, box_scores: ArrayLike, scores: ArrayLike) -> Array:
         """Scores of N persons, float64 (N,), from those of their boxes (N,) and keypoints (N, K)."""
         box_scores, scores = np.asarray(box_scores, float), np.asarray(scores, float)
         if self.rescoring == "box":
