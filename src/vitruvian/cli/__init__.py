@@ -14,6 +14,7 @@ import typer
 
 from .. import __version__
 from ..errors import VitruvianError
+from .evaluate import evaluate
 from .predict import predict
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(predict)
+app.command()(evaluate)
 
 
 def _print_version(wanted: bool) -> None:

@@ -137,7 +137,7 @@ def predict(
     model = load(
         pose,
         detector,
-        img_size=_parse_size(img_size),
+        img_size=parse_size(img_size),
         score=score,
         iou=iou,
         max_persons=max_persons,
@@ -250,7 +250,7 @@ def _progress(source: Source, console: Console) -> Iterator[Callable[[], None]]:
         yield advance
 
 
-def _parse_size(text: str | None) -> tuple[int, int] | None:
+def parse_size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     try:

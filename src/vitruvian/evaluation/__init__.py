@@ -6,7 +6,7 @@ metrics.keypoints["AP"]
 
 from .accuracy import breakdown, pck
 from .annotations import Annotations, read_annotations
-from .evaluating import evaluate_coco
+from .evaluating import evaluate_boxes, evaluate_coco
 from .metrics import Metrics
 from .oks import oks, oks_nms, soft_oks_nms
 from .procedures import Procedure
@@ -16,6 +16,7 @@ __all__ = [
     "Metrics",
     "Procedure",
     "breakdown",
+    "evaluate_boxes",
     "evaluate_coco",
     "oks",
     "oks_nms",

@@ -13,9 +13,9 @@ from ..errors import InputError
 from ..pipeline import PoseEstimator, TopDown
 from .annotations import Annotations, read_annotations, with_sigmas
 from .journal import Journal, fingerprint
-from .metrics import Metrics, measure
+from .metrics import Metrics, measure, measure_boxes
 from .pictures import annotated, gather, read_detections
-from .predicting import Predicted, Tally, predict
+from .predicting import Predicted, Tally, detect, predict
 from .procedures import Procedure
 from .reading import listed
 
@@ -79,9 +79,7 @@ def evaluate_coco(
         read = read_detections(detections, truth)
         boxes, problems = dict(read.boxes), [*read.problems]
     pictures, missing = gather(truth, images, boxes)
-    if missing:
-        problems.append(f"{images} lacks {len(missing)} pictures, which don't count: {listed(missing)}")
-    _tell(problems, notes, strict)
+    _tell([*problems, *_lacking(images, missing)], notes, strict)
     tally = Tally()
     done: dict[int, Predicted] = {}
     log = None
@@ -109,7 +107,38 @@ def evaluate_coco(
     return measure(truth, ordered, skeleton, settings, pose.card, files, detections is not None, cost, notes)
 
 
+def _lacking(images: File, missing: Sequence[str]) -> list[str]:
+    return [f"{images} lacks {len(missing)} pictures, which don't count: {listed(missing)}"] if missing else []
+
+
 def _tell(problems: Sequence[str], notes: list[str], strict: bool) -> None:
     if problems and strict:
         raise InputError("; ".join(problems))
     notes += problems
+
+
+def evaluate_boxes(
+    detector: Detector,
+    annotations: File | Mapping[str, Any] | Annotations,
+    images: File,
+    *,
+    strict: bool = False,
+    progress: Callable[[int, int], object] | None = None,
+) -> tuple[dict[str, float], list[str]]:
+    """How good a person detector is: AP and the like of its boxes, see `Metrics.boxes`, and notes.
+
+    Arguments and errors are those of `evaluate_coco`. Give the detector a low score threshold, such as 0.001: AP is
+    taken over all thresholds.
+    """
+    truth = annotations if isinstance(annotations, Annotations) else read_annotations(annotations)
+    pictures, missing = gather(truth, images, None)
+    notes = [*truth.notes]
+    _tell(_lacking(images, missing), notes, strict)
+    tally = Tally()
+    found = []
+    for picture, _, boxes in detect(pictures, detector, tally):
+        found.append((picture.image_id, boxes))
+        if progress is not None:
+            progress(len(found), len(pictures))
+    _tell(tally.problems, notes, strict)
+    return measure_boxes(truth, found), notes

@@ -123,7 +123,7 @@ def measure(
     notes = [*notes] if results else [*notes, "no person was predicted, so every number is 0"]
     return Metrics(
         score.numbers,
-        _box_numbers(truth, predicted, image_ids) if boxes_predicted else None,
+        measure_boxes(truth, [(item.image_id, item.boxes) for item in predicted]) if boxes_predicted else None,
         _per_keypoint(truth, results, image_ids, skeleton),
         pck(truth, matches),
         breakdown(truth, matches, skeleton.sigmas),
@@ -159,13 +159,14 @@ def _results(image_id: int, category: int, persons: Persons) -> list[dict[str, A
     ]
 
 
-def _box_numbers(truth: Annotations, predicted: Sequence[Predicted], image_ids: Sequence[int]) -> dict[str, float]:
+def measure_boxes(truth: Annotations, found: Sequence[tuple[int, Boxes]]) -> dict[str, float]:
+    """`Metrics.boxes` of the boxes found in each picture that counts, by its image id."""
     results = [
-        {"image_id": item.image_id, "category_id": truth.category, "bbox": box, "score": score}
-        for item in predicted
-        for box, score in zip(_xywh(item.boxes), item.boxes.scores.tolist(), strict=True)
+        {"image_id": number, "category_id": truth.category, "bbox": box, "score": score}
+        for number, boxes in found
+        for box, score in zip(_xywh(boxes), boxes.scores.tolist(), strict=True)
     ]
-    return coco.evaluate(truth, results, "bbox", image_ids).numbers
+    return coco.evaluate(truth, results, "bbox", [number for number, _ in found]).numbers
 
 
 def _xywh(boxes: Boxes) -> list[list[float]]:

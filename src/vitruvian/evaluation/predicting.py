@@ -66,7 +66,7 @@ def predict(
         score: only boxes that score this get keypoints.
         tally: counts crops, and the seconds that they spend on the way from picture to keypoints.
     """
-    with closing(prefetch(_found(pictures, find, tally), 2 * _PICTURES_AT_ONCE)) as ahead:
+    with closing(prefetch(detect(pictures, find, tally), 2 * _PICTURES_AT_ONCE)) as ahead:
         for group in _groups(ahead, score):
             images = [image for _, image, _ in group]
             sure = [
@@ -80,7 +80,8 @@ def predict(
                 yield Predicted(picture.image_id, boxes, found.keypoints, found.scores)
 
 
-def _found(pictures: Iterable[Picture], find: Find | None, tally: Tally) -> Iterator[tuple[Picture, Image, Boxes]]:
+def detect(pictures: Iterable[Picture], find: Find | None, tally: Tally) -> Iterator[tuple[Picture, Image, Boxes]]:
+    """Pictures and their boxes, found by a detector, or their own where there is none; arguments as of `predict`."""
     waiting: list[tuple[Picture, Image]] = []
 
     def detected() -> Iterator[tuple[Picture, Image, Boxes]]:
