@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made import annotations, person
+from worked import annotations, person
 
 from vitruvian.evaluation import breakdown, pck, read_annotations
 from vitruvian.evaluation.accuracy import KINDS

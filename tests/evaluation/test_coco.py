@@ -6,7 +6,7 @@ import copy
 
 import numpy as np
 import pytest
-from made import annotations, person, random_set, result, witness
+from worked import annotations, person, random_set, result, witness
 
 from vitruvian import InputError
 from vitruvian.evaluation import read_annotations

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made import annotations, person, result
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from worked import annotations, person, result
 
 from vitruvian import COCO17
 from vitruvian.evaluation import oks, oks_nms, soft_oks_nms

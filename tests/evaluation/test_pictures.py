@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made import annotations, person
+from worked import annotations, person
 
 from vitruvian import InputError
 from vitruvian.evaluation import read_annotations

@@ -164,6 +164,8 @@ def evaluate(
     }
     given = {name: value for name, value in settings.items() if value is not None}
     sets = variants(also or [])
+    for changes in sets.values():
+        changed(Procedure(), {**given, **changes})  # raises now what would otherwise end a run half way
     models = pose or []
     labels = names(models, list(sets))
     targets = folders(output, labels)

@@ -151,11 +151,11 @@ def _persons(predicted: Predicted, skeleton: Skeleton, procedure: Procedure, car
 
 
 def _results(image_id: int, category: int, persons: Persons) -> list[dict[str, Any]]:
-    triplets = np.concatenate([persons.keypoints, persons.scores[..., None]], axis=2).reshape(len(persons.ranks), -1)
+    triplets = np.concatenate([persons.keypoints, persons.scores[..., None]], axis=2)
     # Without boxes: COCO's evaluation takes a person's size from the keypoints only where a result has no box.
     return [
-        {"image_id": image_id, "category_id": category, "keypoints": row, "score": rank}
-        for row, rank in zip(triplets.tolist(), persons.ranks.tolist(), strict=True)
+        {"image_id": image_id, "category_id": category, "keypoints": row.ravel().tolist(), "score": rank}
+        for row, rank in zip(triplets, persons.ranks.tolist(), strict=True)
     ]
 
 

@@ -55,6 +55,7 @@ def write_file(path: Path, data: bytes) -> None:
 def table(runs: Mapping[str, Metrics]) -> Table:
     """The runs side by side, a row each, and a row of the boxes where they were predicted and are others."""
     from rich.table import Table
+    from rich.text import Text
 
     result = Table(box=None, header_style="bold")
     result.add_column("", no_wrap=True)
@@ -63,7 +64,7 @@ def table(runs: Mapping[str, Metrics]) -> Table:
     boxes = None
     for name, metrics in runs.items():
         counts = str(len(metrics.results)), f"{metrics.crops_per_second:.1f}"
-        result.add_row(name, *_numbers(metrics.keypoints), *counts)
+        result.add_row(Text(name), *_numbers(metrics.keypoints), *counts)
         if metrics.boxes is not None and metrics.boxes != boxes:
             result.add_row("  boxes", *_numbers(metrics.boxes))
         boxes = metrics.boxes

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import io
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+
+from vitruvian import PoseEstimator
+from vitruvian.zoo import load_detector
 
 KEYPOINT_STATS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 BOX_STATS = ("AP", "AP50", "AP75", "APS", "APM", "APL", "AR1", "AR10", "AR", "ARS", "ARM", "ARL")
@@ -98,3 +103,31 @@ def witness(
         evaluator.summarize()
     names = KEYPOINT_STATS if kind == "keypoints" else BOX_STATS
     return dict(zip(names, evaluator.stats.tolist(), strict=True))
+
+
+# The pictures are 64x48, the crops 48x64 with a stride of 4. The boxes are 30x40, so that with the padding 48 crop
+# pixels are 37.5 of the picture: a cell of the heatmap is 3.125 pixels.
+CELL = 37.5 / 48 * 4
+CELLS = np.array([[6, 8], [3, 4], [9, 12]])
+BOXES = [[4.0, 3, 30, 40], [28.0, 5, 30, 40]]
+
+
+def keypoints_in(box: list[float]) -> np.ndarray:
+    """Where the constant pose net sees the keypoints of a box x y width height; cell (6, 8) is its centre."""
+    centre = np.array([box[0] + box[2] / 2, box[1] + box[3] / 2])
+    return centre + (CELLS - [6, 8]) * CELL
+
+
+@dataclass
+class Made:
+    """A data set of three pictures, two persons each but for the last, whom the pose net finds exactly."""
+
+    data: dict[str, Any]
+    images: Path
+    pose: PoseEstimator
+    pose_file: Path
+    detector_file: Path
+    nobody_file: Path
+
+    def detector(self, file: Path | None = None) -> Any:
+        return load_detector(file or self.detector_file, score=0.001, threads=1)
