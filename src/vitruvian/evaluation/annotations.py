@@ -67,17 +67,31 @@ class Annotations:
         return ~self.crowd & (self.labelled > 0)
 
     def to_coco(self, keypoint: int | None = None) -> dict[str, Any]:
-        """The annotations as COCO's dict, all keypoints or a single one; without segmentations."""
-        chosen = slice(None) if keypoint is None else slice(keypoint, keypoint + 1)
-        points = self.keypoints[:, chosen]
-        labelled = self.labelled if keypoint is None else (points[..., 2] > 0).sum(axis=1)
-        names = ("id", "image_id", "keypoints", "bbox", "area", "iscrowd", "num_keypoints")
-        columns = (self.ids, self.image_ids, points.reshape(len(self), -1), self.boxes, self.areas)
-        rows = zip(*(column.tolist() for column in (*columns, self.crowd.astype(int), labelled)), strict=True)
+        """The annotations as COCO's dict, without segmentations; with all keypoints labelled, or a single one."""
+        points, labelled = self.keypoints, self.labelled
+        if keypoint is not None:
+            points = points * (np.arange(points.shape[1]) == keypoint)[:, None]
+            labelled = (points[..., 2] > 0).sum(axis=1)
+        flat = points.reshape(len(self), -1)
+        columns = (self.ids, self.image_ids, flat, self.boxes, self.areas, self.crowd.astype(int), labelled)
         return {
-            "images": [{"id": number, "width": 0, "height": 0, **record} for number, record in self.images.items()],
+            "images": [{"id": number, "width": 0, "height": 0} for number in self.images],
             "categories": [{"id": self.category, "name": "person"}],
-            "annotations": [dict(zip(names, row, strict=True), category_id=self.category) for row in rows],
+            "annotations": [
+                {
+                    "id": number,
+                    "image_id": image_id,
+                    "category_id": self.category,
+                    "keypoints": triplets,
+                    "bbox": box,
+                    "area": area,
+                    "iscrowd": crowd,
+                    "num_keypoints": count,
+                }
+                for number, image_id, triplets, box, area, crowd, count in zip(
+                    *(column.tolist() for column in columns), strict=True
+                )
+            ],
         }
 
 
@@ -154,7 +168,7 @@ def _persons(
     unique((record["id"] for record in records), f"{name}: the annotation ids")
     crowd = np.array([bool(record.get("iscrowd")) for record in records], bool)
     keypoints = _keypoints(name, records, crowd, len(skeleton))
-    boxes = boxes_of([dict(record) for record in records], [f"{name}: annotation {record['id']}" for record in records])
+    boxes = boxes_of(records, lambda row: f"{name}: annotation {records[row]['id']}")
     visible = (keypoints[..., 2] > 0).sum(axis=1)
     labelled = _column(name, records, "num_keypoints", visible).astype(np.int64)
     areas = _column(name, records, "area", boxes[:, 2:].prod(axis=1) * BOX_SHARE)

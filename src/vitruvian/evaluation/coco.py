@@ -48,18 +48,14 @@ def evaluate(
         results: in COCO's results format, of the annotations' category and images.
         image_ids: the pictures that count.
         sigmas: of the keypoints.
-        keypoint: count this keypoint alone.
+        keypoint: count this keypoint alone, as if no other was labelled.
 
     Raises:
         InputError: hotcoco is not installed.
     """
     hotcoco = _hotcoco()
-    if keypoint is not None:
-        part = slice(3 * keypoint, 3 * keypoint + 3)
-        results = [{**result, "keypoints": result["keypoints"][part]} for result in results]
-        sigmas = sigmas[keypoint : keypoint + 1]
     expected = hotcoco.COCO(truth.to_coco(keypoint))
-    evaluator = hotcoco.COCOeval(expected, expected.load_res([dict(result) for result in results]), kind)
+    evaluator = hotcoco.COCOeval(expected, expected.load_res(list(results)), kind)
     evaluator.params.img_ids = list(image_ids)
     evaluator.params.cat_ids = [truth.category]
     if kind == "keypoints":

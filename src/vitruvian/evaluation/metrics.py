@@ -116,8 +116,8 @@ def measure(
         cost: crops and seconds.
     """
     persons = {item.image_id: _persons(item, skeleton, procedure, card) for item in predicted}
-    results = [result for number, found in persons.items() for result in _results(number, truth.category, found)]
     image_ids = list(persons)
+    results = _results(truth.category, persons)
     score = coco.evaluate(truth, results, "keypoints", image_ids, skeleton.sigmas)
     matches = match(truth, persons, skeleton.sigmas, skeleton.flip_pairs)
     notes = [*notes] if results else [*notes, "no person was predicted, so every number is 0"]
@@ -150,12 +150,17 @@ def _persons(predicted: Predicted, skeleton: Skeleton, procedure: Procedure, car
     return Persons(keypoints[kept], scores[kept], np.round(ranks[kept], 8))
 
 
-def _results(image_id: int, category: int, persons: Persons) -> list[dict[str, Any]]:
-    triplets = np.concatenate([persons.keypoints, persons.scores[..., None]], axis=2)
+def _results(category: int, persons: Mapping[int, Persons]) -> list[dict[str, Any]]:
+    image_ids = [number for number, found in persons.items() for _ in found.ranks]
+    points, scores, ranks = (
+        np.concatenate([getattr(found, name) for found in persons.values()])
+        for name in ("keypoints", "scores", "ranks")
+    )
+    triplets = np.concatenate([points, scores[..., None]], axis=2).reshape(len(image_ids), 3 * points.shape[1])
     # Without boxes: COCO's evaluation takes a person's size from the keypoints only where a result has no box.
     return [
-        {"image_id": image_id, "category_id": category, "keypoints": row.ravel().tolist(), "score": rank}
-        for row, rank in zip(triplets, persons.ranks.tolist(), strict=True)
+        {"image_id": number, "category_id": category, "keypoints": row, "score": rank}
+        for number, row, rank in zip(image_ids, triplets.tolist(), ranks.tolist(), strict=True)
     ]
 
 

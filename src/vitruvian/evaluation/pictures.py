@@ -71,7 +71,7 @@ def read_detections(source: str | os.PathLike[str] | Sequence[Mapping[str, Any]]
     chosen = [
         (number, record) for number, record in enumerate(records) if record.get("category_id", 1) == truth.category
     ]
-    xywh = boxes_of([dict(record) for _, record in chosen], [f"{name}: entry {number}" for number, _ in chosen])
+    xywh = boxes_of([record for _, record in chosen], lambda row: f"{name}: entry {chosen[row][0]}")
     scores = np.array([record["score"] for _, record in chosen], float)
     if not np.isfinite(scores).all():
         raise InputError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,18 +45,28 @@ def unique(ids: Iterable[int], label: str) -> None:
         raise InputError(f"{label} {listed(twice)} occur more than once; every id must be its own")
 
 
-def boxes_of(entries: Sequence[dict[str, Any]], labels: Sequence[str]) -> NDArray[np.float64]:
-    """The field ``bbox`` of each entry, x y width height, as float64 (N, 4). Raises InputError for what is no box."""
-    boxes = np.zeros((len(entries), 4))
-    for row, (entry, label) in enumerate(zip(entries, labels, strict=True)):
-        try:
-            boxes[row] = np.asarray(entry["bbox"], float).reshape(4)
-        except (KeyError, TypeError, ValueError):
-            raise InputError(
-                f"{label}: its bbox is {entry.get('bbox')!r}; four numbers x, y, width, height are needed"
-            ) from None
+def boxes_of(entries: Sequence[Mapping[str, Any]], label: Callable[[int], str]) -> NDArray[np.float64]:
+    """The field ``bbox`` of each entry, x y width height, as float64 (N, 4).
+
+    Raises:
+        InputError: one is no box; `label` gives what to call the entry of a row.
+    """
+    try:
+        boxes = np.array([entry["bbox"] for entry in entries], float).reshape(len(entries), 4)
+    except (KeyError, TypeError, ValueError):
+        row = next(row for row, entry in enumerate(entries) if not _is_box(entry.get("bbox")))
+        raise InputError(
+            f"{label(row)}: its bbox is {entries[row].get('bbox')!r}; four numbers x, y, width, height are needed"
+        ) from None
     bad = ~np.isfinite(boxes).all(axis=1)
     if bad.any():
         row = int(bad.argmax())
-        raise InputError(f"{labels[row]}: its bbox is {boxes[row].tolist()}; every number must be finite")
+        raise InputError(f"{label(row)}: its bbox is {boxes[row].tolist()}; every number must be finite")
     return boxes
+
+
+def _is_box(value: Any) -> bool:
+    try:
+        return np.array(value, float).shape == (4,)
+    except (TypeError, ValueError):
+        return False
