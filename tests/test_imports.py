@@ -10,7 +10,10 @@ import pytest
 
 import vitruvian
 
-HEAVY = {"openvino", "onnxruntime", "onnx", "torch", "av", "cv2", "PIL", "numpy", "supervision", "rich"}
+HEAVY = {"openvino", "onnxruntime", "onnx", "torch", "av", "cv2", "PIL", "numpy", "supervision", "rich"} | {
+    "hotcoco",
+    "matplotlib",
+}
 # Typer draws its help with rich.
 FOR_HELP = {"rich"}
 
@@ -31,7 +34,9 @@ def test_import_takes_in_nothing_heavy():
     assert loaded & HEAVY == set()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["predict", "--help"], ["--version"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["predict", "--help"], ["evaluate", "--help"], ["--version"]], ids=" ".join
+)
 def test_help_takes_in_nothing_heavy(arguments):
     code = f"""
 import sys
@@ -46,7 +51,7 @@ except SystemExit as ended:
 
 
 def test_modules_that_need_no_engine_take_in_none():
-    code = "import vitruvian.pipeline, vitruvian.media, vitruvian.zoo, vitruvian.drawing, vitruvian.tracking"
+    code = "import vitruvian.pipeline, vitruvian.media, vitruvian.zoo, vitruvian.drawing, vitruvian.tracking, vitruvian.evaluation"
     assert modules_after(code) & {"openvino", "onnxruntime", "torch", "av", "cv2"} == set()
 
 

@@ -206,7 +206,8 @@ def test_resume(evaluate, models, folder):
         (["--pose", "P", "--also", "padding=wide"], "these settings don't fit: padding=wide"),
         (["--pose", "P", "--also", "flip", "--results", "r.json"], "--results is for one evaluation"),
         (["--pose", "P", "--img-size", "big", "--detector", "D"], "--img-size big"),
-        (["--pose", "P", "--refine", "best"], "Invalid value"),
+        (["--pose", "P", "--refine", "best"], "refine is 'best'"),
+        (["--pose", "P", "--runtime", "abacus"], "runtime is 'abacus'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -86,8 +86,8 @@ def evaluate(
         bool | None, typer.Option(help="Shift the mirrored outputs by a pixel.", rich_help_panel=PROCEDURE)
     ] = None,
     refine: Annotated[
-        Literal["none", "quarter", "dark"] | None,
-        typer.Option(help="Sub-pixel step for heatmaps.", rich_help_panel=PROCEDURE),
+        str | None,
+        typer.Option(help="Sub-pixel step for heatmaps: none, quarter, dark.", rich_help_panel=PROCEDURE),
     ] = None,
     padding: Annotated[
         float | None, typer.Option(help="Factor by which boxes grow.", rich_help_panel=PROCEDURE)
@@ -122,8 +122,8 @@ def evaluate(
         ),
     ] = None,
     runtime: Annotated[
-        Literal["auto", "openvino", "onnxruntime"],
-        typer.Option(help="Engine for all networks.", rich_help_panel=ENGINE),
+        str,
+        typer.Option(help="Engine for all networks: auto, openvino, onnxruntime.", rich_help_panel=ENGINE),
     ] = "auto",
     device: Annotated[
         str,
