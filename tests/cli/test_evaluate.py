@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +155,33 @@ def test_models_and_settings_side_by_side(evaluate, models, folder):
     for name in names:
         assert name in done.out
     assert len(list((folder / "out").glob("*/worst.html"))) == 6
+
+
+def test_no_number_is_cut_off_on_a_narrow_terminal(evaluate, models, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    done = evaluate("--pose", models.pose, "-o", "out")
+    assert done.out.count("1.0000") >= 4
+    assert "\u2026" not in done.out
+
+
+def test_ctrl_c_keeps_what_was_predicted(models, data, folder):
+    # So many pictures that the run can't be over before it is interrupted.
+    images = [{**data["images"][0], "id": number} for number in range(1, 3001)]
+    persons = [{**data["annotations"][0], "id": number, "image_id": number} for number in range(1, 3001)]
+    write(folder / "data.json", {**data, "images": images, "annotations": persons})
+    arguments = ["--pose", models.pose, "--annotations", "data.json", "--images", "images", "-o", "out"]
+    run = subprocess.Popen(program("evaluate", *arguments), stderr=subprocess.PIPE, text=True)
+    journal = folder / "out/predictions.jsonl"
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not (journal.exists() and journal.read_bytes().count(b"\n") > 20):
+        time.sleep(0.02)
+    run.send_signal(signal.SIGINT)
+    _, said = run.communicate(timeout=60)
+    assert (run.returncode, "--resume goes on" in said, "Traceback" in said) == (130, True, False)
+    assert not (folder / "out/metrics.json").exists()
+    lines = journal.read_text().splitlines()
+    assert 20 < len(lines) < 3001
+    assert json.loads(lines[-1])["image_id"] == len(lines) - 1
 
 
 def test_an_earlier_evaluation_is_kept(evaluate, models, folder):

@@ -23,6 +23,7 @@ PROCEDURE = "How it is measured (default: as the model's authors did)"
 # AP is taken over all thresholds, so a detector must tell even what it is hardly sure of; COCO counts 100 a picture.
 LEAST_SCORE, MOST_BOXES = 0.001, 100
 JOURNAL = "predictions.jsonl"
+WIDE = 1_000
 
 
 def evaluate(
@@ -235,11 +236,10 @@ def _say(notes: Iterable[str], console: Console) -> None:
 
 
 def _print(table: Table) -> None:
-    """To standard output, as wide as the table needs: a file or a pipe has no width."""
+    """To standard output, as wide as the table is: numbers that are cut off are of no use."""
     from rich.console import Console
 
-    console = Console(highlight=False, markup=False)
-    console.print(table, width=max(console.width, console.measure(table).maximum), crop=False, soft_wrap=True)
+    Console(highlight=False, width=WIDE).print(table, soft_wrap=True)
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def evaluate_coco(
         images: the folder of their pictures.
         detections: where the persons are: a file in COCO's results format (or its content), or a detector such as
             ``model.detector``; AP is then taken over the pictures that it covers. None takes the annotated boxes.
-        flip: average with the mirrored crop; None leaves it to `procedure`.
+        flip: average with the mirrored crop; None leaves it to `procedure`, or to the model.
         procedure: the settings; None takes those of the model's family.
         strict: fail where otherwise a note is made: missing or unreadable pictures, pictures of another size than
             stated, detections that can't be used.
@@ -60,7 +60,7 @@ def evaluate_coco(
     """
     pose = model.pose if isinstance(model, TopDown) else model
     truth = annotations if isinstance(annotations, Annotations) else read_annotations(annotations)
-    settings = procedure or Procedure.of(pose.card.family, detections is None)
+    settings = procedure or replace(Procedure.of(pose.card.family, detections is None), flip=pose.flip)
     settings = settings if flip is None else replace(settings, flip=flip)
     pose = settings.configure(pose)
     skeleton, origin = with_sigmas(truth.skeleton, pose.skeleton)
