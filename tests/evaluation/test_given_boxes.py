@@ -1,4 +1,4 @@
-"""Where persons are looked for: detections, annotated boxes, and pictures that are there or not."""
+"""The boxes that are taken: detections from files, annotated ones, and pictures that are there or not."""
 
 from __future__ import annotations
 
