@@ -1,9 +1,9 @@
 """What do fp16 and int8 cost in exactness, and bring in size and speed, when a checkpoint becomes an ONNX file?
 
-Exports the checkpoint three times and lets the files take turns in ONNX Runtime and OpenVINO, beside the checkpoint itself
-in torch; printed are sizes, the outputs' largest difference from torch's in parts of their range, and the median of the
-rounds' ratios of speed to the fp32 file in ONNX Runtime. With --annotations a detector's box AP is measured too. Random
-weights show the speed of a pose net, but nothing of what int8 does to a trained one.
+Exports the checkpoint three times and lets the files take turns in ONNX Runtime and OpenVINO, beside the checkpoint
+itself in torch; printed are sizes, the outputs' largest difference from torch's in parts of their range, and the median
+of the rounds' ratios of speed to the fp32 file in ONNX Runtime. With --annotations a detector's box AP is measured too.
+Random weights show the speed of a pose net, but nothing of what int8 does to a trained one.
 
     python benchmarks/export_cost.py MODEL --calibrate PICTURES [--size 640] [--annotations FILE --images DIR]
 """
