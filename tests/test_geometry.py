@@ -108,3 +108,11 @@ def test_to_tensor_is_the_formula_in_both_channel_orders() -> None:
     assert to_tensor(images, mean, std) == pytest.approx(expected.transpose(0, 3, 1, 2), abs=1e-5)
     expected = (images[..., ::-1].astype(np.float64) - mean) / std
     assert to_tensor(images, mean, std, bgr=True) == pytest.approx(expected.transpose(0, 3, 1, 2), abs=1e-5)
+
+
+@pytest.mark.parametrize(("down", "width"), [(False, 18), (True, 17)])
+def test_letterbox_rounds_to_the_nearest_or_down(down: bool, width: int) -> None:
+    # Half of 35 columns is 17.5.
+    canvas, scale, _ = letterbox(np.full((100, 35, 3), 200, np.uint8), (50, 50), down=down)
+    assert scale == 0.5
+    assert (canvas[0] == 200).all(axis=1).sum() == width

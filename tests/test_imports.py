@@ -10,7 +10,10 @@ import pytest
 
 import vitruvian
 
-HEAVY = {"openvino", "onnxruntime", "onnx", "torch", "av", "cv2", "PIL", "numpy", "supervision", "rich"}
+HEAVY = {"openvino", "onnxruntime", "onnx", "torch", "av", "cv2", "PIL", "numpy", "supervision", "rich"} | {
+    "hotcoco",
+    "matplotlib",
+}
 # Typer draws its help with rich.
 FOR_HELP = {"rich"}
 
@@ -32,7 +35,9 @@ def test_import_takes_in_nothing_heavy():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["predict", "--help"], ["models", "--help"], ["--version"]], ids=" ".join
+    "arguments",
+    [["--help"], ["predict", "--help"], ["evaluate", "--help"], ["models", "--help"], ["--version"]],
+    ids=" ".join,
 )
 def test_help_takes_in_nothing_heavy(arguments):
     code = f"""
@@ -48,7 +53,8 @@ except SystemExit as ended:
 
 
 def test_modules_that_need_no_engine_take_in_none():
-    code = "import vitruvian.pipeline, vitruvian.media, vitruvian.zoo, vitruvian.drawing, vitruvian.tracking"
+    names = ("pipeline", "media", "zoo", "drawing", "tracking", "evaluation")
+    code = "import " + ", ".join(f"vitruvian.{name}" for name in names)
     assert modules_after(code) & {"openvino", "onnxruntime", "torch", "av", "cv2"} == set()
 
 

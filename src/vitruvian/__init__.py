@@ -16,7 +16,20 @@ from typing import TYPE_CHECKING, Any
 from .errors import InputError, ModelError, OutputError, VitruvianError
 
 if TYPE_CHECKING:
-    from . import codecs, detectors, drawing, export, geometry, media, networks, runtimes, skeletons, tracking, zoo
+    from . import (
+        codecs,
+        detectors,
+        drawing,
+        evaluation,
+        export,
+        geometry,
+        media,
+        networks,
+        runtimes,
+        skeletons,
+        tracking,
+        zoo,
+    )
     from .cards import ModelCard
     from .pipeline import PoseEstimator, TopDown
     from .poses import Boxes, Poses
@@ -39,6 +52,7 @@ _MODULES = (
     "codecs",
     "detectors",
     "drawing",
+    "evaluation",
     "export",
     "geometry",
     "media",
@@ -64,6 +78,7 @@ __all__ = [
     "codecs",
     "detectors",
     "drawing",
+    "evaluation",
     "export",
     "geometry",
     "load",

@@ -85,7 +85,12 @@ def to_image(keypoints: NDArray[np.float32], affines: NDArray[np.float64]) -> ND
 
 
 def letterbox(
-    image: NDArray[np.uint8], size: tuple[int, int], centred: bool = False, stride: int | None = None, grey: int = 114
+    image: NDArray[np.uint8],
+    size: tuple[int, int],
+    centred: bool = False,
+    down: bool = False,
+    stride: int | None = None,
+    grey: int = 114,
 ) -> tuple[NDArray[np.uint8], float, NDArray[np.float32]]:
     """An RGB picture scaled to fit (height, width), on a grey canvas.
 
@@ -93,6 +98,7 @@ def letterbox(
         image: RGB uint8 (h, w, 3).
         size: of the canvas, (height, width).
         centred: in the middle of the canvas (YOLOv5), not in its top left corner (YOLOX, RTMDet).
+        down: the scaled sides are rounded down to whole pixels (YOLOX), not to the nearest.
         stride: a canvas that is no larger than the picture needs, in multiples of this; None makes all of `size`.
         grey: level of the canvas.
 
@@ -103,7 +109,8 @@ def letterbox(
     import cv2
 
     scale = min(size[0] / image.shape[0], size[1] / image.shape[1])
-    height, width = max(round(image.shape[0] * scale), 1), max(round(image.shape[1] * scale), 1)
+    whole = int if down else round
+    height, width = max(whole(image.shape[0] * scale), 1), max(whole(image.shape[1] * scale), 1)
     if stride:
         size = -(-height // stride) * stride, -(-width // stride) * stride
     top, left = ((size[0] - height) // 2, (size[1] - width) // 2) if centred else (0, 0)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .detectors import FAMILIES
 from .errors import InputError
-from .geometry import crop, crop_affines, letterbox, to_tensor
+from .geometry import crop, crop_affines, to_tensor
 from .media import open_source
 from .poses import Boxes
 
@@ -89,7 +90,7 @@ def _samples(card: ModelCard, folder: str | os.PathLike[str], detector: Detector
     for frame in open_source(str(folder)):
         image = frame.image
         if card.task == "detection":
-            images = [letterbox(image, card.input_size, centred=card.family == "yolov5")[0]]
+            images = [FAMILIES[card.family].letterbox(image, card.input_size)[0]]
         else:
             whole = Boxes.given([[0, 0, image.shape[1], image.shape[0]]])
             boxes = whole if detector is None else detector([image])[0]

@@ -15,6 +15,7 @@ import typer
 
 from .. import __version__
 from ..errors import VitruvianError
+from .evaluate import evaluate
 from .export import export
 from .models import models
 from .predict import predict
@@ -26,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (predict, export, models):
+for command in (predict, evaluate, export, models):
     app.command()(command)
 
 

@@ -2,7 +2,54 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
+import typer
+
 from ..errors import InputError
+
+MODEL, OUTPUT, LOOK, ENGINE = "What finds the people", "What is written", "How it is drawn", "What it runs on"
+
+ImgSize = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|HxW", help="Detector input in pixels (default: the file's own, or 640).", rich_help_panel=MODEL
+    ),
+]
+PoseSize = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|HxW",
+        help="Pose net input, for checkpoints that fit any (default: what the file says).",
+        rich_help_panel=MODEL,
+    ),
+]
+Iou = Annotated[
+    float,
+    typer.Option(
+        "--iou", "--iou-thres", min=0, max=1, help="Drop boxes that overlap a better one more.", rich_help_panel=MODEL
+    ),
+]
+Runtime = Annotated[
+    Literal["auto", "openvino", "onnxruntime", "torch"],
+    typer.Option(help="Engine for all networks; checkpoints run in torch.", rich_help_panel=ENGINE),
+]
+Device = Annotated[
+    str,
+    typer.Option(help="auto, cpu, gpu (openvino), cuda, cuda:1 (onnxruntime, torch) ...", rich_help_panel=ENGINE),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="CPU threads (default: all usable cores).", rich_help_panel=ENGINE),
+]
+Precision = Annotated[
+    Literal["fp32", "auto", "bf16", "fp16"],
+    typer.Option(help="fp32: the same numbers everywhere; auto: the engine's fastest.", rich_help_panel=ENGINE),
+]
+Compile = Annotated[
+    bool,
+    typer.Option("--compile", help="Compile checkpoints first, for long runs in torch.", rich_help_panel=ENGINE),
+]
 
 
 def parse_size(option: str, text: str | None) -> tuple[int, int] | None:

@@ -14,7 +14,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..errors import InputError
-from .options import parse_size
+from .options import (
+    LOOK,
+    MODEL,
+    OUTPUT,
+    Compile,
+    Device,
+    ImgSize,
+    Iou,
+    PoseSize,
+    Precision,
+    Runtime,
+    Threads,
+    parse_size,
+)
 from .outputs import Outputs
 
 if TYPE_CHECKING:
@@ -25,8 +38,6 @@ if TYPE_CHECKING:
     from ..poses import Poses
 
 WRITER_QUEUE = 8
-
-MODEL, OUTPUT, LOOK, ENGINE = "What finds the people", "What is written", "How it is drawn", "What it runs on"
 
 
 def predict(
@@ -85,20 +96,8 @@ def predict(
             rich_help_panel=MODEL,
         ),
     ] = None,
-    img_size: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N|HxW", help="Detector input in pixels (default: the file's own, or 640).", rich_help_panel=MODEL
-        ),
-    ] = None,
-    pose_size: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N|HxW",
-            help="Pose net input, for checkpoints that fit any (default: what the file says).",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
+    img_size: ImgSize = None,
+    pose_size: PoseSize = None,
     score: Annotated[
         float,
         typer.Option(
@@ -110,17 +109,7 @@ def predict(
             rich_help_panel=MODEL,
         ),
     ] = 0.3,
-    iou: Annotated[
-        float,
-        typer.Option(
-            "--iou",
-            "--iou-thres",
-            min=0,
-            max=1,
-            help="Drop boxes that overlap a better one more.",
-            rich_help_panel=MODEL,
-        ),
-    ] = 0.65,
+    iou: Iou = 0.65,
     max_persons: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Keep the N best persons only.", rich_help_panel=MODEL)
     ] = None,
@@ -130,6 +119,12 @@ def predict(
             help="Sub-pixel step for heatmaps (default: the model's, quarter if it has none).", rich_help_panel=MODEL
         ),
     ] = None,
+    flip: Annotated[
+        bool,
+        typer.Option(
+            "--flip", help="Average with the mirrored crop, as papers do: twice the work.", rich_help_panel=MODEL
+        ),
+    ] = False,
     track: Annotated[
         bool, typer.Option("--track", help="Number the persons over time.", rich_help_panel=MODEL)
     ] = False,
@@ -147,26 +142,11 @@ def predict(
     keypoint_score: Annotated[
         float, typer.Option(min=0, max=1, help="Draw keypoints from this score on.", rich_help_panel=LOOK)
     ] = 0.3,
-    runtime: Annotated[
-        Literal["auto", "openvino", "onnxruntime", "torch"],
-        typer.Option(help="Engine for both networks; checkpoints run in torch.", rich_help_panel=ENGINE),
-    ] = "auto",
-    device: Annotated[
-        str,
-        typer.Option(help="auto, cpu, gpu (openvino), cuda, cuda:1 (onnxruntime, torch) ...", rich_help_panel=ENGINE),
-    ] = "auto",
-    threads: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="CPU threads (default: all usable cores).", rich_help_panel=ENGINE),
-    ] = None,
-    precision: Annotated[
-        Literal["fp32", "auto", "bf16", "fp16"],
-        typer.Option(help="fp32: the same numbers everywhere; auto: the engine's fastest.", rich_help_panel=ENGINE),
-    ] = "fp32",
-    compile: Annotated[
-        bool,
-        typer.Option("--compile", help="Compile checkpoints first, for long runs in torch.", rich_help_panel=ENGINE),
-    ] = False,
+    runtime: Runtime = "auto",
+    device: Device = "auto",
+    threads: Threads = None,
+    precision: Precision = "fp32",
+    compile: Compile = False,
 ) -> None:
     """Find every person in SOURCE and the keypoints of each; draw them, and write them as data."""
     from rich.console import Console
@@ -192,6 +172,7 @@ def predict(
         iou=iou,
         max_persons=max_persons,
         refine=refine,
+        flip=flip,
         runtime=runtime,
         device=device,
         threads=threads,

@@ -29,6 +29,24 @@ class Codec(Protocol):
     def decode(self, outputs: Array | Sequence[Array]) -> tuple[Array, Array]:
         """Keypoints (N, K, 2) in crop pixels and scores (N, K) in 0..1, from what the network returns."""
 
+    def merge_flipped(
+        self, outputs: Sequence[Array], mirrored: Sequence[Array], pairs: Sequence[tuple[int, int]]
+    ) -> tuple[Array, ...]:
+        """The flip test: outputs of crops averaged with those of the crops mirrored left to right.
+
+        Args:
+            outputs, mirrored: what the network returns for the crops, and for the mirrored ones.
+            pairs: channels (left, right) that trade places in a mirror.
+        """
+
+
+def swap_sides(array: Array, pairs: Sequence[tuple[int, int]]) -> Array:
+    """A copy of (N, K, ...) with the channels of each pair exchanged."""
+    order = np.arange(array.shape[1])
+    for left, right in pairs:
+        order[[left, right]] = right, left
+    return array[:, order]
+
 
 def as_scores(raw: Array) -> Array:
     """Peak values as scores in 0..1; a network that returned NaN is sure of nothing."""

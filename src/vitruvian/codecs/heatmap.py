@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ..errors import ModelError
-from .base import as_scores
+from .base import as_scores, swap_sides
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,6 +46,8 @@ class Heatmap:
         a Gaussian (DARK), "udp" does so on the pixels next to the peak (UDP), "none" leaves it.
     aligned: UDP's coordinates: the corner pixels of crop and heatmap lie on each other, so that a heatmap pixel is
         (W - 1) / (w - 1) crop pixels, and the crops are `aligned` too.
+    flip_shift: the flip test moves the mirrored map one pixel to the right, as published with HRNet: a crop pixel p
+        mirrors to W - 1 - p, and on a coarser grid that isn't where the mirrored cell lies.
     """
 
     input_size: tuple[int, int]
@@ -53,6 +55,7 @@ class Heatmap:
     sigma: float = 2.0
     refine: Refinement = "quarter"
     aligned: bool = False
+    flip_shift: bool = True
 
     def __post_init__(self) -> None:
         if self.refine not in REFINEMENTS:
@@ -122,6 +125,15 @@ class Heatmap:
         points *= self._pixel(height, width)
         points[~(peaks > 0)] = 0
         return points.reshape(persons, count, 2), as_scores(peaks).reshape(persons, count)
+
+    def merge_flipped(
+        self, outputs: Sequence[Array], mirrored: Sequence[Array], pairs: Sequence[tuple[int, int]]
+    ) -> tuple[Array, ...]:
+        """Maps averaged with the mirrored ones, turned back and shifted; see `Codec.merge_flipped`."""
+        back = swap_sides(mirrored[0], pairs)[..., ::-1]
+        if self.flip_shift and not self.aligned:
+            back = np.concatenate([back[..., :1], back[..., :-1]], axis=3)
+        return ((outputs[0] + back) * np.float32(0.5),)
 
 
 def _quarter_shift(maps: Array, rows: Index, x: Index, y: Index) -> Array:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ..errors import ModelError
-from .base import as_scores
+from .base import as_scores, swap_sides
 
 if TYPE_CHECKING:
     from .base import Array
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 class Regression:
     """Args:
     input_size: (height, width) of the crop in pixels.
+    flip_shift: the flip test mirrors pixel p to W - 1 - p, as the authors do by default; without it to W - p.
     """
 
     aligned: ClassVar[bool] = False
 
     input_size: tuple[int, int]
+    flip_shift: bool = True
 
     def encode(self, keypoints: Array, visible: Array) -> tuple[Array, Array]:
         """Coordinates as fractions of the crop, -0.5..0.5 inside of it.
@@ -56,6 +58,15 @@ class Regression:
         scores = as_scores(1 - pair[1].mean(axis=2))
         points[broken], scores[broken] = 0, 0
         return points, scores
+
+    def merge_flipped(
+        self, outputs: Sequence[Array], mirrored: Sequence[Array], pairs: Sequence[tuple[int, int]]
+    ) -> tuple[Array, ...]:
+        """Coordinates and sigmas averaged with the mirrored ones, turned back; see `Codec.merge_flipped`."""
+        coordinates, sigma = (swap_sides(item, pairs) for item in mirrored)
+        coordinates[..., 0] = -coordinates[..., 0] - self.flip_shift / self.input_size[1]
+        both = zip(outputs, (coordinates, sigma), strict=True)
+        return tuple((own + other) * np.float32(0.5) for own, other in both)
 
     @property
     def _size(self) -> Array:

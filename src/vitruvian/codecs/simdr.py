@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ..errors import ModelError
-from .base import as_scores
+from .base import as_scores, swap_sides
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +25,8 @@ class SimDR:
     sigma: 0 for SimDR's smoothed one-hot targets; above 0 the standard deviation, in bins, of SimDR*'s Gaussian ones.
     smoothing: label smoothing of the one-hot targets, 0..1.
     softmax: the outputs are logits, so their softmax is the score; without it the raw peak is.
+    flip_shift: the flip test moves the mirrored distribution of x by one bin, as the authors do: a crop pixel p mirrors
+        to W - 1 - p, so at a split of 2 its bin comes back one too far right.
     """
 
     aligned: ClassVar[bool] = False
@@ -34,6 +36,7 @@ class SimDR:
     sigma: float = 0.0
     smoothing: float = 0.1
     softmax: bool = True
+    flip_shift: bool = True
 
     @property
     def bins(self) -> tuple[int, int]:
@@ -82,7 +85,32 @@ class SimDR:
         peaks = np.minimum(*(_softmax_peak(axis) if self.softmax else axis.max(axis=2) for axis in pair))
         return points.astype(np.float32), as_scores(peaks)
 
+    def merge_flipped(
+        self, outputs: Sequence[Array], mirrored: Sequence[Array], pairs: Sequence[tuple[int, int]]
+    ) -> tuple[Array, ...]:
+        """Distributions averaged with the mirrored ones, turned back and shifted; see `Codec.merge_flipped`.
+
+        As their authors do it, SimDR's probabilities are averaged, and SimDR*'s logits.
+        """
+        across, down = (swap_sides(axis, pairs) for axis in mirrored)
+        across = across[..., ::-1]
+        if self.flip_shift:
+            across = np.concatenate([across[..., 1:], across[..., -1:]], axis=2)
+        both = list(zip(outputs, (across, down), strict=True))
+        if self.softmax and not self.sigma:
+            # The logarithm, because decoding takes the softmax: it gives back just this average.
+            return tuple(
+                np.logaddexp(_log_softmax(own), _log_softmax(other)) - np.float32(np.log(2)) for own, other in both
+            )
+        return tuple((own + other) * np.float32(0.5) for own, other in both)
+
 
 def _softmax_peak(logits: Array) -> Array:
     """The largest value of the softmax along the last axis."""
     return 1 / np.exp(logits - logits.max(axis=2, keepdims=True)).sum(axis=2)
+
+
+def _log_softmax(logits: Array) -> Array:
+    shifted = logits - logits.max(axis=2, keepdims=True)
+    result: Array = shifted - np.log(np.exp(shifted).sum(axis=2, keepdims=True))
+    return result

@@ -17,7 +17,7 @@ __all__ = ["Detector", "create"]
 
 FAMILIES: Mapping[str, Family] = {
     "rtmdet": Family(rtmdet.decode),
-    "yolox": Family(yolox.decode),
+    "yolox": Family(yolox.decode, down=True),
     "yolov5": Family(yolov5.decode, centred=True),
 }
 

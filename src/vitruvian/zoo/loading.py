@@ -44,6 +44,7 @@ def load(
     iou: float = 0.65,
     max_persons: int | None = None,
     refine: Refinement | None = None,
+    flip: bool = False,
     runtime: str = "auto",
     device: str = "auto",
     threads: int | None = None,
@@ -64,6 +65,7 @@ def load(
         iou: of boxes that overlap more than this the lower scored is dropped, 0..1.
         max_persons: at most so many persons of a picture, the best scored; None takes all.
         refine: sub-pixel step of heatmap nets, "none", "quarter", "dark" or "udp"; None takes the model's own.
+        flip: average each person's outputs with those of the mirrored crop (the papers' flip test), at twice the cost.
         runtime, device, threads, precision: see `vitruvian.runtimes.open_runtime`; checkpoints run in "torch".
         compile: make faster code of a checkpoint's network first, which takes torch a minute.
 
@@ -79,7 +81,7 @@ def load(
     finder = None
     if detector is not None:
         finder = load_detector(detector, img_size, score=score, iou=iou, max_persons=max_persons, **engine)
-    return TopDown(load_pose(pose, refine, pose_size, **engine), finder)
+    return TopDown(load_pose(pose, refine, pose_size, flip, **engine), finder)
 
 
 def load_detector(
@@ -104,7 +106,11 @@ def load_detector(
 
 
 def load_pose(
-    file: File, refine: Refinement | None = None, pose_size: Size | None = None, **engine: Any
+    file: File,
+    refine: Refinement | None = None,
+    pose_size: Size | None = None,
+    flip: bool = False,
+    **engine: Any,
 ) -> PoseEstimator:
     """A pose net from a name or a file; arguments and errors are those of `load`."""
     from ..pipeline import PoseEstimator
@@ -116,7 +122,7 @@ def load_pose(
         if card.family != "heatmap":
             raise InputError(f"refine is for heatmaps; {file} is a {card.family} model")
         card = replace(card, options={**card.options, "refine": refine})
-    return PoseEstimator(card, network, codecs.create(card.family, card.input_size, card.options))
+    return PoseEstimator(card, network, codecs.create(card.family, card.input_size, card.options), flip)
 
 
 def _pair(name: str, size: Size | None) -> tuple[int, int] | None:

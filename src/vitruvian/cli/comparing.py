@@ -1,0 +1,71 @@
+"""Which evaluations a command line asks for: every model with every set of options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ..evaluation import Procedure
+
+_WORDS = {"true": True, "false": False, "none": None}
+
+
+def variants(also: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Settings of `Procedure` by what the user calls them; the first, with no name, changes nothing.
+
+    Each of `also` is a list of changes, such as ``flip,refine=dark,oks-nms=0.8``; a word alone switches on.
+
+    Raises:
+        InputError: no such setting.
+    """
+    return {"": {}} | {text: dict(map(_change, text.split(","))) for text in also}
+
+
+def _change(text: str) -> tuple[str, Any]:
+    from ..evaluation import Procedure
+
+    name, _, value = text.strip().partition("=")
+    name = name.strip().replace("-", "_")
+    known = [field.name for field in fields(Procedure)]
+    if name not in known:
+        names = ", ".join(field.replace("_", "-") for field in known)
+        raise InputError(f"--also {text}: no such setting; there are {names}")
+    return name, _parsed(value.strip() or "true")
+
+
+def _parsed(text: str) -> Any:
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def changed(procedure: Procedure, changes: dict[str, Any]) -> Procedure:
+    """The procedure with some settings replaced. Raises InputError for values that don't fit."""
+    try:
+        return replace(procedure, **changes)
+    except TypeError:
+        listed = ", ".join(f"{name}={value}" for name, value in changes.items())
+        raise InputError(f"these settings don't fit: {listed}") from None
+
+
+def names(models: Sequence[Path], settings: Sequence[str]) -> list[str]:
+    """What to call each model with each set of settings, in this order; every name is its own."""
+    stems = [path.stem for path in models]
+    models_named = stems if len(set(stems)) == len(stems) else [str(path) for path in models]
+    return [f"{model} {setting}".strip() for model in models_named for setting in settings]
+
+
+def folders(output: Path, labels: Sequence[str]) -> list[Path]:
+    """Where each evaluation goes: straight to the output if it is the only one."""
+    if len(labels) == 1:
+        return [output]
+    safe = ["".join(letter if letter.isalnum() or letter in "-_.=" else "_" for letter in label) for label in labels]
+    return [output / f"{number}-{name}" for number, name in enumerate(safe, start=1)]

@@ -1,0 +1,26 @@
+"""How good a model is: COCO's average precision by the authors' procedures, and where the errors are.
+
+metrics = vt.evaluation.evaluate_coco(model, "person_keypoints.json", "images/")
+metrics.keypoints["AP"]
+"""
+
+from .accuracy import breakdown, pck
+from .annotations import Annotations, read_annotations
+from .evaluating import evaluate_boxes, evaluate_coco
+from .metrics import Metrics
+from .oks import oks, oks_nms, soft_oks_nms
+from .procedures import Procedure
+
+__all__ = [
+    "Annotations",
+    "Metrics",
+    "Procedure",
+    "breakdown",
+    "evaluate_boxes",
+    "evaluate_coco",
+    "oks",
+    "oks_nms",
+    "pck",
+    "read_annotations",
+    "soft_oks_nms",
+]

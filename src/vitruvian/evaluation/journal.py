@@ -1,0 +1,126 @@
+"""What was predicted so far, on disk: a long run that ends early goes on where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError, OutputError
+from ..media.files import why_not_written
+from ..poses import Boxes
+from .pictures import Picture
+from .predicting import Predicted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ..pipeline import PoseEstimator
+
+
+class Journal:
+    """Predictions as JSON lines: the run's fingerprint, then a line a picture. A line cut off by a kill is dropped.
+
+    Args:
+        path: the file; its folder is made.
+        fingerprint: of the model, its settings, the pictures and boxes.
+        resume: take what is there; without it the file starts anew.
+
+    Raises:
+        InputError: the file there is of another run.
+        OutputError: it can't be written.
+    """
+
+    def __init__(self, path: Path, fingerprint: str, resume: bool) -> None:
+        self.path = path
+        self.done: dict[int, Predicted] = {}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            end = self._read(fingerprint) if resume and path.exists() else 0
+            self._file = path.open("r+b" if end else "wb", buffering=0)
+            self._file.truncate(end)
+            self._file.seek(end)
+            if not end:
+                self._write({"fingerprint": fingerprint})
+        except OSError as error:
+            raise OutputError(why_not_written(str(path), error)) from None
+
+    def _read(self, fingerprint: str) -> int:
+        """Take over the complete lines; returns where they end."""
+        end = 0
+        for number, line in enumerate(self.path.read_bytes().splitlines(keepends=True)):
+            try:
+                record = json.loads(line) if line.endswith(b"\n") else None
+            except ValueError:
+                record = None
+            if record is None:
+                break
+            if number == 0 and record.get("fingerprint") != fingerprint:
+                raise InputError(
+                    f"{self.path} has the predictions of another run (other model, settings, images or boxes); "
+                    "remove it, or overwrite it (--overwrite)"
+                )
+            if number > 0:
+                self._take(record)
+            end += len(line)
+        return end
+
+    def _take(self, record: dict[str, Any]) -> None:
+        boxes = Boxes(_array(record["boxes"], (-1, 4)), _array(record["box_scores"], (-1,)))
+        persons, count = record["shape"]
+        keypoints = _array(record["keypoints"], (persons, count, 2))
+        scores = _array(record["scores"], (persons, count))
+        self.done[record["image_id"]] = Predicted(record["image_id"], boxes, keypoints, scores)
+
+    def append(self, predicted: Predicted) -> None:
+        """Write one picture. Raises OutputError."""
+        try:
+            self._write(
+                {
+                    "image_id": predicted.image_id,
+                    "shape": predicted.scores.shape,
+                    "boxes": predicted.boxes.xyxy.tolist(),
+                    "box_scores": predicted.boxes.scores.tolist(),
+                    "keypoints": predicted.keypoints.ravel().tolist(),
+                    "scores": predicted.scores.ravel().tolist(),
+                }
+            )
+        except OSError as error:
+            raise OutputError(why_not_written(str(self.path), error)) from None
+
+    def _write(self, record: dict[str, Any]) -> None:
+        data = memoryview(json.dumps(record).encode() + b"\n")
+        while data:
+            data = data[self._file.write(data) :]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _array(values: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    return np.array(values, np.float32).reshape(shape)
+
+
+def fingerprint(pose: PoseEstimator, detector: Any, pictures: Sequence[Picture], score: float) -> str:
+    """What predictions depend on, as a digest: networks by their cards and files, settings, pictures, boxes."""
+    digest = hashlib.sha256()
+    for part in (pose, detector):
+        if part is not None:
+            path = getattr(part.runtime, "path", None)
+            state = os.stat(path) if path and os.path.isfile(path) else None
+            digest.update(part.card.to_json().encode())
+            digest.update(repr((str(path), state and (state.st_size, state.st_mtime_ns))).encode())
+    settings = [getattr(detector, name, None) for name in ("score", "iou", "max_persons")]
+    digest.update(repr((pose.flip, score, settings)).encode())
+    for picture in pictures:
+        digest.update(repr((picture.image_id, str(picture.path))).encode())
+        if picture.boxes is not None:
+            digest.update(picture.boxes.xyxy.tobytes() + picture.boxes.scores.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,127 @@
+"""Persons of many pictures: each picture decoded once, ahead of time, and persons batched across pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InputError
+from ..media import prefetch, read_image
+from ..pipeline import CROPS_AT_ONCE, FRAMES_AT_ONCE, PoseEstimator
+from ..poses import Boxes
+from .pictures import Picture
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..media import Image
+
+Find = Callable[[Sequence["NDArray[np.uint8]"]], "list[Boxes]"]
+
+# However few persons pictures have, no more of them wait for a batch to fill.
+_PICTURES_AT_ONCE = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """A picture's persons before they are ranked.
+
+    Args:
+        image_id: the picture's.
+        boxes: all boxes, best first.
+        keypoints: float32 (M, K, 2) in pixels, of the first M boxes.
+        scores: float32 (M, K), 0..1.
+    """
+
+    image_id: int
+    boxes: Boxes
+    keypoints: NDArray[np.float32]
+    scores: NDArray[np.float32]
+
+
+@dataclass
+class Tally:
+    """What a run costs, and what went wrong with single pictures."""
+
+    crops: int = 0
+    seconds: float = 0.0
+    problems: list[str] = field(default_factory=list)
+    unreadable: list[int] = field(default_factory=list)
+
+
+def predict(
+    pictures: Iterable[Picture], pose: PoseEstimator, find: Find | None, score: float, tally: Tally
+) -> Generator[Predicted, None, None]:
+    """The persons of each picture, in order; pictures that can't be read go to ``tally.unreadable``.
+
+    Args:
+        pictures: with their boxes, or without any where `find` is given.
+        pose: the pose net.
+        find: the person detector.
+        score: only boxes that score this get keypoints.
+        tally: counts crops, and the seconds that they spend on the way from picture to keypoints.
+    """
+    with closing(prefetch(detect(pictures, find, tally), 2 * _PICTURES_AT_ONCE)) as ahead:
+        for group in _groups(ahead, score):
+            images = [image for _, image, _ in group]
+            sure = [
+                Boxes(boxes.xyxy[part], boxes.scores[part]) for _, _, boxes in group for part in [boxes.scores >= score]
+            ]
+            started = time.perf_counter()
+            poses = pose(images, sure)
+            tally.seconds += time.perf_counter() - started
+            tally.crops += sum(map(len, sure))
+            for (picture, _, boxes), found in zip(group, poses, strict=True):
+                yield Predicted(picture.image_id, boxes, found.keypoints, found.scores)
+
+
+def detect(pictures: Iterable[Picture], find: Find | None, tally: Tally) -> Iterator[tuple[Picture, Image, Boxes]]:
+    """Pictures and their boxes, found by a detector, or their own where there is none; arguments as of `predict`."""
+    waiting: list[tuple[Picture, Image]] = []
+
+    def detected() -> Iterator[tuple[Picture, Image, Boxes]]:
+        found = find([image for _, image in waiting]) if find else [picture.boxes for picture, _ in waiting]
+        for (picture, image), boxes in zip(waiting, found, strict=True):
+            yield picture, image, boxes or Boxes.none()
+        waiting.clear()
+
+    for picture in pictures:
+        try:
+            waiting.append((picture, _read(picture, tally)))
+        except InputError as error:
+            tally.problems.append(str(error))
+            tally.unreadable.append(picture.image_id)
+        if len(waiting) == FRAMES_AT_ONCE:
+            yield from detected()
+    yield from detected()
+
+
+def _read(picture: Picture, tally: Tally) -> Image:
+    image = read_image(picture.path)
+    size = image.shape[1], image.shape[0]
+    if picture.size is not None and size != picture.size:
+        tally.problems.append(
+            f"{picture.path} is {size[0]}x{size[1]}, but its annotations are for {picture.size[0]}x{picture.size[1]}"
+        )
+    return image
+
+
+def _groups(
+    found: Iterable[tuple[Picture, Image, Boxes]], score: float
+) -> Iterator[list[tuple[Picture, Image, Boxes]]]:
+    """Pictures together until their persons fill a batch."""
+    group: list[tuple[Picture, Image, Boxes]] = []
+    persons = 0
+    for item in found:
+        group.append(item)
+        persons += int((item[2].scores >= score).sum())
+        if persons >= CROPS_AT_ONCE or len(group) == _PICTURES_AT_ONCE:
+            yield group
+            group, persons = [], 0
+    if group:
+        yield group

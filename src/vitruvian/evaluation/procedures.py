@@ -1,0 +1,118 @@
+"""How a model is measured, as data: the settings that authors published, each of which can be overridden."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from .. import codecs
+from ..codecs.heatmap import REFINEMENTS, Refinement
+from ..errors import InputError
+from ..pipeline import PoseEstimator
+from ..poses import RESCORING_THRESHOLD
+from .oks import oks_nms, soft_oks_nms
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Array = NDArray[np.float64]
+
+Rescoring = Literal["product", "sum", "box"]
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """Settings of an evaluation; the defaults are those of HRNet's authors (arXiv 1908.07919).
+
+    Args:
+        flip: average with the mirrored crop.
+        flip_shift: the flip test's shift, see the codecs.
+        refine: sub-pixel step of heatmaps; None takes the model's.
+        padding: how much boxes grow; None takes the model's.
+        score: boxes scored lower are left out, 0..1.
+        clip_boxes: annotated boxes end a pixel before their right and lower edge and at the picture's edges, as in the
+            authors' data loaders.
+        rescoring: what ranks persons. "product": box score times the mean keypoint score above `keypoint_threshold`
+            (HRNet, SimDR, PSA); "sum": box score plus the mean and the highest keypoint score (RLE); "box": box score.
+        keypoint_threshold: see `rescoring`, 0..1.
+        oks_nms: of persons more similar than this the lower scored goes, 0..1; None keeps all.
+        soft_nms: soft suppression instead, see `vitruvian.evaluation.soft_oks_nms`.
+
+    Raises:
+        InputError: a setting out of range.
+    """
+
+    flip: bool = False
+    flip_shift: bool = True
+    refine: Refinement | None = None
+    padding: float | None = None
+    score: float = 0.0
+    clip_boxes: bool = False
+    rescoring: Rescoring = "product"
+    keypoint_threshold: float = RESCORING_THRESHOLD
+    oks_nms: float | None = 0.9
+    soft_nms: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("score", "keypoint_threshold", "oks_nms"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise InputError(f"{name} is {value}; it must be in 0..1")
+        if self.padding is not None and not 0 < self.padding < np.inf:
+            raise InputError(f"padding is {self.padding}; it is a factor above 0, such as 1.25")
+        if self.refine not in (None, *REFINEMENTS):
+            raise InputError(f"refine is {self.refine!r}; it can be {', '.join(REFINEMENTS)}")
+        if self.rescoring not in ("product", "sum", "box"):
+            raise InputError(f"rescoring is {self.rescoring!r}; it can be product, sum, box")
+        if self.soft_nms and not self.oks_nms:
+            raise InputError("soft suppression needs a threshold above 0: give oks_nms")
+
+    @classmethod
+    def of(cls, family: str, annotated_boxes: bool) -> Procedure:
+        """What the authors of a family did (heatmap, simdr, regression), for annotated or for detected boxes."""
+        if family == "regression":
+            return cls(rescoring="sum", oks_nms=None if annotated_boxes else 0.9)
+        return cls()
+
+    def configure(self, pose: PoseEstimator) -> PoseEstimator:
+        """The pose net with these settings. Raises InputError for one that it can't have."""
+        card = pose.card
+        options = dict(card.options)
+        if self.refine is not None:
+            if card.family != "heatmap":
+                raise InputError(f"refine is for heatmaps; {card.name} is a {card.family} model")
+            options["refine"] = self.refine
+        if not self.flip_shift:
+            options["flip_shift"] = False
+        card = replace(card, options=options, padding=card.padding if self.padding is None else self.padding)
+        codec = pose.codec if options == pose.card.options else codecs.create(card.family, card.input_size, options)
+        return PoseEstimator(card, pose.runtime, codec, self.flip)
+
+    def rank(self, box_scores: ArrayLike, scores: ArrayLike) -> Array:
+        """Scores of N persons, float64 (N,), from those of their boxes (N,) and keypoints (N, K)."""
+        box_scores, scores = np.asarray(box_scores, float), np.asarray(scores, float)
+        if self.rescoring == "box":
+            return box_scores
+        if self.rescoring == "sum":
+            total: Array = box_scores + scores.mean(axis=1) + scores.max(axis=1)
+            return total
+        sure = scores > self.keypoint_threshold
+        result: Array = box_scores * (scores * sure).sum(axis=1) / np.maximum(sure.sum(axis=1), 1)
+        return result
+
+    def keep(self, keypoints: Array, ranks: Array, areas: Array, sigmas: tuple[float, ...]) -> NDArray[np.intp]:
+        """Which of a picture's N persons stay; keypoints (N, K, 2), ranks and areas (N,)."""
+        if self.oks_nms is None:
+            return np.arange(len(ranks))
+        suppress = soft_oks_nms if self.soft_nms else oks_nms
+        return suppress(keypoints, ranks, areas, sigmas, self.oks_nms)
+
+
+def padded_areas(boxes: NDArray[np.float32], size: tuple[int, int], padding: float) -> Array:
+    """Square pixels (N,) of the picture that the crops of boxes xyxy (N, 4) show; size is (height, width)."""
+    extent = np.asarray(boxes[:, 2:] - boxes[:, :2], float)
+    width = np.maximum(extent[:, 0], extent[:, 1] * size[1] / size[0]) * padding
+    areas: Array = width**2 * size[0] / size[1]
+    return areas
