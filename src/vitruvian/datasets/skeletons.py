@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..evaluation.annotations import DEFAULT_SIGMA
 from ..skeletons import COCO17, Skeleton
 
-# CrowdPose's head and neck have this sigma, COCO's shoulders as well.
-DEFAULT_SIGMA = 0.079
 _KEYS = ("name", "keypoints", "limbs", "flip_pairs", "sigmas")
 
 
