@@ -83,7 +83,7 @@ def _persons(truth: Annotations) -> Iterator[Finding]:
     sides = np.array([_stated(truth, number) for number in truth.image_ids.tolist()], float).reshape(-1, 2)
     counted = truth.counted
 
-    def rows(what: str, wrong: NDArray[np.bool_]) -> Iterable[Finding]:
+    def rows(what: str, wrong: NDArray[np.bool_] | np.bool_) -> Iterable[Finding]:
         return _finding(what, [f"annotation {number}" for number in truth.ids[wrong & counted].tolist()])
 
     yield from rows("boxes have no area", ~(boxes[:, 2:] > 0).all(axis=1))

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch.utils.data import DataLoader, Sampler
 
+from .samples import Key, Sample, Samples
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .samples import Key, Sample, Samples
 
-
-class Batches(Sampler[list["Key"]]):
+class Batches(Sampler[list[Key]]):
     """The keys of each batch of an epoch, in an order that the seed and the epoch decide.
 
     All processes together take the batches that one process with a batch as large as theirs together would take. The
@@ -47,7 +47,6 @@ class Batches(Sampler[list["Key"]]):
         self.start = 0
 
     def __len__(self) -> int:
-        # The mean, since the number of persons itself is left to chance where copies are fractions.
         return max(1, -int(-self.copies.sum() // (self.batch * self.world)))
 
     def set_epoch(self, epoch: int) -> None:
@@ -65,7 +64,11 @@ class Batches(Sampler[list["Key"]]):
     def keys(self, epoch: int) -> NDArray[np.int64]:
         """The rows and copies (len * batch * world, 2) of an epoch, of all processes."""
         rng = np.random.default_rng((self.seed, epoch))
-        counts = np.floor(self.copies + rng.random(len(self.copies))).astype(np.int64)
+        # Along a random order one counter goes up by each person's copies, so that their sum isn't left to chance.
+        order = rng.permutation(len(self.copies))
+        ends = np.floor(np.cumsum(self.copies[order]) + rng.random()).astype(np.int64)
+        counts = np.zeros(len(order), np.int64)
+        counts[order] = np.diff(ends, prepend=0)
         if not counts.any():
             counts[:] = 1
         rows = np.repeat(np.arange(len(counts)), counts)
@@ -76,7 +79,7 @@ class Batches(Sampler[list["Key"]]):
         return np.resize(keys, (len(self) * self.batch * self.world, 2))
 
 
-class Loader(DataLoader["Sample"]):
+class Loader(DataLoader[Sample]):
     """Batches from worker processes; it knows where it is, so that training can go on there.
 
     Args:
@@ -92,7 +95,6 @@ class Loader(DataLoader["Sample"]):
             batch_sampler=batches,
             num_workers=workers,
             collate_fn=samples.collate,
-            worker_init_fn=_one_thread,
             persistent_workers=workers > 0,
             pin_memory=pin,
             prefetch_factor=4 if workers else None,
@@ -101,6 +103,11 @@ class Loader(DataLoader["Sample"]):
         self._given = 0
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        if self.num_workers:
+            import cv2
+
+            # Workers are forked, and OpenCV's threads, had it any, would not be there for them.
+            cv2.setNumThreads(1)
         self._given = self.batches.start
         for batch in super().__iter__():
             self._given += 1
@@ -116,10 +123,3 @@ class Loader(DataLoader["Sample"]):
         """Go on there."""
         self.batches.epoch, self.batches.start = state["epoch"], state["given"]
         self._given = state["given"]
-
-
-def _one_thread(_: int) -> None:
-    """Workers share the cores between them, so none takes all for itself."""
-    import cv2
-
-    cv2.setNumThreads(1)

@@ -50,7 +50,7 @@ class PoseTraining(L.LightningModule):
         self._loss = loss_of(card.family, network, recipe.hardest)
         self.average: AveragedModel | None = None
         if recipe.ema:
-            average = get_ema_multi_avg_fn(recipe.ema)
+            average = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
             self.average = AveragedModel(network, multi_avg_fn=average, use_buffers=True).requires_grad_(False)
 
     @property
@@ -90,10 +90,10 @@ class PoseTraining(L.LightningModule):
     def _broken(self, batch: dict[str, Any], index: int, loss: float) -> InputError:
         path = self.folder / f"broken_batch_{self.global_rank}.pt"
         torch.save({name: batch[name] for name in ("images", "targets", "names")}, path)
-        names = batch["names"]
+        names, epoch = batch["names"], self.current_epoch
         more = f" and {len(names) - _SHOWN_BATCH} more" if len(names) > _SHOWN_BATCH else ""
         return InputError(
-            f"the loss is {loss} in epoch {self.current_epoch}, batch {index}: {', '.join(names[:_SHOWN_BATCH])}{more}. "
+            f"the loss is {loss} in epoch {epoch}, batch {index}: {', '.join(names[:_SHOWN_BATCH])}{more}. "
             f"The batch is saved as {path}; look at its annotations, or lower the rate, or clip the gradient "
             "(--set rate=..., --set clip=...)"
         )

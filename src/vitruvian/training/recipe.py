@@ -112,8 +112,9 @@ class Recipe:
         _check("freeze", self.freeze, 0 <= self.freeze <= STAGES, f"0 to {STAGES}")
         _check("optimizer", self.optimizer, self.optimizer in ("adam", "adamw", "sgd"), "adam, adamw or sgd")
         _check("precision", self.precision, self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
-        if self.hardest and self.spec.head != "heatmap":
-            raise InputError(f"hardest is for heatmaps; {self.model} is a {self.spec.head} model")
+        head = self.spec.head
+        if self.hardest and head != "heatmap":
+            raise InputError(f"hardest is for heatmaps; {self.model} is a {head} model")
         self.augmentation  # noqa: B018, it raises what is wrong with it
 
     @property
@@ -160,10 +161,11 @@ def read_recipe(name: str | os.PathLike[str], settings: Sequence[str] = ()) -> R
     else:
         known = recipes()
         if str(name) not in known:
-            close = get_close_matches(str(name), known, n=3, cutoff=0.5)
+            begun = [item for item in known if item.startswith(str(name))]
+            close = begun or get_close_matches(str(name), known, n=3, cutoff=0.5)
             hint = f"did you mean {', '.join(close)}?" if close else f"there are {', '.join(known)}"
             raise InputError(f"no recipe is called {name}, and it is no YAML file; {hint}")
-        source = resources.files(__package__).joinpath("recipes", f"{name}.yaml")
+        source = resources.files(__package__).joinpath("recipes").joinpath(f"{name}.yaml")
     content = read_yaml(source) or {}
     if not isinstance(content, Mapping):
         raise InputError(f"{name} is no recipe: one 'setting: value' a line is wanted")

@@ -15,8 +15,9 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.utilities.exceptions import MisconfigurationException  # type: ignore[attr-defined]
 
 from .. import codecs
 from ..cards import ModelCard
@@ -37,6 +38,7 @@ from .state import WholeFiles
 logger = logging.getLogger("vitruvian")
 
 OVERFIT = "overfit.json"
+_OVERFIT_COPIES = 10
 _DRY_BATCHES, _DRY_PERSONS = 2, 8
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
@@ -52,7 +54,8 @@ class Job:
         validation: what AP is measured on; None measures nothing.
         skeleton: a YAML file with what the annotations don't say of their keypoints.
         seed: what chance starts from.
-        overfit: train on the first so many persons only, unvaried, and measure on them; 0: on all.
+        overfit: train on the first so many persons only, unvaried, ten times each in an epoch, and measure on them; 0:
+            on all.
         dry_run: two steps and a small evaluation, of which nothing is kept.
         resume: go on from what `output` has.
         accelerator, devices, nodes: what it runs on, as Lightning takes them.
@@ -110,8 +113,7 @@ def _train(job: Job) -> Trained:
         logger.info(note)
     if job.overfit:
         job, persons = _overfit(job, persons)
-    first = rank_zero_only.rank == 0
-    if first:
+    if _is_first():
         _prepare(job)
     L.seed_everything(job.seed, verbose=False)
     card = card_of(job.recipe, persons, job.output.resolve().name)
@@ -132,12 +134,19 @@ def _overfit(job: Job, persons: Persons) -> tuple[Job, Persons]:
     if len(job.data) != 1:
         raise InputError("to overfit, give one data set")
     persons = persons[: job.overfit]
+    # An epoch of a handful of persons would end before it began.
+    persons = replace(persons, copies=persons.copies * _OVERFIT_COPIES)
     plain = {name: getattr(NONE, name) for name in NONE.__dataclass_fields__}
     recipe = replace(job.recipe, **{**plain, "reduced": False})
     few = Source(job.output / OVERFIT, job.data[0].images)
-    if rank_zero_only.rank == 0:
+    if _is_first():
         write_json(job.output / OVERFIT, subset(job.data[0], persons.ids.tolist()))
     return replace(job, recipe=recipe, validation=few), persons
+
+
+def _is_first() -> bool:
+    """Whether this process writes the files; the others learn beside it."""
+    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def _prepare(job: Job) -> None:
@@ -209,7 +218,7 @@ def _trainer(job: Job, rounds: Rounds) -> L.Trainer:
             deterministic="warn" if job.deterministic else None,
             default_root_dir=job.output,
         )
-    except (ValueError, RuntimeError, L.pytorch.utilities.exceptions.MisconfigurationException) as error:
+    except (ValueError, RuntimeError, MisconfigurationException) as error:
         raise InputError(f"Lightning can't run on that: {str(error).splitlines()[0]}") from None
 
 

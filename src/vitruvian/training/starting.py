@@ -110,9 +110,7 @@ def frozen(network: nn.Module, stages: int) -> list[nn.Module]:
         if name.removeprefix(_BACKBONE).startswith(prefixes):
             parameter.requires_grad_(False)
     return [
-        module
-        for name, module in network.named_modules()
-        if f"{name.removeprefix(_BACKBONE)}.".startswith(prefixes)
+        module for name, module in network.named_modules() if f"{name.removeprefix(_BACKBONE)}.".startswith(prefixes)
     ]
 
 
