@@ -52,6 +52,7 @@ class PoseTraining(L.LightningModule):
         if recipe.ema:
             average = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
             self.average = AveragedModel(network, multi_avg_fn=average, use_buffers=True).requires_grad_(False)
+        self.train()
 
     @property
     def best_network(self) -> nn.Module:
@@ -84,7 +85,7 @@ class PoseTraining(L.LightningModule):
                 self.problems[problem] = None
                 logger.warning("%s: left out", problem)
         if not torch.isfinite(loss):
-            raise self._broken(batch, index, float(loss))
+            raise self._broken(batch, index, float(loss.detach()))
         return loss
 
     def _broken(self, batch: dict[str, Any], index: int, loss: float) -> InputError:
@@ -107,10 +108,10 @@ class PoseTraining(L.LightningModule):
         for group in self.optimizers().param_groups:  # type: ignore[union-attr]
             group["lr"] = recipe.rate * group["share"] * factor
 
-    def on_train_batch_end(self, outputs: Any, batch: Any, index: int) -> None:
-        """Average the weights after each step."""
-        stepped = (index + 1) % self.recipe.accumulate == 0 or index + 1 == self.trainer.num_training_batches
-        if self.average is not None and stepped:
+    def optimizer_step(self, *arguments: Any, **options: Any) -> None:
+        """A step, and then the average of the weights: before any callback saves either of them."""
+        super().optimizer_step(*arguments, **options)
+        if self.average is not None:
             self.average.update_parameters(self.network)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
@@ -25,8 +26,9 @@ from ..datasets import Persons, Source, read_persons
 from ..datasets.persons import subset
 from ..errors import InputError, VitruvianError
 from ..evaluation.report import write_file, write_json
+from ..geometry import crop_affines
 from ..zoo.describing import describe
-from .augmentation import NONE
+from .augmentation import NONE, place
 from .loading import Batches, Loader
 from .module import PoseTraining
 from .recipe import Recipe
@@ -34,6 +36,9 @@ from .rounds import BEST, LAST, STATE, Rounds, evaluate_on
 from .samples import Samples
 from .starting import start
 from .state import WholeFiles
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 logger = logging.getLogger("vitruvian")
 
@@ -54,7 +59,7 @@ class Job:
         validation: what AP is measured on; None measures nothing.
         skeleton: a YAML file with what the annotations don't say of their keypoints.
         seed: what chance starts from.
-        overfit: train on the first so many persons only, unvaried, ten times each in an epoch, and measure on them; 0:
+        overfit: train on so many well labelled persons only, unvaried, ten times each in an epoch, and measure on them; 0:
             on all.
         dry_run: two steps and a small evaluation, of which nothing is kept.
         resume: go on from what `output` has.
@@ -133,7 +138,7 @@ def _train(job: Job) -> Trained:
 def _overfit(job: Job, persons: Persons) -> tuple[Job, Persons]:
     if len(job.data) != 1:
         raise InputError("to overfit, give one data set")
-    persons = persons[: job.overfit]
+    persons = persons[_learnable(persons, job.recipe, job.overfit)]
     # An epoch of a handful of persons would end before it began.
     persons = replace(persons, copies=persons.copies * _OVERFIT_COPIES)
     plain = {name: getattr(NONE, name) for name in NONE.__dataclass_fields__}
@@ -142,6 +147,20 @@ def _overfit(job: Job, persons: Persons) -> tuple[Job, Persons]:
     if _is_first():
         write_json(job.output / OVERFIT, subset(job.data[0], persons.ids.tolist()))
     return replace(job, recipe=recipe, validation=few), persons
+
+
+def _learnable(persons: Persons, recipe: Recipe, count: int) -> NDArray[np.intp]:
+    """The persons with the most labelled keypoints, the largest first, of those whose crop shows all of these.
+
+    A keypoint outside of its crop has no place in a heatmap, however well it is learned.
+    """
+    size, labelled = recipe.spec.input_size, persons.confidences > 0
+    affines = crop_affines(persons.boxes, size)
+    points = np.stack([place(affine, own) for affine, own in zip(affines, persons.keypoints, strict=True)])
+    shown = ((points >= 0) & (points <= np.array(size[::-1]) - 1)).all(axis=2) | ~labelled
+    areas = (persons.boxes[:, 2:] - persons.boxes[:, :2]).prod(axis=1)
+    order = np.lexsort((-areas, -labelled.sum(axis=1), ~shown.all(axis=1)))
+    return np.sort(order[:count])
 
 
 def _is_first() -> bool:
