@@ -1,7 +1,7 @@
 """Does every family learn 16 persons by heart, from the command line alone?
 
-For each family: `vitruvian train --overfit 16` with a slim network and small crops, then `vitruvian evaluate` of the model that
-came out, on the same persons. A loss, its targets, a decoding or a crop that disagreed with the others would show here.
+For each family: `vitruvian train --overfit 16` with a slim network and small crops, then `vitruvian evaluate` of the
+model that came out, on the same persons. A loss, its targets, a decoding or a crop that disagreed with the others would show here.
 
     python benchmarks/overfit.py ANNOTATIONS IMAGES [--families heatmap simdr ...]
 """
@@ -58,7 +58,17 @@ def overfit(family: str, annotations: Path, images: Path, folder: Path) -> tuple
     took = time.perf_counter() - started
     model, persons = run / "best.safetensors", run / "overfit.json"
     vitruvian(
-        "evaluate", "--pose", model, "--annotations", persons, "--images", images, "--worst", 0, "-o", run / "evaluation"
+        "evaluate",
+        "--pose",
+        model,
+        "--annotations",
+        persons,
+        "--images",
+        images,
+        "--worst",
+        0,
+        "-o",
+        run / "evaluation",
     )
     return json.loads((run / "evaluation/metrics.json").read_text())["keypoints"]["AP"], took
 

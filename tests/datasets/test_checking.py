@@ -35,7 +35,10 @@ def test_nothing_is_wrong(draw):
         (lambda c: c["categories"][0].update(skeleton=[]), "no limbs"),
         (lambda c: c["images"][0].update(width=3), "1.png is 160x120, not 3x120"),
         (lambda c: c["images"][0].update(file_name="gone.png"), "1 pictures are missing: gone.png"),
-        (lambda c: [a["keypoints"].__setitem__(2, 0) for a in c["annotations"]], "1 keypoints are never labelled: left_eye"),
+        (
+            lambda c: [a["keypoints"].__setitem__(2, 0) for a in c["annotations"]],
+            "1 keypoints are never labelled: left_eye",
+        ),
     ],
 )
 def test_what_is_wrong_is_told(draw, change, words):

@@ -107,7 +107,9 @@ def test_what_is_inferred_is_said(draw):
 
 def test_a_skeleton_file(draw, tmp_path):
     path = tmp_path / "skeleton.yaml"
-    path.write_text("flip_pairs: [[left_eye, nose]]\nsigmas: {left_eye: 1, right_eye: 2, nose: 3, left_hip: 4, right_hip: 5}")
+    path.write_text(
+        "flip_pairs: [[left_eye, nose]]\nsigmas: {left_eye: 1, right_eye: 2, nose: 3, left_hip: 4, right_hip: 5}"
+    )
     skeleton = read_persons([draw(1)], path).skeleton
     assert skeleton.flip_pairs == ((0, 2),)
     assert skeleton.sigmas == (1, 2, 3, 4, 5)
@@ -121,7 +123,8 @@ def test_a_skeleton_file(draw, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["joints: [a]", "keypoints: [a, a]", "keypoints: [a, b]\nlimbs: [[a, c]]", "keypoints: [a]\nsigmas: [0]", "{"]
+    "text",
+    ["joints: [a]", "keypoints: [a, a]", "keypoints: [a, b]\nlimbs: [[a, c]]", "keypoints: [a]\nsigmas: [0]", "{"],
 )
 def test_skeleton_files_that_are_none(tmp_path, text):
     path = tmp_path / "skeleton.yaml"

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from vitruvian.datasets import Source
 
@@ -32,6 +33,12 @@ def person(number: int, image: int, points: np.ndarray, **changes: object) -> di
         "iscrowd": 0,
     }
     return {**record, **changes}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Networks as small as these ones wait for each other's threads longer than they compute."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture

@@ -21,6 +21,10 @@ def rows(batches: Batches) -> list[list[int]]:
     return [[row for _, row, _ in batch] for batch in batches]
 
 
+def flat(batches: list[list[int]]) -> list[int]:
+    return [row for batch in batches for row in batch]
+
+
 def samples_of(source, augmentation=NONE, model="pose_hrnet_w32_256x192") -> Samples:
     persons = read_persons([source])
     card = card_of(Recipe(model, input_size=(64, 64)), persons, "test")
@@ -30,20 +34,20 @@ def samples_of(source, augmentation=NONE, model="pose_hrnet_w32_256x192") -> Sam
 def test_an_epoch_has_everybody_once_in_an_order_of_its_own():
     batches = Batches(np.ones(12), 4, seed=3)
     first = rows(batches)
-    assert sorted(sum(first, [])) == list(range(12))
+    assert sorted(flat(first)) == list(range(12))
     assert rows(batches) == first
     batches.set_epoch(1)
     second = rows(batches)
     assert second != first
-    assert sorted(sum(second, [])) == list(range(12))
+    assert sorted(flat(second)) == list(range(12))
     assert rows(Batches(np.ones(12), 4, seed=4)) != first
 
 
 def test_the_last_batch_is_filled_up():
     batches = rows(Batches(np.ones(5), 4, seed=0))
     assert [len(batch) for batch in batches] == [4, 4]
-    flat = sum(batches, [])
-    assert flat[5:] == flat[:3]
+    everybody = flat(batches)
+    assert everybody[5:] == everybody[:3]
     assert rows(Batches(np.ones(2), 4, seed=0, shuffle=False)) == [[0, 1, 0, 1]]
 
 

@@ -77,7 +77,7 @@ def test_recipes_that_cannot_be(tmp_path: Path):
         Recipe("yolov5n")
     with pytest.raises(InputError, match="hardest is for heatmaps"):
         Recipe("simdr_hrnet_w32_256x192", hardest=8)
-    with pytest.raises(InputError, match="no such|can't be read"):
+    with pytest.raises(InputError, match="can't be read"):
         read_recipe(tmp_path / "none.yaml")
     path = tmp_path / "mine.yaml"
     path.write_text("rate: 1\n")

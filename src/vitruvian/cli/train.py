@@ -85,7 +85,10 @@ def train(
     overfit: Annotated[
         int,
         typer.Option(
-            min=0, metavar="N", help="Learn N well labelled persons by heart: a test of everything.", rich_help_panel=HOW
+            min=0,
+            metavar="N",
+            help="Learn N well labelled persons by heart: a test of everything.",
+            rich_help_panel=HOW,
         ),
     ] = 0,
     dry_run: Annotated[

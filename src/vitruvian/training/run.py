@@ -59,8 +59,8 @@ class Job:
         validation: what AP is measured on; None measures nothing.
         skeleton: a YAML file with what the annotations don't say of their keypoints.
         seed: what chance starts from.
-        overfit: train on so many well labelled persons only, unvaried, ten times each in an epoch, and measure on them; 0:
-            on all.
+        overfit: train on so many well labelled persons only, unvaried, ten times each in an epoch, and measure on
+            them; 0: on all.
         dry_run: two steps and a small evaluation, of which nothing is kept.
         resume: go on from what `output` has.
         accelerator, devices, nodes: what it runs on, as Lightning takes them.
@@ -237,7 +237,7 @@ def _trainer(job: Job, rounds: Rounds) -> L.Trainer:
             deterministic="warn" if job.deterministic else None,
             default_root_dir=job.output,
         )
-    except (ValueError, RuntimeError, MisconfigurationException) as error:
+    except (TypeError, ValueError, RuntimeError, MisconfigurationException) as error:
         raise InputError(f"Lightning can't run on that: {str(error).splitlines()[0]}") from None
 
 
