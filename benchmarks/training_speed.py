@@ -1,10 +1,10 @@
 """How much of training's time goes to the data, and to everything else that isn't the network?
 
 Runs the same steps (forward, loss, backward, Adam) of the same network on batches of the same size twice: in a plain
-loop on one batch that stays in memory, and by `vitruvian.training` on a data set, crops, augmentation, targets and all. Printed
-are the samples/s of both, and the share of time that the second one loses. Rounds alternate, the median counts.
+loop on one batch that stays in memory, and by `vitruvian.training` on a data set, crops, augmentation, targets and all.
+Printed are the samples/s of both, and the share of time that the second one loses. Rounds alternate, the median counts.
 
-    python benchmarks/training_speed.py ANNOTATIONS IMAGES [--recipe NAME] [--batch 32] [--set width=16 ...]
+    python benchmarks/training_speed.py ANNOTATIONS IMAGES [--recipe NAME] [--set width=16 --set batch=8 ...]
 """
 
 from __future__ import annotations
