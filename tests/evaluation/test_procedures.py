@@ -84,7 +84,7 @@ def test_only_heatmaps_are_refined(simcc):
         {"oks_nms": 2},
         {"padding": 0},
         {"padding": float("inf")},
-        {"refine": "udp"},
+        {"refine": "half"},
         {"rescoring": "max"},
         {"soft_nms": True, "oks_nms": None},
     ],
