@@ -27,9 +27,10 @@ class PoseSpec:
     """A top-down pose network.
 
     Args:
-        backbone: "hrnet" (arXiv 1908.07919) or "resnet50" (1512.03385).
+        backbone: "hrnet" (arXiv 1908.07919) or "resnet50" (1512.03385), the latter with the transposed convolutions of
+            Simple Baselines (1804.06208) in front of the heads "heatmap" and "simdr".
         head: what comes out, by the name of the codec that reads it: "heatmap", "simdr" or "regression".
-        width: channels of HRNet's first branch (the 32 of W32), or of ResNet's first stage. Fewer make slim nets.
+        width: channels of HRNet's first branch (the 32 of W32), or of ResNet's first stage (64). Fewer make slim nets.
         input_size: (height, width) in pixels, multiples of 32.
         attention: polarized self-attention (2107.00782) in every basic block of HRNet.
         split: bins per pixel of a SimDR head (2107.03332).
@@ -37,6 +38,8 @@ class PoseSpec:
             the same, the codec isn't.
         feature_norm: the regression's coordinate layer divides by the norm of the feature, as its authors' does;
             MMPose's doesn't.
+        bgr: the network's channels are blue, green, red, as in the weights of Simple Baselines' and SimDR's authors on
+            ResNet; MMPose's are red, green, blue.
 
     Raises:
         ModelError: for anything else.
@@ -50,6 +53,7 @@ class PoseSpec:
     split: float = 2.0
     target_sigma: float = 0.0
     feature_norm: bool = True
+    bgr: bool = False
 
     def __post_init__(self) -> None:
         _check_choice("backbone", self.backbone, ("hrnet", "resnet50"))
@@ -60,8 +64,8 @@ class PoseSpec:
             raise ModelError(f"width is {self.width}; it is a number of channels, {_LEAST_WIDTH} or more")
         if self.split <= 0:
             raise ModelError(f"split is {self.split}; it is a number of bins per pixel, above 0")
-        if self.backbone == "resnet50" and (self.head != "regression" or self.attention != "none"):
-            raise ModelError("resnet50 comes with the regression head and without attention; take hrnet for the others")
+        if self.backbone == "resnet50" and self.attention != "none":
+            raise ModelError(f"resnet50 comes without attention; take hrnet for {self.attention!r}")
 
     @property
     def bins(self) -> tuple[int, int]:
