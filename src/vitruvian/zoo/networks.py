@@ -89,7 +89,8 @@ def load_checkpoint(
             identity = with_size(identity, input_size, Path(path).stem)
         except ModelError as error:
             raise ModelError(f"{path}: {error}") from None
-    notes = (*checkpoint.notes, *converted.notes, *identity.notes)
+    # What a conversion knows, the identification needn't guess.
+    notes = (*checkpoint.notes, *converted.notes, *(() if converted.changes else identity.notes))
     try:
         spec = _settled(identity.spec, converted.changes, checkpoint.names)
     except ModelError as error:
