@@ -5,12 +5,14 @@ itself in torch; printed are sizes, the outputs' largest difference from torch's
 of the rounds' ratios of speed to the fp32 file in ONNX Runtime. With --annotations a detector's box AP is measured too.
 Random weights show the speed of a pose net, but nothing of what int8 does to a trained one.
 
-    python benchmarks/export_cost.py MODEL --calibrate PICTURES [--size 640] [--annotations FILE --images DIR]
+    python benchmarks/export_cost.py MODEL --calibrate PICTURES [--size 640] \
+        [--annotations FILE --images DIR --covered-by FILE]
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import tempfile
 import time
@@ -38,6 +40,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, help="height and width of the input")
     parser.add_argument("--annotations", help="COCO annotations, to measure a detector's box AP on")
     parser.add_argument("--images", help="their pictures")
+    parser.add_argument("--covered-by", help="COCO results: only the pictures in this file count")
     parser.add_argument("--rounds", type=int, default=15)
     arguments = parser.parse_args()
     size = (arguments.size, arguments.size) if arguments.size else None
@@ -75,9 +78,14 @@ def main() -> None:
 def box_ap(arguments: argparse.Namespace, files: dict[str, Path]) -> None:
     from vitruvian.evaluation import evaluate_boxes
 
+    truth = json.loads(Path(arguments.annotations).read_text())
+    if arguments.covered_by:
+        covered = {found["image_id"] for found in json.loads(Path(arguments.covered_by).read_text())}
+        truth["images"] = [image for image in truth["images"] if image["id"] in covered]
+        truth["annotations"] = [person for person in truth["annotations"] if person["image_id"] in covered]
     for name, file in {"checkpoint": arguments.model, **files}.items():
         detector = load_detector(file, arguments.size, score=0.001, iou=0.6, max_persons=300)
-        numbers, _ = evaluate_boxes(detector, arguments.annotations, arguments.images)
+        numbers, _ = evaluate_boxes(detector, truth, arguments.images)
         print(f"{name}: box AP {numbers['AP']:.3f}, AP50 {numbers['AP50']:.3f}")
 
 

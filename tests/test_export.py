@@ -177,3 +177,22 @@ def test_pictures_without_anybody_to_calibrate_with(tmp_path: Path, make_onnx) -
             calibration=tmp_path / "pictures",
             detector=nobody,
         )
+
+
+def test_the_checkpoint_itself_and_a_folder_are_no_outputs(tmp_path: Path) -> None:
+    torch.save(networks.create("pose_hrnet_w32_256x192", width=8).state_dict(), tmp_path / "net.pth")
+    before = (tmp_path / "net.pth").read_bytes()
+    for output in (tmp_path / "net.pth", tmp_path / "." / "net.pth", tmp_path):
+        with pytest.raises(InputError):
+            export(tmp_path / "net.pth", output)
+    assert (tmp_path / "net.pth").read_bytes() == before
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_outputs_that_are_no_numbers_are_not_written(tmp_path: Path, precision: str) -> None:
+    network = seasoned("simdr_hrnet_w32_256x192", tmp_path / "net.pth")
+    network.mlp_head_y.weight.data[:] = torch.nan if precision == "fp32" else 1e6  # beyond what halves can hold
+    torch.save(network.state_dict(), tmp_path / "net.pth")
+    with pytest.raises(ModelError, match="no finite numbers"):
+        export(tmp_path / "net.pth", tmp_path / "net.onnx", precision=precision)
+    assert not (tmp_path / "net.onnx").exists()

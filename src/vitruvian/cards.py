@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import operator
 import re
 from collections.abc import Mapping
@@ -14,6 +15,19 @@ from .geometry import PADDING
 from .skeletons import Skeleton
 
 METADATA_KEY = "vitruvian"
+
+# What the options of codecs and detector families are; none of their numbers may be negative.
+_OPTIONS: Mapping[str, type | tuple[type, ...]] = {
+    "person": int,
+    "stride": int,
+    "split": (int, float),
+    "sigma": (int, float),
+    "smoothing": (int, float),
+    "refine": str,
+    "aligned": bool,
+    "softmax": bool,
+    "flip_shift": bool,
+}
 
 Triple = tuple[float, float, float]
 
@@ -138,8 +152,26 @@ class ModelCard:
             if fields.get("published"):
                 fields["published"] = Published(**fields["published"])
             card = cls(**fields)
+            card._check()
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise ModelError(f"the model card in the file can't be read ({type(error).__name__}: {error})") from None
         if card.task == "pose" and not card.skeleton:
             raise ModelError(f"the card of the pose net {card.name!r} has no skeleton")
         return card
+
+    def _check(self) -> None:
+        """Raises ValueError or TypeError for a number that no network could be fed or read with."""
+        if self.task not in ("pose", "detection") or not isinstance(self.name, str) or not isinstance(self.bgr, bool):
+            raise ValueError("task, name or bgr is of the wrong kind")
+        if len(self.input_size) != 2 or min(self.input_size) < 1:
+            raise ValueError(f"input_size is {self.input_size}")
+        if len(self.mean) != 3 or len(self.std) != 3 or not all(map(math.isfinite, (*self.mean, *self.std))):
+            raise ValueError(f"mean is {self.mean} and std is {self.std}")
+        if not all(self.std) or not 0 < self.padding < math.inf:
+            raise ValueError(f"std is {self.std} and padding is {self.padding}")
+        for name, value in self.options.items():
+            wanted = _OPTIONS.get(name, object)
+            if not isinstance(value, wanted) or (isinstance(value, float | int) and not 0 <= value < math.inf):
+                raise ValueError(f"option {name} is {value!r}")
+            if name in ("split", "stride") and not value:
+                raise ValueError(f"option {name} is {value!r}")

@@ -193,7 +193,7 @@ class TopDown:
                     yield frame, poses
 
     def _detected(self, source: Source, at_once: int, depth: int) -> Iterator[tuple[list[Frame], list[Boxes]]]:
-        with closing(prefetch(source, depth)) as ahead:
+        with closing(prefetch(source, depth, newest=source.paced)) as ahead:
             for batch in _batched(ahead, at_once):
                 yield batch, self._find([frame.image for frame in batch])
 

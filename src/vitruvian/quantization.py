@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from .cards import ModelCard
     from .detectors import Detector
+    from .media import Source
+
+logger = logging.getLogger("vitruvian")
 
 # More pictures hardly move the ranges any more.
 CALIBRATION_SAMPLES = 256
@@ -46,7 +49,8 @@ def quantise(proto: Any, card: ModelCard, folder: str | os.PathLike[str], detect
     import onnx
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
-    samples = islice(_samples(card, folder, detector), CALIBRATION_SAMPLES)
+    source = open_source(str(folder))
+    samples = islice(_samples(card, source, detector), CALIBRATION_SAMPLES)
     first = next(samples, None)
     if first is None:
         raise InputError(f"{folder}: no pictures of persons to calibrate with")
@@ -55,7 +59,8 @@ def quantise(proto: Any, card: ModelCard, folder: str | os.PathLike[str], detect
         plain, quantised = Path(temporary, "plain.onnx"), Path(temporary, "int8.onnx")
         onnx.save(proto, plain)
         # Its advice to pre-process doesn't hold: the exporter has folded the normalisations already.
-        logging.disable(logging.WARNING)
+        root = logging.getLogger()
+        root.addFilter(_is_no_advice)
         try:
             quantize_static(
                 plain,
@@ -68,8 +73,14 @@ def quantise(proto: Any, card: ModelCard, folder: str | os.PathLike[str], detect
                 nodes_to_exclude=_tail(proto.graph),
             )
         finally:
-            logging.disable(logging.NOTSET)
+            root.removeFilter(_is_no_advice)
+        for problem in source.problems:
+            logger.warning(problem)
         return onnx.load(quantised)
+
+
+def _is_no_advice(record: logging.LogRecord) -> bool:
+    return "pre-processing" not in record.getMessage()
 
 
 class _Reader:
@@ -85,9 +96,9 @@ class _Reader:
         return None if sample is None else {self._name: sample}
 
 
-def _samples(card: ModelCard, folder: str | os.PathLike[str], detector: Detector | None) -> Iterator[Any]:
+def _samples(card: ModelCard, source: Source, detector: Detector | None) -> Iterator[Any]:
     """What the network would see of each picture: float32 (1, 3, H, W)."""
-    for frame in open_source(str(folder)):
+    for frame in source:
         image = frame.image
         if card.task == "detection":
             images = [FAMILIES[card.family].letterbox(image, card.input_size)[0]]

@@ -55,6 +55,17 @@ def test_score_is_the_lower_peak_of_the_softmax() -> None:
     assert raw[0, 0] == pytest.approx(np.log(3) * 0.1)
 
 
+def test_a_perfect_simdr_star_is_sure_of_its_keypoints() -> None:
+    codec = SimDR(SIZE, sigma=4.0)
+    x, y, _ = codec.encode(np.array([[[100.0, 50.0]]], np.float32), np.ones((1, 1)))
+    # Logits whose softmax is the target: its Gaussians have sum 1 up to what they leave outside of the crop.
+    _, scores = codec.decode([np.log(np.maximum(x, 1e-30)), np.log(np.maximum(y, 1e-30))])
+    assert scores[0, 0] == pytest.approx(1, abs=1e-3)
+    # Logits that say nothing: 1 / 512 of a peak of 1 / (4 sqrt(2 pi)).
+    flat = [np.zeros((1, 1, 384), np.float32), np.zeros((1, 1, 512), np.float32)]
+    assert codec.decode(flat)[1][0, 0] == pytest.approx(4 * np.sqrt(2 * np.pi) / 512)
+
+
 def test_huge_logits_and_nan_keep_scores_in_range() -> None:
     x = np.full((1, 2, 384), 1e4, np.float32)
     x[0, 1] = np.nan

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vitruvian import ModelCard, ModelError
 from vitruvian.detectors import rtmdet, yolox
 from vitruvian.media import read_image
 from vitruvian.tracking import box_iou
@@ -68,6 +69,15 @@ def test_boxes_end_at_the_picture_and_none_is_fine(make_onnx) -> None:
     nobody = load_detector(rtmdet_file(make_onnx, [], []), 320)([BLANK, BLANK])
     assert [len(boxes) for boxes in nobody] == [0, 0]
     assert nobody[0].xyxy.shape == (0, 4)
+
+
+def test_a_card_that_does_not_fit_its_network_is_an_error_of_ours(make_onnx) -> None:
+    card = ModelCard("net", "detection", "yolov5", (64, 64), (0, 0, 0), (255, 255, 255), options={"person": 9})
+    file = make_onnx(
+        {"p": np.ones((10, 7), np.float32)}, input_shape=("N", 3, 64, 64), metadata={"vitruvian": card.to_json()}
+    )
+    with pytest.raises(ModelError, match="returns is not a yolov5"):
+        load_detector(file, 64)([BLANK])
 
 
 @pytest.mark.parametrize(("name", "size"), [("rtmdet_nano_person.onnx", 640), ("yolox_nano.onnx", None)])

@@ -91,5 +91,5 @@ def test_a_mirrored_picture_has_mirrored_keypoints():
 
 
 def test_the_cards_say_how_authors_ranked(pose):
-    rescoring = vt.evaluation.Procedure.of(pose.card.family, False).rescoring
+    rescoring = vt.evaluation.Procedure.of(pose, False).rescoring
     assert rescoring == ("sum" if pose.card.family == "regression" else "product")

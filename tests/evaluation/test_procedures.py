@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vitruvian import InputError, PoseEstimator
+from vitruvian import InputError, ModelCard, PoseEstimator
+from vitruvian.cards import METADATA_KEY
 from vitruvian.evaluation import Procedure
 from vitruvian.evaluation.procedures import padded_areas
+from vitruvian.skeletons import unnamed
 from vitruvian.zoo import load_pose
 
 SCORES = np.array([[0.9, 0.5, 0.2, 0.1], [0.1, 0.2, 0.0, 0.15]])
@@ -35,12 +37,21 @@ def test_persons_are_ranked_as_published():
     assert Procedure(rescoring="box").rank(boxes, SCORES).tolist() == boxes
 
 
-def test_presets():
-    for family in ("heatmap", "simdr"):
-        for annotated in (False, True):
-            assert Procedure.of(family, annotated) == Procedure(keypoint_threshold=0.2, oks_nms=0.9)
-    assert Procedure.of("regression", False) == Procedure(rescoring="sum", oks_nms=0.9)
-    assert Procedure.of("regression", True) == Procedure(rescoring="sum", oks_nms=None)
+def test_presets(make_onnx, pose):
+    assert Procedure.of(pose, False) == Procedure.of(pose, True) == Procedure(keypoint_threshold=0.2, oks_nms=0.9)
+    pair = {"x": np.zeros((3, 384), np.float32), "y": np.zeros((3, 512), np.float32)}
+
+    def carded(family: str, **options: float | bool) -> PoseEstimator:
+        card = ModelCard("net", "pose", family, (256, 192), options=options, skeleton=unnamed(3))
+        return load_pose(make_onnx(pair, metadata={METADATA_KEY: card.to_json()}), threads=1)
+
+    assert Procedure.of(carded("simdr", split=2.0), False).keypoint_threshold == 0.01
+    # 0.005 of a probability; scores are in parts of the highest that Gaussians of 4 bins allow, 1 / (4 sqrt(2 pi)).
+    star = Procedure.of(carded("simdr", split=2.0, sigma=4.0), False).keypoint_threshold
+    assert star == pytest.approx(0.005 * 4 * np.sqrt(2 * np.pi))
+    assert Procedure.of(carded("simdr", split=2.0, softmax=False), False) == Procedure()
+    assert Procedure.of(carded("regression"), False) == Procedure(rescoring="sum", oks_nms=0.9)
+    assert Procedure.of(carded("regression"), True) == Procedure(rescoring="sum", oks_nms=None)
 
 
 def test_which_persons_stay():
@@ -84,7 +95,7 @@ def test_only_heatmaps_are_refined(simcc):
         {"oks_nms": 2},
         {"padding": 0},
         {"padding": float("inf")},
-        {"refine": "udp"},
+        {"refine": "half"},
         {"rescoring": "max"},
         {"soft_nms": True, "oks_nms": None},
     ],

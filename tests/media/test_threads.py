@@ -99,6 +99,33 @@ def test_prefetch_passes_a_keyboard_interrupt_on():
         list(prefetch(items(), 1))
 
 
+def test_prefetch_of_the_newest_drops_what_nobody_took_and_keeps_the_last():
+    made = threading.Event()
+
+    def numbers():
+        yield 0
+        yield from range(1, 100)
+        made.set()
+
+    items = prefetch(numbers(), 1, newest=True)
+    first = next(items)
+    assert made.wait(5)
+    rest = list(items)
+    assert first < 100
+    assert rest == ([] if first == 99 else [99])
+
+
+def test_prefetch_of_the_newest_keeps_the_order_of_a_slow_source():
+    def slow():
+        for number in range(5):
+            time.sleep(0.05)
+            yield number
+
+    found = list(prefetch(slow(), 1, newest=True))
+    assert found == sorted(set(found))
+    assert found[-1] == 4
+
+
 def test_prefetch_needs_a_depth():
     with pytest.raises(InputError, match="depth is 0"):
         prefetch([1], 0)

@@ -51,6 +51,36 @@ def test_rle_counts_in_thousands() -> None:
     assert networks.count_macs(outline("rle_resnet50_256x192"), (256, 192)) / 1e9 == pytest.approx(4.0, abs=0.05)
 
 
+# Millions of parameters of Simple Baselines' and SimDR's ResNet-50, as SimDR's authors list them with their release.
+RESNETS = [
+    ("heatmap", (256, 192), 2.0, 34.0),
+    ("simdr", (64, 64), 3.0, 34.1),
+    ("simdr", (128, 128), 3.0, 34.8),
+    ("simdr", (256, 192), 2.0, 36.8),
+]
+
+
+@pytest.mark.parametrize(("head", "size", "split", "millions"), RESNETS)
+def test_published_parameters_on_resnet(head: str, size: tuple[int, int], split: float, millions: float) -> None:
+    network = outline("pose_hrnet_w32_256x192", backbone="resnet50", head=head, width=64, input_size=size, split=split)
+    assert networks.count_parameters(network) / 1e6 == pytest.approx(millions, abs=0.05)
+
+
+@pytest.mark.parametrize(("head", "gflops"), [("heatmap", 8.9), ("simdr", 9.0)])
+def test_published_work_on_resnet(head: str, gflops: float) -> None:
+    network = outline("pose_hrnet_w32_256x192", backbone="resnet50", head=head, width=64)
+    macs = networks.count_macs(network, (256, 192))
+    # From 8x6, 16x12 and 32x24 values; the tables take the values that come out, four times as many.
+    upsampling = (48 * 2048 + 192 * 256 + 768 * 256) * 256 * 16
+    assert (macs + 3 * upsampling) / 2**30 == pytest.approx(gflops, abs=0.1)
+
+
+def test_a_transposed_convolution_by_hand() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ConvTranspose2d(4, 6, 4, 2, 1, groups=2))
+    # Each of 4 channels of 8 x 8 values spreads over 3 channels by 16 weights.
+    assert networks.count_macs(network, (8, 8)) == 64 * 3 * 4 + 4 * 64 * 3 * 16
+
+
 def test_products_by_hand() -> None:
     network = nn.Sequential(
         nn.Conv2d(3, 8, 3, stride=2, padding=1),

@@ -82,7 +82,7 @@ def test_an_unknown_option_is_answered_with_the_known_ones() -> None:
         ({"head": "heatmaps"}, "head is 'heatmaps'; it can be heatmap, simdr, regression"),
         ({"attention": "polarized"}, "attention is 'polarized'"),
         ({"split": 0}, "split is 0"),
-        ({"backbone": "resnet50"}, "resnet50 comes with the regression head"),
+        ({"backbone": "resnet50", "attention": "parallel"}, "resnet50 comes without attention"),
         ({"num_keypoints": 0}, "num_keypoints is 0"),
     ],
 )

@@ -32,10 +32,13 @@ def random_network(name: str, **options: Any) -> nn.Module:
     return network.eval()
 
 
-def mmpose(tensors: dict[str, Tensor], head: str) -> dict[str, Tensor]:
-    """An HRNet's names as MMPose has them."""
-    heads = ("final_layer.", "mlp_head_")
-    return {(head if name.startswith(heads) else "backbone.") + name: tensor for name, tensor in tensors.items()}
+def mmpose(tensors: dict[str, Tensor], head: str, maps: str = "") -> dict[str, Tensor]:
+    """An HRNet's or a ResNet's names as MMPose has them; SimCC's head has a part `maps` for what makes its maps."""
+    homes = {"deconv_layers.": head + maps, "final_layer.": head + maps, "mlp_head_": head}
+    return {
+        next((home for start, home in homes.items() if name.startswith(start)), "backbone.") + name: tensor
+        for name, tensor in tensors.items()
+    }
 
 
 def mmpose_rle(tensors: dict[str, Tensor], head: str, loss: str) -> dict[str, Tensor]:

@@ -92,6 +92,27 @@ def test_mmpose_has_the_authors_networks(width: int, size: str) -> None:
     assert costs[0] == costs[1]
 
 
+@pytest.mark.parametrize(
+    ("name", "ap", "head", "height"),
+    [
+        ("mmpose_resnet50_256x192", 71.8, "heatmap", 256),
+        ("mmpose_resnet50_384x288", 73.1, "heatmap", 384),
+        ("mmpose_simcc_resnet50_256x192", 72.1, "simdr", 256),
+        ("mmpose_simcc_resnet50_384x288", 73.5, "simdr", 384),
+    ],
+)
+def test_mmposes_resnets(name: str, ap: float, head: str, height: int) -> None:
+    card = vt.zoo.card(name)
+    size = (height, height * 3 // 4)
+    with torch.device("meta"):
+        network = networks.build(networks.PoseSpec("resnet50", head, 64, size))
+    assert (card.family, card.input_size, card.bgr) == (head, size, False)
+    assert card.options == ({"stride": 4} if head == "heatmap" else {"split": 2.0, "sigma": 6.0})
+    assert card.published is not None
+    assert (card.published.ap, card.published.parameters) == (ap, networks.count_parameters(network))
+    assert card.published.gflops == pytest.approx(networks.count_macs(network, size) / 2**30, abs=0.005)
+
+
 def test_every_network_has_a_card_and_every_name_is_there_once() -> None:
     names = [card.name for card in vt.zoo.cards()]
     assert len(set(names)) == len(names)
@@ -144,7 +165,7 @@ def test_addresses_and_checksums() -> None:
 
 def test_checksums_in_names_are_those_in_the_table() -> None:
     marked = {weights.sha256: weights.filename for weights in all_weights() if 0 < len(weights.sha256) < 64}
-    assert len(marked) == 8
+    assert len(marked) == 12
     for digits, filename in marked.items():
         assert re.search(rf"-{digits}[._]", filename)
 

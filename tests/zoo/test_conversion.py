@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ from published import mmpose, mmpose_rle, random_network
 from torch import Tensor, nn
 
 import vitruvian as vt
+from vitruvian.cards import IMAGENET_MEAN, IMAGENET_STD
+from vitruvian.networks import PoseSpec
 from vitruvian.networks.heads import RLEPose
 from vitruvian.zoo import Loaded
 from vitruvian.zoo.conversion import convert
+from vitruvian.zoo.describing import describe
 
 PICTURE = torch.linspace(0, 1, 3 * 64 * 64).view(1, 3, 64, 64)
 
@@ -44,6 +48,35 @@ def test_hrnet(tmp_path: Path, name: str, options: dict[str, Any], head: str) ->
     found = loaded(tmp_path, theirs)
     torch.testing.assert_close(outputs(found.network), outputs(network), rtol=0, atol=0)
     assert any("MMPose's HRNet" in note for note in found.identity.notes)
+
+
+@pytest.mark.parametrize(
+    ("head", "maps", "options", "changes"),
+    [
+        ("keypoint_head.", "", {"head": "heatmap"}, {}),
+        ("head.", "", {"head": "heatmap"}, {}),
+        ("head.", "deconv_head.", {"head": "simdr", "input_size": (64, 64)}, {"target_sigma": 6.0}),
+    ],
+)
+def test_resnet(tmp_path: Path, head: str, maps: str, options: dict[str, Any], changes: dict[str, float]) -> None:
+    network = random_network("pose_hrnet_w32_256x192", num_keypoints=5, backbone="resnet50", width=8, **options)
+    theirs = mmpose(dict(network.state_dict()), head, maps)
+    assert theirs[f"{head}{maps}deconv_layers.3.weight"].shape == (32, 32, 4, 4)
+    assert {"backbone.layer4.2.conv3.weight", f"{head}{maps}final_layer.bias"} < set(theirs)
+    assert ("head.mlp_head_y.bias" in theirs) == (options["head"] == "simdr")
+    found = loaded(tmp_path, theirs)
+    torch.testing.assert_close(outputs(found.network), outputs(network), rtol=0, atol=0)
+    spec = PoseSpec("resnet50", width=8, **{"input_size": (256, 192), **options, **changes})
+    assert (found.identity.spec, found.identity.num_keypoints) == (spec, 5)
+    assert any("MMPose's" in note and "RGB" in note for note in found.identity.notes)
+    # Under the authors' names the same weights are fed in BGR, as theirs are.
+    own = loaded(tmp_path, dict(network.state_dict()))
+    assert own.identity.spec == replace(spec, bgr=True, target_sigma=0.0)
+    assert any("BGR" in note for note in own.identity.notes)
+    cards = [describe(identity.spec, "", 5) for identity in (found.identity, own.identity)]
+    assert [card.bgr for card in cards] == [False, True]
+    # The authors' means and deviations are ImageNet's either way, unturned.
+    assert {(card.mean, card.std) for card in cards} == {(IMAGENET_MEAN, IMAGENET_STD)}
 
 
 def test_published_widths_keep_their_name(tmp_path: Path) -> None:
@@ -90,11 +123,11 @@ def resnet() -> dict[str, Tensor]:
     ("head", "says"),
     [
         (
-            {"head.deconv_head.deconv_layers.0.weight": (2, 2), "head.mlp_head_x.weight": (2, 2)},
-            "SimCC with deconv.*ONNX",
+            {"head.deconv_layers.0.weight": (2, 2), "backbone.layer3.6.conv1.weight": (1,)},
+            "Baselines .* on ResNet-50 only",
         ),
-        ({"keypoint_head.deconv_layers.0.weight": (2, 2), "keypoint_head.final_layer.weight": (2,)}, "SimpleBaseline"),
-        ({"head.cls_x.weight": (2, 2)}, "RTMPose"),
+        ({"head.deconv_head.deconv_layers.0.weight": (2, 2)}, "no network that Vitruvian knows"),
+        ({"head.cls_x.weight": (2, 2)}, "RTMPose.*ONNX"),
         ({"head.fc.weight": (34, 256), "head.fc.bias": (34,)}, "DeepPose"),
         ({"head.fc.weight": (1000, 256), "head.fc.bias": (1000,)}, "classifier"),
         ({"head.something.weight": (3,)}, "its head is something.weight"),

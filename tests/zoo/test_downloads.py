@@ -24,7 +24,7 @@ import vitruvian as vt
 from vitruvian.cards import Weights
 from vitruvian.zoo import cache, transfer
 
-CONTENT = random.Random(0).randbytes(700_000)
+CONTENT = b"\x80\x02" + random.Random(0).randbytes(699_998)  # begins as a pickle does
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
@@ -339,9 +339,9 @@ def test_archives_that_are_not_what_they_should_be(server: Server, home: Path, c
 
 
 def test_names_in_an_archive_lead_nowhere(server: Server, home: Path) -> None:
-    server.files["sdk.zip"] = archive({"../../../escaped.onnx": CONTENT})
+    server.files["sdk.zip"] = archive({"../../../escaped.onnx": b"\x08" + CONTENT})
     path = vt.zoo.fetch(Weights("net.onnx", (server.url("sdk.zip"),)))
-    assert (path, path.read_bytes()) == (home / "net.onnx", CONTENT)
+    assert (path, path.read_bytes()) == (home / "net.onnx", b"\x08" + CONTENT)
     assert not list(home.parent.parent.rglob("escaped*"))
 
 
@@ -452,6 +452,29 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     for ignored in ("", "relative"):
         monkeypatch.setenv("XDG_CACHE_HOME", ignored)
         assert cache.cache_folder() == tmp_path / ".cache/vitruvian/models"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("net.pth", b""),
+        ("net.pth", b'{"error": "quota"}'),
+        ("net.pth", b"\xef\xbb\xbf<!-- x --><html>quota"),
+        ("net.pth", b"PK\x03\x04" + CONTENT),  # an archive without its end
+        ("net.onnx", CONTENT),
+    ],
+)
+def test_junk_without_a_checksum_to_tell_is_refused(server, home: Path, name: str, content: bytes) -> None:
+    server.files[name] = content
+    with pytest.raises(vt.ModelError, match=name.replace(".", r"\.")):
+        vt.zoo.fetch(Weights(name, (server.url(name),)))
+    assert not (home / name).exists()
+    assert not (home / f"{name}.sha256").exists()
+
+
+def test_an_address_that_is_none_is_an_error_of_ours(home: Path) -> None:
+    with pytest.raises(vt.ModelError, match="can't be downloaded"):
+        vt.zoo.fetch(Weights("net.pth", ("http://[::1/net.pth",)))
 
 
 @pytest.mark.parametrize("name", ["", "../net.pth", "a/b.pth", "a\\b", ".hidden", "/etc/passwd", "net.pth\n"])

@@ -71,6 +71,8 @@ def test_the_size_is_the_wanted_one_or_the_file_name_s(stem, wanted, name, size)
 def test_a_simdr_head_takes_its_own_size_only() -> None:
     found = identify(shapes("simdr_hrnet_w32_256x192"))
     assert with_size(found, None, "simdr_384x288") is found
+    star = with_size(identify(shapes("simdr_hrnet_w48_256x192")), None, "hrnet_w48_sa_simdr")
+    assert (star.name, star.spec.target_sigma) == ("sa_simdr_hrnet_w48_256x192", 4.0)
     with pytest.raises(ModelError, match=r"256x192 .* not 384x288"):
         with_size(found, (384, 288), "")
 
@@ -121,6 +123,25 @@ def test_width_variants_and_keypoint_counts(name: str, options: dict[str, int]) 
     assert "133 keypoints" in str(found)
 
 
+def test_simple_baselines_heatmaps_on_resnet() -> None:
+    found = identify(shapes("pose_hrnet_w32_256x192", 133, backbone="resnet50", width=64))
+    assert found.spec == PoseSpec("resnet50", "heatmap", 64, (256, 192), bgr=True)
+    assert str(found) == "ResNet-50 256x192 (heatmap) with 133 keypoints"
+    sized = with_size(found, None, "td-hm_res50_8xb64-210e_coco-384x288-7b8db90e_20220923")
+    assert isinstance(sized.spec, PoseSpec)
+    assert sized.spec.input_size == (384, 288)
+
+
+@pytest.mark.parametrize(
+    ("size", "split", "width"), [((256, 192), 2.0, 64), ((384, 288), 2.0, 64), ((128, 128), 3.0, 16)]
+)
+def test_simdr_on_resnet_tells_its_size_too(size: tuple[int, int], split: float, width: int) -> None:
+    options = {"backbone": "resnet50", "width": width, "input_size": size, "split": split}
+    found = identify(shapes("simdr_hrnet_w32_256x192", 21, **options))
+    assert found.spec == PoseSpec("resnet50", "simdr", width, size, split=split, bgr=True)
+    assert (found.name, found.num_keypoints) == (None, 21)
+
+
 @pytest.mark.parametrize("name", ["yolov5n", "yolov5s", "yolov5m", "yolov5l", "yolov5x"])
 @pytest.mark.parametrize("layout", ["v5", "v6"])
 def test_yolov5_of_any_size_layout_and_classes(name: str, layout: Any) -> None:
@@ -147,6 +168,9 @@ RESNET = {
 }
 
 
+UPSAMPLED = {"deconv_layers.0.weight": (2048, 256, 4, 4), "final_layer.weight": (17, 256, 1, 1)}
+
+
 @pytest.mark.parametrize(
     ("found", "says"),
     [
@@ -154,7 +178,9 @@ RESNET = {
         (classifier(48), "HRNet-W48 without a pose head"),
         ({**RESNET, "fc.weight": (1000, 2048)}, "a ResNet without a pose head"),
         (RESNET, "a ResNet without a pose head"),
-        ({**RESNET, "deconv_layers.0.weight": (2048, 256, 4, 4), "final_layer.weight": (17, 256, 1, 1)}, "no network"),
+        ({**RESNET, "deconv_layers.0.weight": (2048, 256, 4, 4)}, "no network"),
+        ({**RESNET, **UPSAMPLED, "layer3.6.conv1.weight": (256, 1024, 1, 1)}, "deeper than ResNet-50"),
+        ({"layer4.1.conv2.weight": (512, 512, 3, 3), **UPSAMPLED}, "other than ResNet-50"),
         ({"a": (1,), "b": (2, 2)}, r"no network that Vitruvian knows \(2 tensors: a, b"),
         ({"model.0.conv.weight": (16, 3, 6, 6), "model.22.dfl.conv.weight": (1, 16, 1, 1)}, "layer 24"),
         ({**shapes("yolov5n"), "model.24.m.0.weight": (16, 64, 1, 1)}, "gives 16 values"),
@@ -178,6 +204,8 @@ SLIM = [
     ("simdr_hrnet_w32_256x192", {"width": 8, "input_size": (96, 64)}),
     ("psa_p_hrnet_w48_256x192", {"width": 8}),
     ("psa_s_hrnet_w48_384x288", {"width": 8}),
+    ("pose_hrnet_w32_256x192", {"backbone": "resnet50", "width": 8}),
+    ("simdr_hrnet_w32_256x192", {"backbone": "resnet50", "width": 8, "input_size": (96, 64)}),
     ("rle_resnet50_256x192", {"width": 8}),
     ("rle_hrnet_w48_384x288", {"width": 8}),
 ]

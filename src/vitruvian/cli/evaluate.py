@@ -176,7 +176,7 @@ def evaluate(
     try:
         for label, target, (model, changes) in zip(labels, targets, wanted, strict=True):
             net = load_pose(model, None, parse_size("--pose-size", pose_size), **engine)
-            preset = Procedure.of(net.card.family, detections is None and finder is None)
+            preset = Procedure.of(net, detections is None and finder is None)
             procedure = changed(preset, {**given, **changes})
             boxes_from, journal = finder or detections, target / JOURNAL
             with _progress(label, console) as progress:

@@ -33,6 +33,8 @@ def models(
     """List the models that have a name: input size, published accuracy, cost, licence, source."""
     from .. import zoo
 
+    if (offline and not fetch) or (overwrite and data is None) or (fetch and data is not None):
+        raise InputError("--offline goes with --fetch, --overwrite with --json, and --fetch without --json")
     if fetch:
         if name is None:
             raise InputError("--fetch needs the NAME of a model; vitruvian models lists them")

@@ -23,6 +23,7 @@ class SimDR:
     input_size: (height, width) of the crop in pixels.
     split: bins per crop pixel.
     sigma: 0 for SimDR's smoothed one-hot targets; above 0 the standard deviation, in bins, of SimDR*'s Gaussian ones.
+        Their peak is no more than 1 / (sigma * sqrt(2 pi)), 0.1 for 4 bins: scores are in parts of that.
     smoothing: label smoothing of the one-hot targets, 0..1.
     softmax: the outputs are logits, so their softmax is the score; without it the raw peak is.
     flip_shift: the flip test moves the mirrored distribution of x by one bin, as the authors do: a crop pixel p mirrors
@@ -83,7 +84,12 @@ class SimDR:
             raise ModelError(f"SimDR decodes a pair of outputs, x and y, not {len(pair)}")
         points = np.stack([axis.argmax(axis=2) for axis in pair], axis=2).astype(np.float32) / self.split
         peaks = np.minimum(*(_softmax_peak(axis) if self.softmax else axis.max(axis=2) for axis in pair))
-        return points.astype(np.float32), as_scores(peaks)
+        return points.astype(np.float32), as_scores(peaks / self.highest if self.softmax else peaks)
+
+    @property
+    def highest(self) -> float:
+        """The probability that a perfect network gives its best bin, as far as scores take it into account."""
+        return min(1 / (self.sigma * np.sqrt(2 * np.pi)), 1.0) if self.sigma else 1.0
 
     def merge_flipped(
         self, outputs: Sequence[Array], mirrored: Sequence[Array], pairs: Sequence[tuple[int, int]]

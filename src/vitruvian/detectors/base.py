@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import ModelError
 from ..geometry import letterbox, to_tensor
 from ..poses import Boxes
 
@@ -78,7 +79,12 @@ class Detector:
         for size, indices in sizes.items():
             canvases = [boxed[index][0] for index in indices]
             outputs = self.runtime(to_tensor(canvases, self.card.mean, self.card.std, self.card.bgr))
-            decoded = self._family.decode(outputs, size, self.card.options.get("person", 0))
+            try:
+                decoded = self._family.decode(outputs, size, self.card.options.get("person", 0))
+            except (IndexError, ValueError) as error:
+                raise ModelError(
+                    f"{self.runtime.path}: what the network returns is not a {self.card.family}'s ({error})"
+                ) from None
             for index, (boxes, scores) in zip(indices, decoded, strict=True):
                 _, scale, corner = boxed[index]
                 found[index] = self._select((boxes - np.tile(corner, 2)) / scale, scores, images[index].shape[:2])

@@ -60,7 +60,7 @@ def evaluate_coco(
     """
     pose = model.pose if isinstance(model, TopDown) else model
     truth = annotations if isinstance(annotations, Annotations) else read_annotations(annotations)
-    settings = procedure or replace(Procedure.of(pose.card.family, detections is None), flip=pose.flip)
+    settings = procedure or replace(Procedure.of(pose, detections is None), flip=pose.flip)
     settings = settings if flip is None else replace(settings, flip=flip)
     pose = settings.configure(pose)
     skeleton, origin = with_sigmas(truth.skeleton, pose.skeleton)

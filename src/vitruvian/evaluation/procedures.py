@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from .. import codecs
+from ..codecs import SimDR
 from ..codecs.heatmap import REFINEMENTS, Refinement
 from ..errors import InputError
 from ..pipeline import PoseEstimator
@@ -70,10 +71,13 @@ class Procedure:
             raise InputError("soft suppression needs a threshold above 0: give oks_nms")
 
     @classmethod
-    def of(cls, family: str, annotated_boxes: bool) -> Procedure:
-        """What the authors of a family did (heatmap, simdr, regression), for annotated or for detected boxes."""
-        if family == "regression":
+    def of(cls, pose: PoseEstimator, annotated_boxes: bool) -> Procedure:
+        """What the authors of a pose net's family did, for annotated or for detected boxes."""
+        if pose.card.family == "regression":
             return cls(rescoring="sum", oks_nms=None if annotated_boxes else 0.9)
+        if isinstance(pose.codec, SimDR) and pose.codec.softmax:
+            # Of a probability, and for SimDR* of a probability that is 0.1 at most.
+            return cls(keypoint_threshold=0.005 / pose.codec.highest if pose.codec.sigma else 0.01)
         return cls()
 
     def configure(self, pose: PoseEstimator) -> PoseEstimator:

@@ -27,6 +27,7 @@ class Camera:
     """
 
     kind: Kind = "live"
+    paced = True
 
     def __init__(self, index: int) -> None:
         """

@@ -66,6 +66,7 @@ class Source(Protocol):
         kind: pictures, a video with an end, or a stream without one.
         length: items to expect, for a progress bar; None when unknown.
         info: size and timing of a video or a live source; None for pictures.
+        paced: frames come in real time, so that one that waited is out of date.
         problems: what went wrong while iterating without ending it, each message naming its file.
         notes: what a user may want to know and isn't wrong.
     """
@@ -78,6 +79,8 @@ class Source(Protocol):
     def length(self) -> int | None: ...
     @property
     def info(self) -> VideoInfo | None: ...
+    @property
+    def paced(self) -> bool: ...
     @property
     def problems(self) -> list[str]: ...
     @property

@@ -120,6 +120,7 @@ class ImageFiles:
     """Pictures in files, in the order given. A bad one among several goes to ``problems``, a single bad one raises."""
 
     kind: Kind = "images"
+    paced = False
     info = None
 
     def __init__(self, paths: Sequence[str | os.PathLike[str]], name: str, notes: Sequence[str] = ()) -> None:
@@ -151,6 +152,7 @@ class ImageBytes:
     """One encoded picture in memory, as from standard input."""
 
     kind: Kind = "images"
+    paced = False
     info = None
 
     def __init__(self, data: bytes, name: str) -> None:

@@ -30,8 +30,9 @@ class _End:
 
 
 class _Producer(Generic[T]):
-    def __init__(self, iterable: Iterable[T], depth: int) -> None:
+    def __init__(self, iterable: Iterable[T], depth: int, newest: bool) -> None:
         self.iterable = iterable
+        self.newest = newest
         self.slots = threading.Semaphore(depth)
         self.items: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
         self.stopped = threading.Event()
@@ -53,13 +54,18 @@ class _Producer(Generic[T]):
     def _pump(self, iterator: Iterator[T]) -> None:
         while True:
             # The slot is taken before the item is made, so that no more than `depth` items ever wait.
-            self.slots.acquire()
+            if not self.newest:
+                self.slots.acquire()
             if self.stopped.is_set():
                 return
             try:
                 item = next(iterator)
             except StopIteration:
                 return
+            if self.newest:
+                # Nobody took the one before it in time.
+                with contextlib.suppress(queue.Empty):
+                    self.items.get_nowait()
             self.items.put(item)
 
     def stop(self) -> None:
@@ -76,18 +82,23 @@ def any_stuck() -> bool:
     return any(thread.is_alive() for thread in _stuck)
 
 
-def prefetch(iterable: Iterable[T], depth: int) -> Generator[T, None, None]:
+def prefetch(iterable: Iterable[T], depth: int, newest: bool = False) -> Generator[T, None, None]:
     """Run ``iterable`` in a daemon thread and yield its items in order, at most ``depth`` (from 1) made ahead.
 
     The thread starts with the first item asked for. An exception of the iterable is raised here, after the items that
     came before it. Closing the returned generator stops the thread and closes the iterable's generator.
+
+    Args:
+        iterable: what makes the items.
+        depth: see above.
+        newest: for what comes in real time: never wait, but drop an item that nobody took before the next one came.
 
     Raises:
         InputError: ``depth`` is below 1.
     """
     if depth < 1:
         raise InputError(f"prefetch depth is {depth}; give 1 or more")
-    return _consume(_Producer(iterable, depth))
+    return _consume(_Producer(iterable, depth, newest))
 
 
 def _consume(producer: _Producer[T]) -> Generator[T, None, None]:

@@ -18,7 +18,9 @@ from .opening import READ_TIMEOUT, is_url, open_container
 if TYPE_CHECKING:
     from av import Packet, VideoFrame, VideoStream
 
-_ALWAYS_LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt", "tcp")
+# Servers send these at the pace of the camera; over TCP and HTTP a recording may come as fast as it can be read.
+_PACED = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt")
+_ALWAYS_LIVE = (*_PACED, "tcp")
 _ATTACHED_PICTURE = 0x0400
 # Demuxers that make "video" out of any text.
 _NO_VIDEO_FORMATS = ("tty", "ansi", "bin", "xbin", "adf", "idf")
@@ -49,6 +51,7 @@ class Video:
         # Kept for the first iteration: a live stream can't be opened twice without losing what came first.
         self._reader: _Reader | None = _Reader(self.name)
         self.kind: Kind = self._reader.kind
+        self.paced = is_url(self.name) and self.name.split("://", 1)[0].lower() in _PACED
         self.info: VideoInfo = self._reader.info
         self.length: int | None = self.info.frame_count
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import nn
 
 from ..errors import ModelError
-from .heads import RLEPose, SimDRHRNet
+from .heads import RLEPose, SimDRHRNet, SimDRResNet
 from .hrnet import AttentionFactory, HRNet, PoseHRNet
 from .psa import ParallelAttention, SequentialAttention
-from .resnet import ResNet50
+from .resnet import PoseResNet, ResNet50
 from .specs import Attention, DetectorSpec, PoseSpec, Spec
 from .yolov5 import YOLOv5
 
@@ -31,10 +31,15 @@ def _detector(spec: DetectorSpec) -> nn.Module:
 
 
 def _pose(spec: PoseSpec, num_keypoints: int) -> nn.Module:
+    if spec.backbone == "resnet50":
+        if spec.head == "heatmap":
+            return PoseResNet(num_keypoints, spec.width)
+        if spec.head == "simdr":
+            return SimDRResNet(spec.input_size, spec.bins, num_keypoints, spec.width)
+        return RLEPose(ResNet50(spec.width), num_keypoints, spec.feature_norm)
     attention = _ATTENTIONS[spec.attention]
     if spec.head == "heatmap":
         return PoseHRNet(num_keypoints, spec.width, attention)
     if spec.head == "simdr":
         return SimDRHRNet(spec.input_size, spec.bins, num_keypoints, spec.width, attention)
-    backbone = ResNet50(spec.width) if spec.backbone == "resnet50" else HRNet(spec.width, attention)
-    return RLEPose(backbone, num_keypoints, spec.feature_norm)
+    return RLEPose(HRNet(spec.width, attention), num_keypoints, spec.feature_norm)

@@ -8,17 +8,41 @@ from torch.nn import functional
 
 from .flow import RealNVP
 from .hrnet import AttentionFactory, HRNet, KeypointMaps
-from .resnet import ResNet50
+from .resnet import ResNet50, ResNetMaps
 
 _HEATMAP_STRIDE = 4
 
 
-class SimDRHRNet(KeypointMaps):
-    """HRNet whose maps, flattened, are classified along x and along y: SimDR, SimDR* and SimCC.
+class SimDRHead(nn.Module):
+    """Maps, flattened, are classified along x and along y: SimDR, SimDR* and SimCC. For networks that make maps."""
+
+    def add_head(self, input_size: tuple[int, int], bins: tuple[int, int]) -> None:
+        """The two linear layers.
+
+        Args:
+            input_size: (height, width) of the pictures in pixels, which the linear layers fix.
+            bins: how many along x and along y.
+        """
+        pixels = input_size[0] // _HEATMAP_STRIDE * (input_size[1] // _HEATMAP_STRIDE)
+        self.mlp_head_x = nn.Linear(pixels, bins[0])
+        self.mlp_head_y = nn.Linear(pixels, bins[1])
+
+    def maps(self, x: Tensor) -> Tensor:
+        """Pictures float (N, 3, H, W) to maps (N, K, H / 4, W / 4)."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures float (N, 3, H, W) to logits over the bins of x (N, K, W * split) and of y (N, K, H * split)."""
+        maps = self.maps(x).flatten(2)
+        return self.mlp_head_x(maps), self.mlp_head_y(maps)
+
+
+class SimDRHRNet(KeypointMaps, SimDRHead):
+    """SimDR on HRNet.
 
     Args:
-        input_size: (height, width) of the pictures in pixels, which the linear layers fix.
-        bins: how many along x and along y.
+        input_size: see SimDRHead.
+        bins: see SimDRHead.
         num_keypoints: K.
         width: see HRNet.
         attention: see HRNet.
@@ -33,14 +57,24 @@ class SimDRHRNet(KeypointMaps):
         attention: AttentionFactory = nn.Identity,
     ) -> None:
         super().__init__(num_keypoints, width, attention)
-        pixels = input_size[0] // _HEATMAP_STRIDE * (input_size[1] // _HEATMAP_STRIDE)
-        self.mlp_head_x = nn.Linear(pixels, bins[0])
-        self.mlp_head_y = nn.Linear(pixels, bins[1])
+        self.add_head(input_size, bins)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures float (N, 3, H, W) to logits over the bins of x (N, K, W * split) and of y (N, K, H * split)."""
-        maps = self.maps(x).flatten(2)
-        return self.mlp_head_x(maps), self.mlp_head_y(maps)
+
+class SimDRResNet(ResNetMaps, SimDRHead):
+    """SimDR on ResNet-50 with transposed convolutions.
+
+    Args:
+        input_size: see SimDRHead.
+        bins: see SimDRHead.
+        num_keypoints: K.
+        width: see ResNetMaps.
+    """
+
+    def __init__(
+        self, input_size: tuple[int, int], bins: tuple[int, int], num_keypoints: int = 17, width: int = 64
+    ) -> None:
+        super().__init__(num_keypoints, width)
+        self.add_head(input_size, bins)
 
 
 class FeatureLinear(nn.Module):

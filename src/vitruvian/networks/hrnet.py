@@ -13,13 +13,12 @@ from operator import add
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .resnet import bottlenecks
+from .resnet import bottlenecks, initialise
 
 AttentionFactory = Callable[[int], nn.Module]
 
 _STEM = 64
 _BLOCKS = 4
-_WEIGHT_STD = 0.001
 
 
 class BasicBlock(nn.Module):
@@ -113,7 +112,7 @@ class HRNet(nn.Module):
         self.transition3 = _transition(channels[:3], channels)
         self.stage4 = _stage(channels, 3, outputs, attention)
         self.channels = tuple(channels[:outputs])
-        _initialise(self)
+        initialise(self)
 
     def features(self, x: Tensor) -> list[Tensor]:
         """Pictures float (N, 3, H, W), H and W multiples of 32, to the first `outputs` of the four branches.
@@ -145,7 +144,7 @@ class KeypointMaps(HRNet):
     def __init__(self, num_keypoints: int = 17, width: int = 32, attention: AttentionFactory = nn.Identity) -> None:
         super().__init__(width, attention, outputs=1)
         self.final_layer = nn.Conv2d(width, num_keypoints, 1)
-        _initialise(self.final_layer)
+        initialise(self.final_layer)
 
     def maps(self, x: Tensor) -> Tensor:
         """Pictures float (N, 3, H, W), H and W multiples of 32, to maps (N, K, H / 4, W / 4)."""
@@ -177,12 +176,3 @@ def _stage(channels: Sequence[int], modules: int, outputs: int, attention: Atten
     """High-resolution modules in a row; only the last may leave branches out."""
     targets = [len(channels)] * (modules - 1) + [outputs]
     return nn.Sequential(*(HighResolutionModule(channels, count, attention) for count in targets))
-
-
-def _initialise(root: nn.Module) -> None:
-    """As released: every convolution normal with a standard deviation of 0.001, those of the attention too."""
-    for module in root.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.normal_(module.weight, std=_WEIGHT_STD)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)

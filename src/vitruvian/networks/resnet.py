@@ -1,4 +1,9 @@
-"""ResNet-50 (arXiv 1512.03385) with the parameter names of its ImageNet releases, without the classifier."""
+"""ResNet-50 (arXiv 1512.03385) with the parameter names of its ImageNet releases, without the classifier.
+
+Simple Baselines (1804.06208) makes maps of its features by transposed convolutions, here under its authors' names. Of
+their weights these are the "PyTorch-style" ones; the "Caffe-style" ones have the same names and shapes, but put their
+strides elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _BLOCKS = (3, 4, 6, 3)
+_UPSAMPLINGS = 3
+_WEIGHT_STD = 0.001
 
 
 class Bottleneck(nn.Module):
@@ -75,3 +82,44 @@ class ResNet50(nn.Module):
         x = functional.relu(self.bn1(self.conv1(x)))
         x = functional.max_pool2d(x, kernel_size=3, stride=2, padding=1)
         return [self.layer4(self.layer3(self.layer2(self.layer1(x))))]
+
+
+class ResNetMaps(ResNet50):
+    """ResNet-50 whose features, three times doubled in size, become one map per keypoint.
+
+    Args:
+        num_keypoints: K, the number of maps.
+        width: see ResNet50; the transposed convolutions have four times as many channels, 256 as published.
+    """
+
+    def __init__(self, num_keypoints: int = 17, width: int = 64) -> None:
+        super().__init__(width)
+        layers: list[nn.Module] = []
+        for step in range(_UPSAMPLINGS):
+            inputs = width * 4 if step else self.channels[0]
+            layers += (nn.ConvTranspose2d(inputs, width * 4, 4, 2, 1, bias=False), nn.BatchNorm2d(width * 4), nn.ReLU())
+        self.deconv_layers = nn.Sequential(*layers)
+        self.final_layer = nn.Conv2d(width * 4, num_keypoints, 1)
+        initialise(self.deconv_layers)
+        initialise(self.final_layer)
+
+    def maps(self, x: Tensor) -> Tensor:
+        """Pictures float (N, 3, H, W), H and W multiples of 32, to maps (N, K, H / 4, W / 4)."""
+        return self.final_layer(self.deconv_layers(self.features(x)[0]))
+
+
+class PoseResNet(ResNetMaps):
+    """The maps are heatmaps."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See `maps`."""
+        return self.maps(x)
+
+
+def initialise(root: nn.Module) -> None:
+    """As HRNet and Simple Baselines do: every convolution normal with a standard deviation of 0.001."""
+    for module in root.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(module.weight, std=_WEIGHT_STD)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

@@ -27,9 +27,10 @@ class PoseSpec:
     """A top-down pose network.
 
     Args:
-        backbone: "hrnet" (arXiv 1908.07919) or "resnet50" (1512.03385).
+        backbone: "hrnet" (arXiv 1908.07919) or "resnet50" (1512.03385), the latter with the transposed convolutions of
+            Simple Baselines (1804.06208) in front of the heads "heatmap" and "simdr".
         head: what comes out, by the name of the codec that reads it: "heatmap", "simdr" or "regression".
-        width: channels of HRNet's first branch (the 32 of W32), or of ResNet's first stage. Fewer make slim nets.
+        width: channels of HRNet's first branch (the 32 of W32), or of ResNet's first stage (64). Fewer make slim nets.
         input_size: (height, width) in pixels, multiples of 32.
         attention: polarized self-attention (2107.00782) in every basic block of HRNet.
         split: bins per pixel of a SimDR head (2107.03332).
@@ -37,6 +38,8 @@ class PoseSpec:
             the same, the codec isn't.
         feature_norm: the regression's coordinate layer divides by the norm of the feature, as its authors' does;
             MMPose's doesn't.
+        bgr: the network's channels are blue, green, red, as in the weights of Simple Baselines' and SimDR's authors on
+            ResNet; MMPose's are red, green, blue.
 
     Raises:
         ModelError: for anything else.
@@ -50,6 +53,7 @@ class PoseSpec:
     split: float = 2.0
     target_sigma: float = 0.0
     feature_norm: bool = True
+    bgr: bool = False
 
     def __post_init__(self) -> None:
         _check_choice("backbone", self.backbone, ("hrnet", "resnet50"))
@@ -60,8 +64,8 @@ class PoseSpec:
             raise ModelError(f"width is {self.width}; it is a number of channels, {_LEAST_WIDTH} or more")
         if self.split <= 0:
             raise ModelError(f"split is {self.split}; it is a number of bins per pixel, above 0")
-        if self.backbone == "resnet50" and (self.head != "regression" or self.attention != "none"):
-            raise ModelError("resnet50 comes with the regression head and without attention; take hrnet for the others")
+        if self.backbone == "resnet50" and self.attention != "none":
+            raise ModelError(f"resnet50 comes without attention; take hrnet for {self.attention!r}")
 
     @property
     def bins(self) -> tuple[int, int]:
@@ -113,6 +117,9 @@ def _check_size(size: tuple[int, int]) -> None:
         raise ModelError(f"input_size is {size}; it is (height, width) in multiples of {SIZE_MULTIPLE}")
 
 
+# Bins, of the Gaussians that SimDR* is trained with.
+TARGET_SIGMA = 4.0
+
 _SMALL, _LARGE = (256, 192), (384, 288)
 
 # What is known of crowdhuman_yolov5m (github.com/deepakcrk/yolov5-crowdhuman): its users print the layer table of
@@ -126,8 +133,8 @@ SPECS: Mapping[str, Spec] = MappingProxyType(
         "pose_hrnet_w48_384x288": PoseSpec("hrnet", "heatmap", 48, _LARGE),
         "simdr_hrnet_w32_256x192": PoseSpec("hrnet", "simdr", 32, _SMALL),
         "simdr_hrnet_w48_256x192": PoseSpec("hrnet", "simdr", 48, _SMALL),
-        "sa_simdr_hrnet_w48_256x192": PoseSpec("hrnet", "simdr", 48, _SMALL, target_sigma=4.0),
-        "sa_simdr_hrnet_w48_384x288": PoseSpec("hrnet", "simdr", 48, _LARGE, split=1.5, target_sigma=4.0),
+        "sa_simdr_hrnet_w48_256x192": PoseSpec("hrnet", "simdr", 48, _SMALL, target_sigma=TARGET_SIGMA),
+        "sa_simdr_hrnet_w48_384x288": PoseSpec("hrnet", "simdr", 48, _LARGE, split=1.5, target_sigma=TARGET_SIGMA),
         "rle_resnet50_256x192": PoseSpec("resnet50", "regression", 64, _SMALL),
         "rle_hrnet_w48_384x288": PoseSpec("hrnet", "regression", 48, _LARGE),
         "psa_p_hrnet_w48_256x192": PoseSpec("hrnet", "heatmap", 48, _SMALL, attention="parallel"),

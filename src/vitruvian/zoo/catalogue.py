@@ -16,7 +16,7 @@ from .table import BACKBONES, ENTRIES
 _ZERO: Triple = (0.0, 0.0, 0.0)
 _ONE: Triple = (1.0, 1.0, 1.0)
 
-# MMPose's HRNets are the authors' network; its RLE differs in one division.
+# MMPose's HRNets are the authors' network; its RLE differs in one division, its ResNets in what they were trained on.
 _MMPOSE = "mmpose_"
 
 
@@ -64,4 +64,9 @@ def _mmpose(name: str) -> Spec:
         rle = spec(name)
         assert isinstance(rle, PoseSpec)
         return replace(rle, feature_norm=False)
+    if "resnet50" in name:
+        height, width = map(int, name.rpartition("_")[2].split("x"))
+        if name.startswith("simcc_"):
+            return PoseSpec("resnet50", "simdr", 64, (height, width), target_sigma=6.0)
+        return PoseSpec("resnet50", "heatmap", 64, (height, width))
     return spec(f"pose_{name}")

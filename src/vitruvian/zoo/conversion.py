@@ -3,7 +3,9 @@
 MMPose names the parts of a backbone as the authors do, and puts ``backbone.`` before them; its heads are called
 ``keypoint_head`` (0.x) or ``head`` (1.x). Its RLE differs in arithmetic too: one linear layer of four numbers a
 keypoint (x, y in 0..1 of the picture, and two sigmas before their sigmoid) reads the feature as it is, not divided by
-its norm. Here it becomes the authors' two layers, the coordinates moved by a half, and `feature_norm` is off.
+its norm. Here it becomes the authors' two layers, the coordinates moved by a half, and `feature_norm` is off. Its
+Simple Baselines and SimCC on ResNet-50 differ in what they were trained on: pictures in RGB, where the authors' are in
+BGR, and SimCC with Gaussian targets of 6 bins, as SimDR*'s. 1.x keeps what makes SimCC's maps in a part `deconv_head`.
 
 Written after MMPose's published source, whose names and arithmetic these are; its published files could not be reached
 when this was written, so that no file of theirs has been compared.
@@ -23,6 +25,12 @@ from ..errors import ModelError
 
 _BACKBONE = "backbone."
 _HEADS = ("keypoint_head.", "head.")
+
+# What the layers that upsample ResNet's features are called: as the authors call them, and in 1.x's SimCC.
+_UPSAMPLING = ("deconv_layers.", "deconv_head.")
+
+# Of the targets that MMPose's SimCC was trained with, in bins, as its published configurations have it.
+_SIMCC_SIGMA = 6.0
 
 # Beside the weights: how 1.x normalises pictures, and the prior of RLE's flow, which is the standard normal.
 _UNUSED = ("data_preprocessor.", "flow.loc", "flow.cov")
@@ -67,22 +75,18 @@ _Reader = Callable[[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]], Co
 
 def _reader(backbone: Mapping[str, Tensor], head: Mapping[str, Tensor]) -> _Reader:
     """What reads this head. Raises ModelError for one that has no counterpart here."""
-    hrnet = "stage4.0.branches.0.0.conv1.weight" in backbone
-    if "fc.weight" in head:
-        if hrnet or "layer4.2.conv3.weight" not in backbone or "layer3.6.conv1.weight" in backbone:
-            raise ModelError("MMPose's regression is read on ResNet-50 only; this file has another backbone")
-        return _rle
-    for part, network in (
-        ("deconv_layers.", "SimpleBaseline (a ResNet with deconvolutions)"),
-        ("deconv_head.", "SimCC with deconvolutions, as on ResNet"),
-        ("cls_x.", "RTMPose"),
-    ):
-        if any(name.startswith(part) for name in head):
-            raise ModelError(
-                f"the weights are MMPose's {network}, which Vitruvian doesn't have as a network: export them to ONNX "
-                "with MMDeploy, and give that file instead"
-            )
-    if not hrnet or "final_layer.weight" not in head:
+    upsampled = any(name.startswith(_UPSAMPLING) for name in head)
+    if upsampled or "fc.weight" in head:
+        if "layer4.2.conv3.weight" not in backbone or "layer3.6.conv1.weight" in backbone:
+            kind = "Simple Baselines and SimCC are" if upsampled else "regression is"
+            raise ModelError(f"MMPose's {kind} read on ResNet-50 only; this file has another backbone")
+        return _resnet if upsampled else _rle
+    if any(name.startswith("cls_x.") for name in head):
+        raise ModelError(
+            "the weights are MMPose's RTMPose, which Vitruvian doesn't have as a network: export them to ONNX with "
+            "MMDeploy, and give that file instead"
+        )
+    if "stage4.0.branches.0.0.conv1.weight" not in backbone or "final_layer.weight" not in head:
         some = ", ".join(list(head)[:4])
         raise ModelError(f"an MMPose network that Vitruvian doesn't have; its head is {some}, ...")
     return _hrnet
@@ -91,6 +95,15 @@ def _reader(backbone: Mapping[str, Tensor], head: Mapping[str, Tensor]) -> _Read
 def _hrnet(backbone: dict[str, Tensor], head: dict[str, Tensor], _: dict[str, Tensor]) -> Converted:
     """Heatmaps, or SimCC without deconvolutions, which is SimDR."""
     return Converted({**backbone, **head}, notes=("MMPose's HRNet under the authors' names",))
+
+
+def _resnet(backbone: dict[str, Tensor], head: dict[str, Tensor], _: dict[str, Tensor]) -> Converted:
+    """Heatmaps or SimCC from transposed convolutions."""
+    tensors = {**backbone, **{name.removeprefix("deconv_head."): tensor for name, tensor in head.items()}}
+    if "mlp_head_x.weight" not in tensors:
+        return Converted(tensors, {"bgr": False}, ("MMPose's Simple Baselines on ResNet-50, fed in RGB",))
+    notes = (f"MMPose's SimCC on ResNet-50, fed in RGB: SimDR* with a sigma of {_SIMCC_SIGMA:g} bins",)
+    return Converted(tensors, {"bgr": False, "target_sigma": _SIMCC_SIGMA}, notes)
 
 
 def _rle(backbone: dict[str, Tensor], head: dict[str, Tensor], flow: dict[str, Tensor]) -> Converted:

@@ -28,14 +28,14 @@ def describe(spec: Spec, name: str, num_keypoints: int = 17) -> ModelCard:
     mean, std = IMAGENET_MEAN, IMAGENET_STD
     if spec.head == "regression" and spec.feature_norm:
         mean, std = _RLE_MEAN, _UNIT_STD
-    return ModelCard(
-        name, "pose", spec.head, spec.input_size, mean, std, options=_options(spec), skeleton=unnamed(num_keypoints)
-    )
+    skeleton = unnamed(num_keypoints)
+    return ModelCard(name, "pose", spec.head, spec.input_size, mean, std, spec.bgr, _options(spec), skeleton=skeleton)
 
 
 def _options(spec: PoseSpec) -> dict[str, Any]:
     """The codec's options beside its input size."""
     if spec.head == "simdr":
+        # MMPose scores SimCC by the peaks of the logits, which aren't in 0..1; here it is their softmax, as for SimDR.
         return {"split": spec.split, "sigma": spec.target_sigma}
     if spec.head == "regression":
         return {}

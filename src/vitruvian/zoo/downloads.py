@@ -124,6 +124,9 @@ def _accept(weights: Weights, url: str, part: Path, path: Path) -> None:
         if _is_archive(weights, url):
             whole = _unpack(part, path)
             digest = _digest(whole)
+        if not weights.sha256 and not _is_whole(whole, path.suffix):
+            forget(part)
+            raise ModelError(f"what came from {url} is no {path.suffix} file, or not all of it; it was deleted")
         with whole.open("r+b") as file:
             os.fsync(file.fileno())
         # First the checksum: a file without one would be taken for one that was put there by hand.
@@ -135,6 +138,15 @@ def _accept(weights: Weights, url: str, part: Path, path: Path) -> None:
         if whole is not part:
             whole.unlink(missing_ok=True)
     forget(part)
+
+
+def _is_whole(file: Path, suffix: str) -> bool:
+    """Whether a file looks like a model from its first byte to its last, as far as that shows without loading it."""
+    with file.open("rb") as opened:
+        start = opened.read(9)
+    if start.startswith(b"PK"):
+        return zipfile.is_zipfile(file)  # its directory is at the end
+    return start.startswith(b"\x08") if suffix == ".onnx" else start.startswith(b"\x80") or start[8:] == b"{"
 
 
 def _unpack(archive: Path, path: Path) -> Path:

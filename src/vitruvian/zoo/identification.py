@@ -9,16 +9,29 @@ from itertools import count
 from math import sqrt
 
 from ..errors import ModelError
-from ..networks.specs import SIZE_MULTIPLE, SPECS, Attention, DetectorSpec, Layout, PoseSpec, Spec
+from ..networks.specs import (
+    SIZE_MULTIPLE,
+    SPECS,
+    TARGET_SIGMA,
+    Attention,
+    Backbone,
+    DetectorSpec,
+    Layout,
+    PoseSpec,
+    Spec,
+)
 
 Shapes = Mapping[str, tuple[int, ...]]
 
 _HRNET_WIDTH = "stage2.0.branches.0.0.conv1.weight"
+_UPSAMPLING = "deconv_layers.0.weight"
 _HEATMAP_PIXELS = 16
 
 _SIZE_NOTE = "the weights fit any input size; {0}x{1} is {2}"
+_STAR_IN_NAME = re.compile(r"sa[-_]simdr", re.IGNORECASE)
 _SIZE_IN_NAME = re.compile(r"(?<!\d)(\d{2,4})x(\d{2,4})(?!\d)")
-_SIMDR_NOTE = "SimDR and SimDR* have the same network and the same decoding; only their training differed"
+_SIMDR_NOTE = "SimDR and SimDR* have the same network and give the same keypoints; their training and scores differ"
+_BGR_NOTE = "fed in BGR, as Simple Baselines' and SimDR's authors feed ResNet"
 
 
 @dataclass(frozen=True)
@@ -64,19 +77,19 @@ def identify(shapes: Shapes) -> Identity:
     if f"preact.{_HRNET_WIDTH}" in shapes or "preact.layer4.2.conv3.weight" in shapes:
         return _rle(shapes)
     _refuse_classifiers(shapes)
-    if _HRNET_WIDTH in shapes and "final_layer.weight" in shapes:
+    if "final_layer.weight" in shapes and (_HRNET_WIDTH in shapes or _UPSAMPLING in shapes):
         return _simdr(shapes) if "mlp_head_x.weight" in shapes else _heatmap(shapes)
     some = ", ".join(list(shapes)[:4])
     raise ModelError(
         f"the weights are of no network that Vitruvian knows ({len(shapes)} tensors: {some}, ...). Known are "
-        "PoseHRNet, SimDR, SimDR*, RLEPose, PSA and YOLOv5, under their authors' names or MMPose's"
+        "PoseHRNet, SimDR, SimDR*, Simple Baselines, RLEPose, PSA and YOLOv5, under their authors' names or MMPose's"
     )
 
 
 def _refuse_classifiers(shapes: Shapes) -> None:
     if _HRNET_WIDTH in shapes and ("classifier.weight" in shapes or "final_layer.weight" not in shapes):
         what = f"HRNet-W{_first(shapes, _HRNET_WIDTH)}"
-    elif "layer4.0.conv1.weight" in shapes and "deconv_layers.0.weight" not in shapes:
+    elif "layer4.0.conv1.weight" in shapes and _UPSAMPLING not in shapes:
         what = "a ResNet"
     else:
         return
@@ -87,33 +100,42 @@ def _refuse_classifiers(shapes: Shapes) -> None:
 
 
 def _heatmap(shapes: Shapes) -> Identity:
-    attention = _attention(shapes)
-    width = _first(shapes, _HRNET_WIDTH)
-    return _any_size(PoseSpec("hrnet", "heatmap", width, (256, 192), attention), _first(shapes, "final_layer.weight"))
+    backbone, width = _backbone(shapes)
+    bgr = backbone == "resnet50"
+    spec = PoseSpec(backbone, "heatmap", width, (256, 192), _attention(shapes), bgr=bgr)
+    return _any_size(spec, _first(shapes, "final_layer.weight"), (_BGR_NOTE,) * bgr)
 
 
 def _rle(shapes: Shapes) -> Identity:
     rows = _first(shapes, "fc_coord.linear.weight")
     if rows % 2:
         raise ModelError(f"fc_coord.linear gives {rows} numbers, which are no pairs of coordinates")
-    if f"preact.{_HRNET_WIDTH}" in shapes:
-        width = _first(shapes, f"preact.{_HRNET_WIDTH}")
-        return _any_size(PoseSpec("hrnet", "regression", width, (256, 192), _attention(shapes)), rows // 2)
-    if "preact.layer3.6.conv1.weight" in shapes:
-        raise ModelError("the weights are RLEPose on a ResNet deeper than ResNet-50, which Vitruvian doesn't have")
-    width = _first(shapes, "preact.conv1.weight")
-    return _any_size(PoseSpec("resnet50", "regression", width, (256, 192)), rows // 2)
+    backbone, width = _backbone(shapes, "preact.")
+    return _any_size(PoseSpec(backbone, "regression", width, (256, 192), _attention(shapes)), rows // 2)
 
 
-def _any_size(spec: PoseSpec, num_keypoints: int) -> Identity:
+def _backbone(shapes: Shapes, prefix: str = "") -> tuple[Backbone, int]:
+    """Which backbone has its names behind this prefix, and its width."""
+    if prefix + _HRNET_WIDTH in shapes:
+        return "hrnet", _first(shapes, prefix + _HRNET_WIDTH)
+    if f"{prefix}layer3.6.conv1.weight" in shapes:
+        raise ModelError("the weights are on a ResNet deeper than ResNet-50, which Vitruvian doesn't have")
+    if f"{prefix}layer4.2.conv3.weight" not in shapes:
+        raise ModelError("the weights are on a ResNet other than ResNet-50, which Vitruvian doesn't have")
+    return "resnet50", _first(shapes, f"{prefix}conv1.weight")
+
+
+def _any_size(spec: PoseSpec, num_keypoints: int, notes: tuple[str, ...] = ()) -> Identity:
     """The first published size of a network that takes any, or else the spec's."""
     same = ((name, item) for name, item in SPECS.items() if isinstance(item, PoseSpec))
     name, found = next(((n, s) for n, s in same if replace(s, input_size=spec.input_size) == spec), (None, spec))
-    return Identity(found, name, num_keypoints)
+    return Identity(found, name, num_keypoints, notes)
 
 
 def with_size(identity: Identity, wanted: tuple[int, int] | None, stem: str) -> Identity:
     """The identity at the input size (height, width) that is wanted, or that the file's name tells, or a usual one.
+
+    SimDR's input size is in the weights; whether they are SimDR*'s only the name can tell (``sa_simdr``).
 
     Raises:
         ModelError: the network doesn't take the wanted size.
@@ -122,7 +144,10 @@ def with_size(identity: Identity, wanted: tuple[int, int] | None, stem: str) -> 
     if isinstance(spec, PoseSpec) and spec.head == "simdr":
         if wanted not in (None, spec.input_size):
             raise ModelError(f"the weights take {_by(spec.input_size)} (height x width) only, not {_by(wanted)}")
-        return identity
+        if not _STAR_IN_NAME.search(stem):
+            return identity
+        spec = replace(spec, target_sigma=TARGET_SIGMA)
+        return replace(identity, spec=spec, name=_named(spec), notes=())
     if wanted is None and isinstance(spec, PoseSpec):
         told = _SIZE_IN_NAME.search(stem)
         size = (int(told[1]), int(told[2])) if told else spec.input_size
@@ -144,13 +169,15 @@ def _simdr(shapes: Shapes) -> Identity:
     fits = height * width == pixels * _HEATMAP_PIXELS and round(height * split) == rows
     if not fits or not bins or width % SIZE_MULTIPLE:
         raise ModelError(f"a SimDR head of {bins} by {rows} bins over {pixels} values fits no input size")
-    spec = PoseSpec("hrnet", "simdr", _first(shapes, _HRNET_WIDTH), (height, width), _attention(shapes), split)
+    backbone, channels = _backbone(shapes)
+    bgr = backbone == "resnet50"
+    spec = PoseSpec(backbone, "simdr", channels, (height, width), _attention(shapes), split, bgr=bgr)
     keypoints = _first(shapes, "final_layer.weight")
     same = ((name, item) for name, item in SPECS.items() if isinstance(item, PoseSpec))
     # SimDR comes before SimDR* in the table.
     name, found = next(((n, s) for n, s in same if replace(s, target_sigma=0.0) == spec), (None, spec))
     taken = "SimDR*" if found.target_sigma else "SimDR"
-    return Identity(found, name, keypoints, (f"{_SIMDR_NOTE}: taken as {taken}",))
+    return Identity(found, name, keypoints, (f"{_SIMDR_NOTE}: taken as {taken}", *(_BGR_NOTE,) * bgr))
 
 
 def _attention(shapes: Shapes) -> Attention:

@@ -139,6 +139,9 @@ def _open(model: File, size: tuple[int, int] | None, engine: dict[str, Any]) -> 
     file, named = _located(model)
     if is_checkpoint(file):
         loaded, card = checkpoint_network(model, size)
+        if engine.get("compile") and card.task == "detection":
+            # Compiled code is for one size, so that every picture goes onto the same canvas.
+            card = replace(card, options={name: value for name, value in card.options.items() if name != "stride"})
         return card, open_network(loaded, file, card.input_size, **engine)
     network = open_runtime(file, **{name: value for name, value in engine.items() if name != "compile"})
     card = recognise(network, size)
@@ -156,8 +159,9 @@ def _located(model: File) -> tuple[Path, ModelCard | None]:
 
 def is_checkpoint(path: File) -> bool:
     """Whether a file is to be read as tensors: by its suffix, or else as a zip archive, a pickle or safetensors."""
-    if Path(path).suffix.lower() in CHECKPOINT_SUFFIXES:
-        return True
+    suffix = Path(path).suffix.lower()
+    if suffix in (*CHECKPOINT_SUFFIXES, ".onnx"):
+        return suffix != ".onnx"
     try:
         with open(path, "rb") as file:
             start = file.read(9)
@@ -179,6 +183,8 @@ def checkpoint_network(model: File, size: tuple[int, int] | None = None) -> tupl
     from . import load_checkpoint
 
     file, named = _located(model)
+    if not is_checkpoint(file):
+        raise ModelError(f"{file} is no checkpoint (.pth, .pt, .safetensors)")
     name = named.name if named and named.name in SPECS else None
     loaded = load_checkpoint(name, file, size or (named.input_size if named else None))
     if loaded.card is not None:

@@ -96,8 +96,15 @@ def load_checkpoint(
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
     assert identity is not None
-    notes = (*checkpoint.notes, *converted.notes, *identity.notes)
-    spec = _settled(identity.spec, converted.changes, checkpoint.names)
+    # What a conversion knows, the identification needn't guess.
+    notes = (*checkpoint.notes, *converted.notes, *(() if converted.changes else identity.notes))
+    try:
+        spec = _settled(identity.spec, converted.changes, checkpoint.names)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
+    if isinstance(spec, DetectorSpec) and not checkpoint.names and identity.name is None:
+        note = f"the file doesn't name its {spec.num_classes} classes; class {spec.person} is taken for persons"
+        identity = replace(identity, assumption=note)
     identity = replace(identity, spec=spec, name=None if converted.changes else identity.name, notes=notes)
     network = _filled(identity, converted.tensors, f"{path} is not {name or identity}", guess)
     return Loaded(network, identity, checkpoint, card)
@@ -113,10 +120,17 @@ def _named(name: str, wanted: Spec, found: Identity | None) -> Identity:
 
 
 def _settled(spec: Spec, changes: Mapping[str, Any], classes: Sequence[str]) -> Spec:
-    """The spec with what the conversion knows, and with the class that the file calls person."""
+    """The spec with what the conversion knows, and with the class that the file calls person.
+
+    Raises:
+        ModelError: the file names its classes, and none of them is a person.
+    """
     if isinstance(spec, PoseSpec):
         return replace(spec, **changes)
-    return replace(spec, person=classes.index("person")) if "person" in classes[: spec.num_classes] else spec
+    named = [name.lower() for name in classes[: spec.num_classes]]
+    if named and "person" not in named:
+        raise ModelError(f"a detector of {', '.join(classes[:4])}{', ...' * (len(classes) > 4)}, but not of persons")
+    return replace(spec, person=named.index("person")) if named else spec
 
 
 def _filled(identity: Identity, tensors: Mapping[str, Tensor], complaint: str, guess: str) -> nn.Module:

@@ -26,6 +26,8 @@ _CROWDHUMAN = "https://github.com/deepakcrk/yolov5-crowdhuman"
 _YOLOX = "https://github.com/Megvii-BaseDetection/YOLOX"
 _MMPOSE = "https://github.com/open-mmlab/mmpose"
 _OPENMMLAB = "https://download.openmmlab.com/mmpose"
+_HEATMAP_1X = "v1/body_2d_keypoint/topdown_heatmap/coco/td-hm_res50_8xb64-210e_coco"
+_SIMCC_1X = "v1/body_2d_keypoint/simcc/coco"
 
 _VAL, _TEST = "COCO val2017", "COCO test-dev2017"
 # Person AP of the boxes that the HRNet authors published for each of the two, and that everyone since has used.
@@ -211,6 +213,29 @@ ENTRIES: Mapping[str, Entry] = MappingProxyType(
             4.0,
             _MMPOSE,
             _mmpose("top_down/deeppose/deeppose_res50_coco_256x192_rle-2ea9bb4a_20220616.pth", "2ea9bb4a"),
+        ),
+        # Multiply-adds as they are, not as Simple Baselines' tables count those of transposed convolutions (8.9).
+        "mmpose_resnet50_256x192": _pose(
+            71.8, _VAL, 33_999_697, 5.05, _MMPOSE, _mmpose(f"{_HEATMAP_1X}_256x192-04af38ce_20220923.pth", "04af38ce")
+        ),
+        "mmpose_resnet50_384x288": _pose(
+            73.1, _VAL, 33_999_697, 11.37, _MMPOSE, _mmpose(f"{_HEATMAP_1X}_384x288-7b8db90e_20220923.pth", "7b8db90e")
+        ),
+        "mmpose_simcc_resnet50_256x192": _pose(
+            72.1,
+            _VAL,
+            36_753_105,
+            5.1,
+            _MMPOSE,
+            _mmpose(f"{_SIMCC_1X}/simcc_res50_8xb64-210e_coco-256x192-8e0f5b59_20220919.pth", "8e0f5b59"),
+        ),
+        "mmpose_simcc_resnet50_384x288": _pose(
+            73.5,
+            _VAL,
+            43_290_769,
+            11.52,
+            _MMPOSE,
+            _mmpose(f"{_SIMCC_1X}/simcc_res50_8xb32-140e_coco-384x288-45c3ba34_20220913.pth", "45c3ba34"),
         ),
         "rtmpose_s_256x192": _rtmpose("rtmpose-s_simcc-body7_pt-body7_420e-256x192-acd4a1ef_20230504", 5_470_000, 0.68),
         "rtmpose_m_256x192": _rtmpose(

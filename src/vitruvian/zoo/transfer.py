@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import http.client
 import json
@@ -76,9 +77,10 @@ def transfer(url: str, part: Path, progress: Progress | None = None) -> None:
         before = _length(part)
         try:
             return _attempt(url, part, progress)
-        except (_Broken, urllib.error.URLError, http.client.HTTPException, OSError) as error:
+        except (_Broken, urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
             refused = isinstance(error, urllib.error.HTTPError) and error.code < 500 and error.code != 429
-            reason = getattr(error, "reason", None) or error
+            refused |= isinstance(error, ValueError)  # an address that is none, given or led on to
+            reason = " ".join(str(getattr(error, "reason", None) or error).split())
             failures = 1 if _length(part) > before else failures + 1
             # urllib's own error is a connection that wasn't made: nobody wants to wait to learn that there is none.
             unreachable = type(error) is urllib.error.URLError and not _length(part)
@@ -107,7 +109,8 @@ def _attempt(url: str, part: Path, progress: Progress | None) -> None:
         total = _total(response, start)
         if response.status != http.HTTPStatus.PARTIAL_CONTENT:
             start = 0
-        if response.headers.get_content_type() == "text/html":
+        kind = response.headers.get_content_type()
+        if "Content-Type" in response.headers and (kind.startswith("text/") or kind == "application/json"):
             raise _page(url)
         if not start:
             _remember(part, url, response.headers)
@@ -136,14 +139,14 @@ def _body(
         chunk = response.read1(_CHUNK)
         if not chunk:
             break
-        if not done and chunk.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
+        if not done and chunk.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"<"):
             raise _page(url)
         _write(part, done, chunk)
         done += len(chunk)
     if total is not None and done < total:
         raise _Broken(f"the connection ended after {done} of {total} bytes")
     if not done:
-        _write(part, 0, None)
+        raise _Broken("nothing came")
 
 
 def _page(url: str) -> ModelError:
