@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("vitruvian")
 
-HEADS = ("final_layer.", "mlp_head_x.", "mlp_head_y.", "fc_coord.", "fc_sigma.", "flow.")
+HEADS = ("deconv_layers.", "final_layer.", "mlp_head_x.", "mlp_head_y.", "fc_coord.", "fc_sigma.", "flow.")
 # The parts of a backbone from the pictures up, as `Recipe.freeze` counts them.
 _HRNET = (
     ("conv1.", "bn1.", "conv2.", "bn2."),
