@@ -10,7 +10,19 @@ import pytest
 
 import vitruvian
 
-HEAVY = {"openvino", "onnxruntime", "onnx", "torch", "av", "cv2", "PIL", "numpy", "supervision", "rich"} | {
+HEAVY = {
+    "openvino",
+    "onnxruntime",
+    "onnx",
+    "torch",
+    "lightning",
+    "av",
+    "cv2",
+    "PIL",
+    "numpy",
+    "supervision",
+    "rich",
+} | {
     "hotcoco",
     "matplotlib",
 }
@@ -36,7 +48,14 @@ def test_import_takes_in_nothing_heavy():
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["predict", "--help"], ["evaluate", "--help"], ["models", "--help"], ["--version"]],
+    [
+        ["--help"],
+        ["predict", "--help"],
+        ["evaluate", "--help"],
+        ["train", "--help"],
+        ["models", "--help"],
+        ["--version"],
+    ],
     ids=" ".join,
 )
 def test_help_takes_in_nothing_heavy(arguments):
@@ -55,7 +74,7 @@ except SystemExit as ended:
 def test_modules_that_need_no_engine_take_in_none():
     names = ("pipeline", "media", "zoo", "drawing", "tracking", "evaluation")
     code = "import " + ", ".join(f"vitruvian.{name}" for name in names)
-    assert modules_after(code) & {"openvino", "onnxruntime", "torch", "av", "cv2"} == set()
+    assert modules_after(code) & {"openvino", "onnxruntime", "torch", "lightning", "av", "cv2"} == set()
 
 
 @pytest.mark.parametrize("name", vitruvian.__all__)

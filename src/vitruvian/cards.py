@@ -140,6 +140,7 @@ class ModelCard:
                     keypoints=tuple(map(str, skeleton["keypoints"])),
                     limbs=tuple((int(a), int(b)) for a, b in skeleton["limbs"]),
                     sigmas=tuple(map(float, skeleton["sigmas"])),
+                    pairs=tuple((int(a), int(b)) for a, b in skeleton.get("pairs", ())),
                 )
             for name in ("input_size", "mean", "std"):
                 fields[name] = tuple(fields[name])

@@ -18,12 +18,14 @@ class Skeleton:
         limbs: pairs of keypoint indices to draw a line between.
         sigmas: K standard deviations of annotators, in units of sqrt(area), as OKS takes them
             (https://cocodataset.org/#keypoints-eval); empty where nobody measured them.
+        pairs: index pairs that trade places when a picture is mirrored; empty where the names tell them.
     """
 
     name: str
     keypoints: tuple[str, ...]
     limbs: tuple[tuple[int, int], ...] = ()
     sigmas: tuple[float, ...] = ()
+    pairs: tuple[tuple[int, int], ...] = ()
 
     def __len__(self) -> int:
         return len(self.keypoints)
@@ -42,7 +44,9 @@ class Skeleton:
 
     @property
     def flip_pairs(self) -> tuple[tuple[int, int], ...]:
-        """Index pairs (left, right) that trade places when a picture is mirrored."""
+        """Index pairs (left, right) that trade places when a picture is mirrored: `pairs`, or what the names tell."""
+        if self.pairs:
+            return self.pairs
         by_name = {name: index for index, name in enumerate(self.keypoints)}
         mirrored = [(name, name.replace("left", "right")) for name in self.keypoints if "left" in name]
         return tuple((by_name[left], by_name[right]) for left, right in mirrored if right in by_name)

@@ -158,14 +158,14 @@ def test_addresses_and_checksums() -> None:
         for url in weights.urls:
             assert re.match(
                 r"https://(drive\.usercontent\.google\.com/download\?id=[\w-]{33}&export=download&confirm=t$"
-                r"|download\.openmmlab\.com/mmpose/|github\.com/(ultralytics/yolov5|Megvii-BaseDetection/YOLOX)/releases/)",
+                r"|download\.openmmlab\.com/mmpose/|download\.pytorch\.org/models/|github\.com/(ultralytics/yolov5|Megvii-BaseDetection/YOLOX)/releases/)",
                 url,
             )
 
 
 def test_checksums_in_names_are_those_in_the_table() -> None:
     marked = {weights.sha256: weights.filename for weights in all_weights() if 0 < len(weights.sha256) < 64}
-    assert len(marked) == 11
+    assert len(marked) == 12
     for digits, filename in marked.items():
         assert re.search(rf"-{digits}[._]", filename)
 

@@ -19,6 +19,7 @@ from .evaluate import evaluate
 from .export import export
 from .models import models
 from .predict import predict
+from .train import check_data, train
 
 app = typer.Typer(
     name="vitruvian",
@@ -27,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (predict, evaluate, export, models):
+for command in (predict, evaluate, export, models, train, check_data):
     app.command()(command)
 
 

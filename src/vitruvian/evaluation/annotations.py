@@ -261,4 +261,5 @@ def with_sigmas(skeleton: Skeleton, model: Skeleton) -> tuple[Skeleton, str]:
         known = dict(zip(COCO17.keypoints, COCO17.sigmas, strict=True))
         sigmas = tuple(known.get(name, DEFAULT_SIGMA) for name in names)
         origin = f"COCO by the keypoints' names, {DEFAULT_SIGMA} for the others: neither the model nor the file has any"
-    return Skeleton(skeleton.name, names, skeleton.limbs, sigmas), origin
+    pairs = model.pairs if own == names else skeleton.pairs
+    return Skeleton(skeleton.name, names, skeleton.limbs, sigmas, pairs), origin

@@ -40,7 +40,8 @@ def oks_histogram(metrics: Metrics) -> bytes:
     return _png(figure)
 
 
-def _axes(across: str, up: str) -> tuple[Any, Any]:
+def figure_canvas() -> Any:
+    """An empty figure. Raises InputError where matplotlib isn't installed."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -48,6 +49,11 @@ def _axes(across: str, up: str) -> tuple[Any, Any]:
         raise InputError("curves need packages more: pip install 'vitruvian[evaluate]'") from None
     figure = Figure(figsize=(6, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
+    return figure
+
+
+def _axes(across: str, up: str) -> tuple[Any, Any]:
+    figure = figure_canvas()
     axes = figure.add_subplot(xlabel=across, ylabel=up)
     axes.grid(alpha=0.3)
     return figure, axes

@@ -39,7 +39,7 @@ def card(name: str) -> ModelCard:
 
 
 def backbone(name: str) -> Weights:
-    """Where the ImageNet weights of "hrnet_w32" or "hrnet_w48" lie, for `fetch`. Raises ModelError for another name."""
+    """Where the ImageNet weights of "hrnet_w32" and the like lie, for `fetch`. Raises ModelError for another name."""
     if name not in BACKBONES:
         raise ModelError(f"no backbone is called {name!r}; there are {', '.join(BACKBONES)}")
     return BACKBONES[name]

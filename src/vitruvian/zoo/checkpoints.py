@@ -7,7 +7,7 @@ import os
 import struct
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +27,9 @@ _PREFIXES = ("module.", "_orig_mod.", "model.", "network.", "net.")
 
 _NESTING = 4
 
+# What a damaged header makes Python raise.
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RuntimeError, RecursionError)
+
 Triples = tuple[tuple[tuple[float, float], ...], ...]
 
 
@@ -43,6 +46,7 @@ class Checkpoint:
         num_classes: how many classes a detector has, None where the file doesn't say.
         strides: pixels of the picture for a cell of each of a detector's levels, () where the file doesn't say.
         anchors: (width, height) in pixels of each level's anchors, () where the file doesn't say.
+        metadata: texts that a .safetensors file has beside its tensors; training leaves the model's card there.
     """
 
     path: Path
@@ -53,6 +57,7 @@ class Checkpoint:
     num_classes: int | None = None
     strides: tuple[float, ...] = ()
     anchors: Triples = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -78,7 +83,8 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     if not start:
         raise ModelError(f"{path} is empty; get it again")
     if len(start) == 9 and start[8:] == b"{":
-        return _checkpoint(path, _safetensors(path))
+        tensors, metadata = _safetensors(path)
+        return replace(_checkpoint(path, tensors), metadata=metadata)
     if start.startswith(ZIP_START):
         _check_archive(path)
     elif not start.startswith(b"\x80"):
@@ -86,17 +92,18 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     return _checkpoint(path, _pickled(path))
 
 
-def _safetensors(path: Path) -> dict[str, Tensor]:
+def _safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > path.stat().st_size:
                 raise ModelError(f"{path} is cut short; get it again")
             # The package gives names in alphabetical order; the file has its own.
-            order = [name for name in json.loads(file.read(length)) if name != "__metadata__"]
+            header = json.loads(file.read(length))
+        metadata = header.pop("__metadata__", {})
         tensors = safetensors.torch.load_file(path)
-        return {name: tensors[name] for name in order}
-    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RuntimeError, RecursionError) as error:
+        return {name: tensors[name] for name in header}, {str(key): str(text) for key, text in metadata.items()}
+    except (safetensors.SafetensorError, *_DAMAGE) as error:
         raise ModelError(f"{path} is no whole .safetensors file ({error})") from None
 
 

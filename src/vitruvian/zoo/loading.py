@@ -187,6 +187,8 @@ def checkpoint_network(model: File, size: tuple[int, int] | None = None) -> tupl
         raise ModelError(f"{file} is no checkpoint (.pth, .pt, .safetensors)")
     name = named.name if named and named.name in SPECS else None
     loaded = load_checkpoint(name, file, size or (named.input_size if named else None))
+    if loaded.card is not None:
+        return loaded.network, loaded.card
     identity = loaded.identity
     if identity.assumption:
         logger.info("%s: %s", file, identity.assumption)

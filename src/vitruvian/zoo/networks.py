@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from .. import networks
+from ..cards import ModelCard
 from ..errors import ModelError
 from ..networks import DetectorSpec, PoseSpec, Spec
+from .carrying import SPEC_KEY, carried
 from .checkpoints import Checkpoint, read_checkpoint
 from .conversion import Converted, convert
 from .identification import Identity, identify, with_size
@@ -36,11 +38,13 @@ class Loaded:
         network: in evaluation mode, on the CPU, float32.
         identity: what it is; `notes` has everything that was assumed or converted.
         checkpoint: the file as it was read.
+        card: the file's own, of files that have one.
     """
 
     network: nn.Module
     identity: Identity
     checkpoint: Checkpoint
+    card: ModelCard | None = None
 
 
 def load_network(name: str | None = None, *, checkpoint: str | os.PathLike[str]) -> nn.Module:
@@ -79,16 +83,19 @@ def load_checkpoint(
         found = identify({key: tuple(tensor.shape) for key, tensor in converted.tensors.items()})
         guess = f"the file looks like {found}"
     except ModelError as error:
-        if wanted is None:
+        if wanted is None and SPEC_KEY not in checkpoint.metadata:
             raise ModelError(f"{path}: {error}") from None
         converted, guess = Converted(checkpoint.tensors), str(error)
     identity = _named(name, wanted, found) if name and wanted else found
-    assert identity is not None
-    if name is None or input_size is not None:
-        try:
+    card = None
+    try:
+        if name is None and (own := carried(checkpoint.metadata, found, input_size)):
+            identity, card = own
+        elif identity is not None and (name is None or input_size is not None):
             identity = with_size(identity, input_size, Path(path).stem)
-        except ModelError as error:
-            raise ModelError(f"{path}: {error}") from None
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
+    assert identity is not None
     # What a conversion knows, the identification needn't guess.
     notes = (*checkpoint.notes, *converted.notes, *(() if converted.changes else identity.notes))
     try:
@@ -100,7 +107,7 @@ def load_checkpoint(
         identity = replace(identity, assumption=note)
     identity = replace(identity, spec=spec, name=None if converted.changes else identity.name, notes=notes)
     network = _filled(identity, converted.tensors, f"{path} is not {name or identity}", guess)
-    return Loaded(network, identity, checkpoint)
+    return Loaded(network, identity, checkpoint, card)
 
 
 def _named(name: str, wanted: Spec, found: Identity | None) -> Identity:

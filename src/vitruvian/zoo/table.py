@@ -271,5 +271,13 @@ BACKBONES: Mapping[str, Weights] = MappingProxyType(
             "MIT",
             _HRNET,
         ),
+        "resnet50": Weights(
+            "resnet50-0676ba61.pth",
+            ("https://download.pytorch.org/models/resnet50-0676ba61.pth",),
+            "0676ba61",
+            None,
+            "BSD-3-Clause",
+            "https://github.com/pytorch/vision",
+        ),
     }
 )

@@ -1,0 +1,167 @@
+"""Which persons a network is trained on: those of one or several annotation files, as arrays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..evaluation.annotations import WANTED, Annotations, read_annotations
+from ..evaluation.reading import listed, read_json
+from ..skeletons import Skeleton
+from .skeletons import completed, read_skeleton
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set.
+
+    Args:
+        annotations: file in COCO's keypoint format.
+        images: the folder of its pictures.
+        weight: how often each of its persons comes in an epoch, above 0; 0.5 is every other person, by chance.
+    """
+
+    annotations: str | os.PathLike[str]
+    images: str | os.PathLike[str]
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.weight < np.inf:
+            raise InputError(f"{self.annotations}: its weight is {self.weight}; it must be above 0")
+
+
+@dataclass(frozen=True, eq=False)
+class Persons:
+    """T persons with keypoints, none of them a crowd.
+
+    Args:
+        skeleton: what the K keypoints are.
+        files: paths of the pictures.
+        pictures: int64 (T,), each person's index in `files`.
+        ids: int64 (T,), numbers of the annotations.
+        keypoints: float32 (T, K, 2) in pixels of the picture.
+        confidences: float32 (T, K) in 0..1: 0 where a keypoint is not labelled, else how much it counts: 1 where
+            a person labelled it.
+        boxes: float32 (T, 4) xyxy in pixels.
+        copies: float64 (T,), how often a person comes in an epoch.
+        notes: what was inferred or left out, one sentence each.
+    """
+
+    skeleton: Skeleton
+    files: NDArray[np.str_]
+    pictures: NDArray[np.int64]
+    ids: NDArray[np.int64]
+    keypoints: NDArray[np.float32]
+    confidences: NDArray[np.float32]
+    boxes: NDArray[np.float32]
+    copies: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, rows: Any) -> Persons:
+        """Some of the persons, by slice, index array or mask."""
+        chosen = {name: getattr(self, name)[rows] for name in _COLUMNS}
+        return replace(self, **chosen)
+
+    def name(self, row: int) -> str:
+        """What messages call a person."""
+        return f"annotation {self.ids[row]} in {self.files[self.pictures[row]]}"
+
+
+_COLUMNS = ("pictures", "ids", "keypoints", "confidences", "boxes", "copies")
+
+
+def read_persons(sources: Sequence[Source], skeleton: str | os.PathLike[str] | None = None) -> Persons:
+    """The persons of data sets that have the same keypoints.
+
+    Args:
+        sources: at least one.
+        skeleton: a YAML file with what the annotations don't say, see `read_skeleton`.
+
+    Raises:
+        InputError: a file that can't be used, keypoints that differ, or no person with keypoints whose picture is
+            there.
+    """
+    if not sources:
+        raise InputError("no data: give annotations and the folder of their images")
+    parts = [_persons(source, read_annotations(source.annotations)) for source in sources]
+    first, *others = parts
+    for source, other in zip(sources[1:], others, strict=True):
+        if other.skeleton.keypoints != first.skeleton.keypoints:
+            raise InputError(
+                f"{source.annotations} has the keypoints {listed(other.skeleton.keypoints)}, but "
+                f"{sources[0].annotations} has {listed(first.skeleton.keypoints)}: they must be the same, in one order"
+            )
+    settled = first.skeleton
+    if skeleton is not None:
+        settled = read_skeleton(skeleton, settled)
+        if len(settled) != len(first.skeleton):
+            raise InputError(f"{skeleton} names {len(settled)} keypoints, the annotations have {len(first.skeleton)}")
+    settled, inferred = completed(settled)
+    offsets = np.cumsum([0, *(len(part.files) for part in parts[:-1])])
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
+    columns["pictures"] = np.concatenate(
+        [part.pictures + offset for part, offset in zip(parts, offsets.tolist(), strict=True)]
+    )
+    files = np.concatenate([part.files for part in parts])
+    notes = tuple(dict.fromkeys([note for part in parts for note in part.notes] + inferred))
+    return Persons(settled, files, notes=notes, **columns)
+
+
+def _persons(source: Source, truth: Annotations) -> Persons:
+    if not os.path.isdir(source.images):
+        raise InputError(f"{source.images}: no such folder; give the folder of the images of {source.annotations}")
+    numbers = {number: index for index, number in enumerate(truth.images)}
+    files = [str(Path(source.images, str(record["file_name"]))) for record in truth.images.values()]
+    pictures = np.array([numbers[number] for number in truth.image_ids.tolist()], np.int64)
+    solid = (truth.boxes[:, 2:] > 0).all(axis=1)
+    wanted = truth.counted & solid & (truth.keypoints[..., 2] > 0).any(axis=1)
+    # Only pictures that are needed are looked for: folders may be far away.
+    needed = np.unique(pictures[wanted])
+    present = np.zeros(len(files), bool)
+    present[needed] = [os.path.isfile(files[index]) for index in needed.tolist()]
+    rows = np.flatnonzero(wanted & present[pictures])
+    notes = [note for note in truth.notes if "measured" not in note]
+    missing = [os.path.basename(files[index]) for index in needed.tolist() if not present[index]]
+    if missing:
+        notes.append(f"{source.images} lacks {len(missing)} pictures, which are left out: {listed(missing)}")
+    if flat := int((truth.counted & ~solid).sum()):
+        notes.append(f"{source.annotations}: {flat} persons have boxes without area, and are left out")
+    if not len(rows):
+        raise InputError(
+            f"{source.annotations}: none of its {len(truth)} persons has keypoints, a box, and its picture in "
+            f"{source.images}; are these annotations of persons, and is this their folder?"
+        )
+    boxes = np.concatenate([truth.boxes[:, :2], truth.boxes[:, :2] + truth.boxes[:, 2:]], axis=1)
+    return Persons(
+        truth.skeleton,
+        np.array(files),
+        pictures[rows],
+        truth.ids[rows],
+        truth.keypoints[rows, :, :2].astype(np.float32),
+        (truth.keypoints[rows, :, 2] > 0).astype(np.float32),
+        boxes[rows].astype(np.float32),
+        np.full(len(rows), source.weight),
+        tuple(notes),
+    )
+
+
+def subset(source: Source, ids: Sequence[int]) -> dict[str, Any]:
+    """The content of an annotation file with only these annotations and their pictures."""
+    content: dict[str, Any] = read_json(source.annotations, WANTED)
+    wanted = set(ids)
+    kept = [record for record in content["annotations"] if record["id"] in wanted]
+    pictures = {record["image_id"] for record in kept}
+    images = [record for record in content["images"] if record["id"] in pictures]
+    return {**content, "images": images, "annotations": kept}

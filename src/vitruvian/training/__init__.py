@@ -1,0 +1,27 @@
+"""Training: recipes, augmentation, losses, and the run itself, on Lightning. Comes with the extra ``train``."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from .recipe import Recipe, read_recipe, recipes
+    from .run import Job, train
+
+__all__ = ["Job", "Recipe", "read_recipe", "recipes", "train"]
+
+_HOMES = {"Recipe": "recipe", "read_recipe": "recipe", "recipes": "recipe", "Job": "run", "train": "run"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("vitruvian"):
+            raise
+        raise InputError(f"training needs {error.name}: pip install 'vitruvian[train]'") from None

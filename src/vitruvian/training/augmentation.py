@@ -1,0 +1,154 @@
+"""How a crop varies from epoch to epoch, as published with HRNet (arXiv 1908.07919): one affine map, and colours.
+
+Flip, rotation and scale go into the one map that cuts the crop out of the picture, for keypoints and pixels alike.
+Rotation and scale are drawn as in the authors' release: from a normal distribution, cut off at twice the standard
+deviation (rotation) or at one (scale).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InputError
+from ..geometry import PADDING, crop_affines
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..skeletons import Skeleton
+
+# As in the release: the half body's box grows by this much, and has at least so many keypoints.
+_HALF_PADDING = 1.5
+_HALF_LEAST = 3
+_LEGS = {"hip", "knee", "ankle", "foot", "feet", "toe", "toes", "heel", "leg", "thigh", "shin"}
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Args:
+    flip: probability of mirroring, 0..1.
+    rotation: standard deviation in degrees; at most twice as much.
+    rotation_probability: how many crops are rotated, 0..1.
+    scale: standard deviation of the factor around 1, and its largest difference from 1, below 1.
+    half_body: probability that only the upper or the lower half of a body is cut out, 0..1.
+    half_body_keypoints: of persons with at least so many labelled keypoints.
+    colour: how much brightness, contrast and saturation vary, 0..1: their factors are 1 - colour to 1 + colour.
+
+    Raises:
+        InputError: a number out of range.
+    """
+
+    flip: float = 0.5
+    rotation: float = 45.0
+    rotation_probability: float = 0.6
+    scale: float = 0.35
+    half_body: float = 0.3
+    half_body_keypoints: int = 8
+    colour: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("flip", "rotation_probability", "half_body", "colour"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be in 0..1")
+        if not 0 <= self.scale < 1:
+            raise InputError(f"scale is {self.scale}; it must be 0 or more, and below 1")
+        if not 0 <= self.rotation <= 180:
+            raise InputError(f"rotation is {self.rotation}; it is in degrees, 0..180")
+
+    def affine(
+        self,
+        rng: np.random.Generator,
+        box: NDArray[np.float32],
+        size: tuple[int, int],
+        padding: float = PADDING,
+        aligned: bool = False,
+    ) -> tuple[NDArray[np.float64], bool]:
+        """The map (2, 3) from picture pixels to those of a crop (height, width), and whether it mirrors.
+
+        Args:
+            rng: decides.
+            box: xyxy (4,) in pixels of the picture.
+            size, padding, aligned: see `vitruvian.geometry.crop_affines`.
+        """
+        flip = rng.random() < self.flip
+        turned = rng.random() < self.rotation_probability
+        angle = np.clip(rng.normal(), -2, 2) * self.rotation * turned
+        factor = 1 + np.clip(rng.normal() * self.scale, -self.scale, self.scale)
+        base = crop_affines(box[None], size, padding, aligned)[0]
+        return varied(base, size, float(angle), float(factor), bool(flip), aligned), bool(flip)
+
+    def half(
+        self, rng: np.random.Generator, keypoints: NDArray[np.float32], labelled: NDArray[np.bool_], skeleton: Skeleton
+    ) -> NDArray[np.float32] | None:
+        """The box xyxy (4,) of the upper or the lower half of a body, or None: by chance, or where it has too few."""
+        wanted, upper_first = rng.random() < self.half_body, rng.random() < 0.5
+        legs = lower_body(skeleton)
+        if not wanted or labelled.sum() < self.half_body_keypoints or not legs.any() or legs.all():
+            return None
+        halves = [labelled & ~legs, labelled & legs]
+        for half in halves if upper_first else halves[::-1]:
+            if half.sum() >= _HALF_LEAST:
+                points = keypoints[half]
+                extent = np.maximum(points.max(axis=0) - points.min(axis=0), 1) * _HALF_PADDING
+                centre = points.mean(axis=0)
+                return np.concatenate([centre - extent / 2, centre + extent / 2]).astype(np.float32)
+        return None
+
+    def recolour(self, rng: np.random.Generator, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A crop RGB uint8 (H, W, 3) with other brightness, contrast and saturation."""
+        brightness, contrast, saturation = 1 + rng.uniform(-self.colour, self.colour, 3)
+        if not self.colour:
+            return crop
+        pixels = crop.astype(np.float32) * np.float32(brightness)
+        grey = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
+        pixels = grey[..., None] + (pixels - grey[..., None]) * np.float32(saturation)
+        pixels = grey.mean() + (pixels - grey.mean()) * np.float32(contrast)
+        return np.clip(np.round(pixels), 0, 255).astype(np.uint8)
+
+
+NONE = Augmentation(flip=0, rotation=0, rotation_probability=0, scale=0, half_body=0, colour=0)
+
+
+def varied(
+    affine: NDArray[np.float64], size: tuple[int, int], angle: float, factor: float, flip: bool, aligned: bool = False
+) -> NDArray[np.float64]:
+    """The map (2, 3) to a crop, followed by a turn, a zoom and a mirror around the crop's centre.
+
+    Args:
+        affine: to the crop as it is.
+        size: (height, width) of the crop in pixels.
+        angle: degrees, clockwise on the screen.
+        factor: above 1 the crop shows more of the picture, and the person smaller.
+        flip: left and right trade places.
+        aligned: the centre is that between the corner pixels, as for UDP's crops.
+    """
+    centre = (np.array(size[::-1]) - int(aligned)) / 2
+    cosine, sine = np.cos(np.radians(angle)) / factor, np.sin(np.radians(angle)) / factor
+    around = np.array([[cosine, -sine], [sine, cosine]]) @ np.diag([-1.0 if flip else 1.0, 1.0])
+    result: NDArray[np.float64] = around @ affine
+    result[:, 2] += centre - around @ centre
+    return result
+
+
+def place(affine: NDArray[np.float64], keypoints: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Keypoints (K, 2) in pixels of the picture to those of the crop."""
+    return (keypoints @ affine[:, :2].T + affine[:, 2]).astype(np.float32)
+
+
+def mirror_order(skeleton: Skeleton) -> NDArray[np.intp]:
+    """The index (K,) of the keypoint that takes each one's place in a mirror."""
+    order = np.arange(len(skeleton))
+    for left, right in skeleton.flip_pairs:
+        order[[left, right]] = right, left
+    return order
+
+
+def lower_body(skeleton: Skeleton) -> NDArray[np.bool_]:
+    """bool (K,): keypoints from the hips down, by their names."""
+    words: Sequence[list[str]] = [re.split(r"[^a-z]+", name.lower()) for name in skeleton.keypoints]
+    return np.array([not _LEGS.isdisjoint(parts) for parts in words], bool)

@@ -1,0 +1,82 @@
+"""What is minimised, family by family, as in the papers and their authors' releases.
+
+Every loss is a mean over the batch: over several processes its gradient is then that of all of their batches together.
+Weights (N, K) are 0 where a keypoint doesn't count and 1 where it does, or in between where a teacher isn't sure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..networks.flow import RealNVP
+
+# What a network returns, and the targets of its codec with the weights at the end, to a number.
+Loss = Callable[[Sequence[Tensor], Sequence[Tensor]], Tensor]
+
+
+def heatmap_loss(outputs: Sequence[Tensor], targets: Sequence[Tensor], hardest: int = 0) -> Tensor:
+    """Half of the mean squared error between weighted heatmaps (HRNet, arXiv 1908.07919; PSA, with UDP's targets).
+
+    Args:
+        outputs: heatmaps (N, K, h, w).
+        targets: heatmaps of that shape, and weights (N, K).
+        hardest: only so many keypoints of each person count, those with the highest loss (OHKM, 1711.07319); 0: all.
+    """
+    (maps,), (expected, weights) = outputs, targets
+    each = ((maps - expected) * weights[..., None, None]).square().mean(dim=(2, 3)) / 2
+    if hardest:
+        each = each.topk(min(hardest, each.shape[1]), dim=1).values
+    return each.mean()
+
+
+def simdr_loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+    """Kullback-Leibler divergence from the targets of x and of y (SimDR and SimDR*, arXiv 2107.03332).
+
+    As in the release each divergence is divided by its number of bins.
+
+    Args:
+        outputs: logits over the bins of x (N, K, X) and of y (N, K, Y).
+        targets: distributions of these shapes, and weights (N, K).
+    """
+    *expected, weights = targets
+    total = sum(
+        functional.kl_div(logits.log_softmax(dim=2), wanted, reduction="none").mean(dim=2)
+        for logits, wanted in zip(outputs, expected, strict=True)
+    )
+    return (total * weights).mean()
+
+
+def rle_loss(outputs: Sequence[Tensor], targets: Sequence[Tensor], flow: RealNVP) -> Tensor:
+    """Residual log-likelihood (RLE, arXiv 2107.11291): -log G(e) + log s, and a Laplace density's -log Q(e) + log s.
+
+    e is the error in units of s, the network's sigma. As in the release, both densities bring their own log s, G's
+    density of the plane counts once for x and once for y, Q is exp(-abs(e) / sqrt 2) / sqrt(2 pi), and the
+    sum over coordinates and keypoints is divided by the number of persons.
+
+    Args:
+        outputs: coordinates and sigma, (N, K, 2) each.
+        targets: coordinates (N, K, 2) and weights (N, K).
+        flow: the density G.
+    """
+    (coordinates, sigma), (expected, weights) = outputs, targets
+    error = (coordinates - expected) / sigma
+    log_flow = flow.log_prob(error.view(-1, 2)).view(*error.shape[:2], 1)
+    log_laplace = -error.abs() / math.sqrt(2) - math.log(2 * math.pi) / 2
+    each = 2 * sigma.log() - log_flow - log_laplace
+    return (each * weights[..., None]).sum() / len(each)
+
+
+def loss_of(family: str, network: torch.nn.Module, hardest: int = 0) -> Loss:
+    """The loss of a codec's family; `hardest` is for heatmaps, and RLE's flow is the network's."""
+    if family == "heatmap":
+        return lambda outputs, targets: heatmap_loss(outputs, targets, hardest)
+    if family == "simdr":
+        return simdr_loss
+    flow = network.flow
+    assert isinstance(flow, RealNVP)
+    return lambda outputs, targets: rle_loss(outputs, targets, flow)

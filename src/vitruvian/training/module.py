@@ -1,0 +1,134 @@
+"""One step of training, as Lightning wants it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from ..errors import InputError
+from .losses import loss_of
+from .starting import freeze_norms, frozen, is_backbone
+
+if TYPE_CHECKING:
+    from ..cards import ModelCard
+    from .recipe import Recipe
+
+logger = logging.getLogger("vitruvian")
+
+_SHOWN_BATCH = 8
+
+
+class PoseTraining(L.LightningModule):
+    """A pose net and how it learns.
+
+    Args:
+        network: from `starting.start`.
+        card: what it takes; its family decides the loss.
+        recipe: the settings.
+        folder: where a batch that breaks the run is saved.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, card: ModelCard, recipe: Recipe, folder: Path) -> None:
+        super().__init__()
+        self.network = network
+        self.recipe = recipe
+        self.folder = folder
+        self.problems: dict[str, None] = {}
+        self.register_buffer("mean", torch.tensor(card.mean), persistent=False)
+        self.register_buffer("std", torch.tensor(card.std), persistent=False)
+        self._still = frozen(network, recipe.freeze) + (freeze_norms(network) if recipe.freeze_norm else [])
+        self._loss = loss_of(card.family, network, recipe.hardest)
+        self.average: AveragedModel | None = None
+        if recipe.ema:
+            average = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
+            self.average = AveragedModel(network, multi_avg_fn=average, use_buffers=True).requires_grad_(False)
+        self.train()
+
+    @property
+    def best_network(self) -> nn.Module:
+        """The network whose weights are evaluated: the average, where there is one."""
+        return self.network if self.average is None else self.average.module
+
+    def train(self, mode: bool = True) -> PoseTraining:
+        """As always, but what is frozen keeps its statistics."""
+        super().train(mode)
+        for module in self._still:
+            module.eval()
+        return self
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Crops RGB uint8 (N, H, W, 3) to what the network returns, in float32 or better."""
+        results = self.network(((images - self.mean) / self.std).permute(0, 3, 1, 2))
+        found = results if isinstance(results, tuple) else (results,)
+        return tuple(result if result.dtype == torch.float64 else result.float() for result in found)
+
+    def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
+        """The loss of a batch, see `Samples.collate`.
+
+        Raises:
+            InputError: it isn't finite.
+        """
+        targets = [target.to(self.mean.dtype) for target in batch["targets"]]
+        loss = self._loss(self(batch["images"]), targets)
+        for problem in batch["problems"]:
+            if problem not in self.problems:
+                self.problems[problem] = None
+                logger.warning("%s: left out", problem)
+        if not torch.isfinite(loss):
+            raise self._broken(batch, index, float(loss.detach()))
+        return loss
+
+    def _broken(self, batch: dict[str, Any], index: int, loss: float) -> InputError:
+        path = self.folder / f"broken_batch_{self.global_rank}.pt"
+        torch.save({name: batch[name] for name in ("images", "targets", "names")}, path)
+        names, epoch = batch["names"], self.current_epoch
+        more = f" and {len(names) - _SHOWN_BATCH} more" if len(names) > _SHOWN_BATCH else ""
+        return InputError(
+            f"the loss is {loss} in epoch {epoch}, batch {index}: {', '.join(names[:_SHOWN_BATCH])}{more}. "
+            f"The batch is saved as {path}; look at its annotations, or lower the rate, or clip the gradient "
+            "(--set rate=..., --set clip=...)"
+        )
+
+    def on_train_batch_start(self, batch: Any, index: int) -> None:
+        """The rate of this step follows from the epoch and the step alone, so that nothing of it has to be saved."""
+        recipe = self.recipe
+        factor = recipe.rate_factor ** sum(self.current_epoch >= step for step in recipe.rate_steps)
+        if self.global_step < recipe.warmup:
+            factor *= max(1e-3, self.global_step / recipe.warmup)
+        for group in self.optimizers().param_groups:  # type: ignore[union-attr]
+            group["lr"] = recipe.rate * group["share"] * factor
+
+    def optimizer_step(self, *arguments: Any, **options: Any) -> None:
+        """A step, and then the average of the weights: before any callback saves either of them."""
+        super().optimizer_step(*arguments, **options)
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Backbone and head, each with its rate; weight decay is for weights, not for biases and norms."""
+        recipe = self.recipe
+        groups = [group for group in self._groups() if group["params"]]
+        if not groups:
+            raise InputError("everything is frozen: lower freeze, or leave the norms (--set freeze_norm=false)")
+        if recipe.optimizer == "sgd":
+            return torch.optim.SGD(groups, recipe.rate, momentum=0.9)
+        return (torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam)(groups, recipe.rate)
+
+    def _groups(self) -> Iterator[dict[str, Any]]:
+        learning = [item for item in self.network.named_parameters() if item[1].requires_grad]
+        for backbone in (True, False):
+            share = self.recipe.backbone_rate if backbone else 1.0
+            for decayed in (True, False):
+                chosen = [p for name, p in learning if is_backbone(name) == backbone and (p.dim() > 1) == decayed]
+                decay = self.recipe.weight_decay * decayed
+                yield {"params": chosen, "share": share, "weight_decay": decay, "lr": self.recipe.rate * share}

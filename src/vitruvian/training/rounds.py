@@ -1,0 +1,175 @@
+"""What happens around the steps of training: measuring, keeping the best, history, and what a run goes on from."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lightning as L
+import torch
+
+from .. import codecs
+from ..errors import InputError
+from ..evaluation import Metrics, evaluate_coco
+from ..evaluation.page import page
+from ..evaluation.report import write_file
+from ..pipeline import PoseEstimator
+from ..runtimes.torch import TorchRuntime
+from ..zoo.carrying import save_model
+from .curves import COLUMNS, curves, table
+from .module import PoseTraining
+from .recipe import Recipe
+
+if TYPE_CHECKING:
+    from ..cards import ModelCard
+
+logger = logging.getLogger("vitruvian")
+
+STATE, LAST, BEST = "state.ckpt", "last.safetensors", "best.safetensors"
+# Settings that may differ when a broken run goes on, since no step before depends on them.
+FREE = {"epochs", "workers", "evaluate_every", "patience", "save_every", "init"}
+_LOGGED = 50
+
+Evaluate = Callable[[PoseEstimator], Metrics]
+
+
+class Rounds(L.Callback):
+    """Args:
+    folder: where everything is written.
+    recipe: the settings.
+    card: the network's.
+    identity: what makes a run the same run: seed, data.
+    evaluate: measures a pose net; None if there is nothing to measure it on.
+    """
+
+    def __init__(
+        self, folder: Path, recipe: Recipe, card: ModelCard, identity: Mapping[str, Any], evaluate: Evaluate | None
+    ) -> None:
+        self.folder = folder
+        self.recipe = recipe
+        self.card = card
+        self.identity = dict(identity)
+        self.evaluate = evaluate
+        self.history: list[dict[str, float]] = []
+        self.best = -1.0
+        self.waited = 0
+        self.interrupted = False
+        self._total = torch.zeros((), dtype=torch.float64)
+        self._count = 0
+
+    def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Let the data begin this epoch."""
+        trainer.train_dataloader.batches.set_epoch(trainer.current_epoch)  # type: ignore[union-attr]
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, *_: Any) -> None:
+        """Sum up the loss, and save now and then."""
+        loss = outputs["loss"].detach()
+        self._total = self._total.to(loss.device, non_blocking=True) + loss * trainer.accumulate_grad_batches
+        self._count += 1
+        step = trainer.global_step
+        if step % _LOGGED == 0:
+            self._log(trainer, {"loss": float(loss) * trainer.accumulate_grad_batches, "rate": _rate(trainer)})
+        steps_ended = self._count % trainer.accumulate_grad_batches == 0
+        if self.recipe.save_every and steps_ended and step % self.recipe.save_every == 0:
+            trainer.save_checkpoint(self.folder / STATE)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Measure where it is time, write the history, and save."""
+        assert isinstance(module, PoseTraining)
+        epoch = trainer.current_epoch + 1
+        loss = trainer.strategy.reduce(self._total / max(self._count, 1), reduce_op="mean")
+        row = {"epoch": float(epoch), "step": float(trainer.global_step), "loss": float(loss), "rate": _rate(trainer)}
+        self._total, self._count = torch.zeros((), dtype=torch.float64), 0
+        last = epoch == trainer.max_epochs
+        if self.evaluate is not None and (epoch % self.recipe.evaluate_every == 0 or last):
+            row.update(self._measure(trainer, module))
+        self.history = [*(old for old in self.history if old["epoch"] < epoch), row]
+        if trainer.is_global_zero:
+            self._write(trainer, module, row)
+        trainer.save_checkpoint(self.folder / STATE)
+        if self.recipe.patience and self.waited >= self.recipe.patience:
+            logger.info("stopped: the AP has not risen for %d evaluations", self.waited)
+            trainer.should_stop = True
+
+    def _measure(self, trainer: L.Trainer, module: PoseTraining) -> dict[str, float]:
+        """AP and the like, the same on all processes; the first of them measures."""
+        numbers: dict[str, float] = {}
+        if trainer.is_global_zero and self.evaluate is not None:
+            metrics = self.evaluate(estimator(module.best_network, self.card, str(module.device)))
+            numbers = {name: metrics.keypoints[name] for name in COLUMNS if name in metrics.keypoints}
+            if numbers["AP"] > self.best:
+                save_model(self.folder / BEST, module.best_network.state_dict(), self.card, self.recipe.spec)
+                write_file(self.folder / "samples.html", page(metrics, self.card.name, 24).encode(errors="replace"))
+        numbers = trainer.strategy.broadcast(numbers)
+        self.waited = 0 if numbers["AP"] > self.best else self.waited + 1
+        self.best = max(self.best, numbers["AP"])
+        return numbers
+
+    def _write(self, trainer: L.Trainer, module: PoseTraining, row: dict[str, float]) -> None:
+        save_model(self.folder / LAST, module.best_network.state_dict(), self.card, self.recipe.spec)
+        write_file(self.folder / "metrics.csv", table(self.history))
+        if module.problems:
+            write_file(self.folder / "left_out.txt", "\n".join([*module.problems, ""]).encode(errors="replace"))
+        self._log(trainer, row)
+        measured = f", AP {row['AP']:.4f}, best {self.best:.4f}" if "AP" in row else ""
+        logger.info("epoch %d of %s: loss %.6g%s", row["epoch"], trainer.max_epochs, row["loss"], measured)
+
+    def _log(self, trainer: L.Trainer, numbers: Mapping[str, float]) -> None:
+        for log in trainer.loggers:
+            log.log_metrics(dict(numbers), step=trainer.global_step)
+
+    def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Draw the curves."""
+        if trainer.is_global_zero and self.history:
+            write_file(self.folder / "curves.png", curves(self.history))
+
+    def on_exception(self, trainer: L.Trainer, module: L.LightningModule, exception: BaseException) -> None:
+        """Remember Ctrl-C, which Lightning turns into a failure."""
+        self.interrupted = isinstance(exception, KeyboardInterrupt)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a run that goes on must know."""
+        return {
+            "history": [dict(row) for row in self.history],
+            "best": self.best,
+            "waited": self.waited,
+            "total": float(self._total),
+            "count": self._count,
+            "recipe": json.dumps(asdict(self.recipe)),
+            "identity": self.identity,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state. Raises InputError for that of another run."""
+        before, now = json.loads(state["recipe"]), json.loads(json.dumps(asdict(self.recipe)))
+        names = [field.name for field in fields(Recipe) if field.name not in FREE]
+        changed = [f"{name} was {before.get(name)}, is {now[name]}" for name in names if before.get(name) != now[name]]
+        changed += [f"{name} differs" for name, value in self.identity.items() if state["identity"].get(name) != value]
+        if changed:
+            raise InputError(
+                f"{self.folder} has another run: {', '.join(changed)}. Go on with the same data, seed, processes and "
+                f"settings, of which only {', '.join(sorted(FREE))} may differ, or train anew in another folder"
+            )
+        self.history, self.best, self.waited = state["history"], state["best"], state["waited"]
+        self._total, self._count = torch.tensor(state["total"], dtype=torch.float64), state["count"]
+
+
+def estimator(network: torch.nn.Module, card: ModelCard, device: str) -> PoseEstimator:
+    """A copy of a network as what `vitruvian.load` would make of its file."""
+    where = device if device.startswith("cuda") else "cpu"
+    runtime = TorchRuntime(copy.deepcopy(network).float(), Path(LAST), card.input_size, where)
+    return PoseEstimator(card, runtime, codecs.create(card.family, card.input_size, card.options))
+
+
+def evaluate_on(annotations: Any, images: Any) -> Evaluate:
+    """Measures by the procedure of the model's authors, with the annotated boxes."""
+    return lambda pose: evaluate_coco(pose, annotations, images)
+
+
+def _rate(trainer: L.Trainer) -> float:
+    return max(float(group["lr"]) for group in trainer.optimizers[0].param_groups)

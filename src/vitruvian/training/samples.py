@@ -1,0 +1,126 @@
+"""From persons to batches: crops and targets, which depend on the seed, the epoch and the person alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from ..datasets import Persons, read_picture
+from ..datasets.pictures import from_reduced, reduction
+from ..errors import InputError
+from ..geometry import crop
+from .augmentation import Augmentation, mirror_order, place
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..cards import ModelCard
+    from ..codecs import Codec
+
+# An epoch, a person's row, and which of its copies in that epoch.
+Key = tuple[int, int, int]
+
+# After so many damaged pictures in a row it isn't a damaged picture.
+_MOST_DAMAGED = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A crop and its keypoints.
+
+    Args:
+        image: RGB uint8 (H, W, 3).
+        keypoints: float32 (K, 2) in crop pixels.
+        confidences: float32 (K,), 0..1, how much each counts.
+        name: what messages call it.
+        problems: what was wrong with pictures that it stands in for.
+    """
+
+    image: NDArray[np.uint8]
+    keypoints: NDArray[np.float32]
+    confidences: NDArray[np.float32]
+    name: str
+    problems: tuple[str, ...] = ()
+
+
+class Samples(Dataset[Sample]):
+    """Crops of persons.
+
+    Args:
+        persons: whom.
+        card: the network's; its input size and padding make the crop.
+        codec: makes the targets, and says whether crops are aligned.
+        augmentation: how crops vary.
+        seed: what chance starts from.
+        reduced: decode JPEGs at a half or less where the crop is that much smaller.
+    """
+
+    def __init__(
+        self,
+        persons: Persons,
+        card: ModelCard,
+        codec: Codec,
+        augmentation: Augmentation,
+        seed: int,
+        reduced: bool = True,
+    ) -> None:
+        self.persons = persons
+        self.card = card
+        self.codec = codec
+        self.augmentation = augmentation
+        self.seed = seed
+        self.reduced = reduced
+
+    def __len__(self) -> int:
+        return len(self.persons)
+
+    @cached_property
+    def _mirrored(self) -> NDArray[np.intp]:
+        return mirror_order(self.persons.skeleton)
+
+    def __getitem__(self, key: Key) -> Sample:
+        """The sample of an epoch and a person; one whose picture is damaged is replaced by the next person's.
+
+        Raises:
+            InputError: twenty in a row are damaged.
+        """
+        epoch, row, copy = key
+        problems: list[str] = []
+        for step in range(min(_MOST_DAMAGED, len(self))):
+            try:
+                return self._sample(epoch, (row + step) % len(self), copy, tuple(problems))
+            except InputError as error:
+                problems.append(str(error))
+        raise InputError(f"{len(problems)} pictures in a row can't be read, such as: {problems[0]}")
+
+    def _sample(self, epoch: int, row: int, copy: int, problems: tuple[str, ...]) -> Sample:
+        persons, vary, size = self.persons, self.augmentation, self.card.input_size
+        rng = np.random.default_rng((self.seed, epoch, row, copy))
+        keypoints, confidences = persons.keypoints[row], persons.confidences[row]
+        half = vary.half(rng, keypoints, confidences > 0, persons.skeleton)
+        box = persons.boxes[row] if half is None else half
+        affine, flipped = vary.affine(rng, box, size, self.card.padding, self.codec.aligned)
+        file = persons.files[persons.pictures[row]]
+        image, factor = read_picture(file, reduction(affine) if self.reduced else 1)
+        pixels = vary.recolour(rng, crop(image, from_reduced(affine, factor)[None], size)[0])
+        points = place(affine, keypoints)
+        if flipped:
+            points, confidences = points[self._mirrored], confidences[self._mirrored]
+        return Sample(pixels, points, confidences, persons.name(row), problems)
+
+    def collate(self, samples: Sequence[Sample]) -> dict[str, Any]:
+        """A batch: ``images`` uint8 (N, H, W, 3), ``targets`` as of the codec, ``names``, ``problems``."""
+        confidences = np.stack([sample.confidences for sample in samples])
+        *targets, weights = self.codec.encode(np.stack([sample.keypoints for sample in samples]), confidences)
+        return {
+            "images": torch.from_numpy(np.stack([sample.image for sample in samples])),
+            "targets": tuple(torch.from_numpy(np.ascontiguousarray(t)) for t in (*targets, weights * confidences)),
+            "names": [sample.name for sample in samples],
+            "problems": [problem for sample in samples for problem in sample.problems],
+        }

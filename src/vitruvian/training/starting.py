@@ -1,0 +1,122 @@
+"""Where the weights start: at random, from ImageNet, or from a trained network; and which of them stay as they are."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from .. import networks, zoo
+from ..errors import InputError, ModelError
+from ..networks.heads import RLEPose
+from ..zoo.conversion import convert
+from .recipe import Recipe
+
+if TYPE_CHECKING:
+    from ..networks import PoseSpec
+
+logger = logging.getLogger("vitruvian")
+
+HEADS = ("final_layer.", "mlp_head_x.", "mlp_head_y.", "fc_coord.", "fc_sigma.", "flow.")
+# The parts of a backbone from the pictures up, as `Recipe.freeze` counts them.
+_HRNET = (
+    ("conv1.", "bn1.", "conv2.", "bn2."),
+    ("layer1.",),
+    ("transition1.", "stage2."),
+    ("transition2.", "stage3."),
+    ("transition3.", "stage4."),
+)
+_RESNET = (("conv1.", "bn1."), ("layer1.",), ("layer2.",), ("layer3.",), ("layer4.",))
+_BACKBONE = "preact."
+
+
+def start(recipe: Recipe, num_keypoints: int) -> nn.Module:
+    """The network with the weights that training starts from; what of them is new is logged.
+
+    Raises:
+        InputError: a start that the network can't have, or that can't be read.
+    """
+    spec = recipe.spec
+    network = networks.build(spec, num_keypoints)
+    if recipe.init == "imagenet":
+        _from_imagenet(network, spec)
+    elif recipe.init != "none":
+        _from_checkpoint(network, recipe.init)
+    return network
+
+
+def _from_imagenet(network: nn.Module, spec: PoseSpec) -> None:
+    name = f"hrnet_w{spec.width}" if spec.backbone == "hrnet" else "resnet50"
+    try:
+        if spec.backbone == "resnet50" and spec.width != 64:
+            raise ModelError(f"ResNet-50 of width {spec.width} was never trained on ImageNet")
+        file = zoo.fetch(zoo.backbone(name))
+        report = networks.load_backbone(network, zoo.read_checkpoint(file).tensors)
+    except ModelError as error:
+        raise InputError(f"{error}. To start elsewhere: --init CHECKPOINT, or --init none for random weights") from None
+    logger.info("start: %s's ImageNet weights; %s", name, _new(report.missing))
+
+
+def _from_checkpoint(network: nn.Module, init: str) -> None:
+    """Everything whose name and shape agree; the layers that return keypoints are new where their number differs."""
+    file = Path(init)
+    if not file.is_file():
+        if file.suffix:
+            raise InputError(f"{init}: no such file; --init takes a checkpoint, a model's name, imagenet or none")
+        file = zoo.fetch(zoo.card(init))
+    tensors = convert(zoo.read_checkpoint(file).tensors).tensors
+    own = network.state_dict()
+    taken = {name: tensor for name, tensor in _named_alike(network, tensors) if name in own}
+    fitting = {name: tensor for name, tensor in taken.items() if tensor.shape == own[name].shape}
+    other = [name for name in taken if name not in fitting and not name.startswith(HEADS)]
+    if other or not fitting:
+        reason = f"{other[0]} has another shape" if other else "no name is shared"
+        raise InputError(f"{init} is no start for this network: {reason}; take a checkpoint of the same width")
+    network.load_state_dict(fitting, strict=False)
+    missing = [name for name in own if name not in fitting and not name.endswith("num_batches_tracked")]
+    logger.info("start: %s, %d of %d tensors; %s", init, len(fitting), len(own), _new(missing))
+
+
+def _named_alike(network: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """The tensors as this network calls them: RLEPose's backbone has a prefix, the others' has none."""
+    prefixed = any(name.startswith(_BACKBONE) for name in tensors)
+    for name, tensor in tensors.items():
+        if isinstance(network, RLEPose) and not prefixed and not name.startswith(HEADS):
+            yield _BACKBONE + name, tensor
+        else:
+            yield name if isinstance(network, RLEPose) else name.removeprefix(_BACKBONE), tensor
+
+
+def _new(missing: tuple[str, ...] | list[str]) -> str:
+    parts = sorted({".".join(name.split(".")[:1]) for name in missing})
+    return f"new, with random weights: {', '.join(parts)}" if parts else "nothing is new"
+
+
+def is_backbone(name: str) -> bool:
+    """Whether a parameter of this name belongs to the backbone, not to the head."""
+    return not name.startswith(HEADS)
+
+
+def frozen(network: nn.Module, stages: int) -> list[nn.Module]:
+    """The modules of the first so many stages, whose parameters now stay as they are."""
+    table = _RESNET if any("layer4." in name for name, _ in network.named_parameters()) else _HRNET
+    prefixes = tuple(prefix for stage in table[:stages] for prefix in stage)
+    if not prefixes:
+        return []
+    for name, parameter in network.named_parameters():
+        if name.removeprefix(_BACKBONE).startswith(prefixes):
+            parameter.requires_grad_(False)
+    return [
+        module for name, module in network.named_modules() if f"{name.removeprefix(_BACKBONE)}.".startswith(prefixes)
+    ]
+
+
+def freeze_norms(network: nn.Module) -> list[nn.Module]:
+    """The batch norms, whose parameters now stay as they are."""
+    norms: list[nn.Module] = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.requires_grad_(False)
+    return norms

@@ -1,0 +1,81 @@
+"""Model files that carry what they are: safetensors with the model's card, and its network's spec, beside the weights.
+
+What training writes. Nothing has to be guessed of such a file: not its skeleton, nor its input size, nor whether it is
+SimDR or SimDR*.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+import safetensors.torch
+
+from ..cards import METADATA_KEY, ModelCard
+from ..errors import ModelError, OutputError
+from ..media.files import why_not_written, write_beside
+from ..networks import PoseSpec
+from .identification import Identity, with_size
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+SPEC_KEY = f"{METADATA_KEY}_network"
+
+
+def save_model(path: Path, tensors: Mapping[str, Tensor], card: ModelCard, spec: PoseSpec) -> None:
+    """Write a pose net that `vitruvian.load` takes, whole or not at all.
+
+    Args:
+        path: the file, .safetensors.
+        tensors: the network's state dict.
+        card: what it takes and returns.
+        spec: how its network is built.
+
+    Raises:
+        OutputError: it can't be written; an older file of that name is still there.
+    """
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    data = safetensors.torch.save(plain, {METADATA_KEY: card.to_json(), SPEC_KEY: json.dumps(asdict(spec))})
+    try:
+        write_beside(os.fspath(path), lambda stream: stream.write(data))
+    except OSError as error:
+        raise OutputError(why_not_written(str(path), error)) from None
+
+
+def carried(
+    metadata: Mapping[str, str], found: Identity | None, size: tuple[int, int] | None
+) -> tuple[Identity, ModelCard] | None:
+    """What a file says that it is; None if it says nothing.
+
+    Args:
+        metadata: the file's.
+        found: what its tensors look like, for files that have a card alone.
+        size: (height, width) of the input that is wanted; None takes the card's.
+
+    Raises:
+        ModelError: a card that can't be read, that isn't a pose net's, or that takes another size only.
+    """
+    if METADATA_KEY not in metadata:
+        return None
+    card = ModelCard.from_json(metadata[METADATA_KEY])
+    if card.task != "pose" or card.skeleton is None:
+        raise ModelError(f"the file's card says {card.task}; cards of pose nets are read")
+    if SPEC_KEY in metadata:
+        try:
+            fields = json.loads(metadata[SPEC_KEY])
+            spec = PoseSpec(**{**fields, "input_size": tuple(fields["input_size"])})
+        except (TypeError, ValueError, KeyError) as error:
+            raise ModelError(f"the network's spec in the file can't be read ({error})") from None
+        found = Identity(spec, None, len(card.skeleton))
+    if found is None or not isinstance(found.spec, PoseSpec):
+        raise ModelError("the file has a pose net's card, but its tensors are of no pose net that Vitruvian knows")
+    if found.spec.head != card.family or found.num_keypoints != len(card.skeleton):
+        raise ModelError(f"the file's card is of a {card.family} net of {len(card.skeleton)} keypoints, not of {found}")
+    identity = with_size(found, size or card.input_size, card.name)
+    return identity, replace(card, input_size=identity.spec.input_size)

@@ -1,0 +1,156 @@
+"""The commands `vitruvian train` and `vitruvian check-data`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import vitruvian as vt
+from vitruvian.cli import main
+
+pytestmark = pytest.mark.filterwarnings("default")  # Lightning's and torch's own
+
+FAST = ["width=8", "input_size=64x64", "batch=4", "workers=0", "evaluate_every=1"]
+FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Networks as small as these ones wait for each other's threads longer than they compute."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs the command line; gives the exit code, standard output and standard error."""
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["vitruvian", *map(str, arguments)])
+        with pytest.raises(SystemExit) as leaving:
+            main()
+        printed = capsys.readouterr()
+        return int(leaving.value.code or 0), printed.out, printed.err
+
+    return command
+
+
+@pytest.fixture
+def faces(shared, tmp_path) -> tuple[Path, Path]:
+    """A data set of five keypoints: COCO's faces of eight persons who show all of them."""
+    folder = shared / "data/coco_mini/train"
+    content = json.loads((folder / "person_keypoints.json").read_text())
+    whole = [a for a in content["annotations"] if not a["iscrowd"] and all(a["keypoints"][2:15:3])][:8]
+    for record in whole:
+        record["keypoints"], record["num_keypoints"] = record["keypoints"][:15], 5
+    pictures = {record["image_id"] for record in whole}
+    content["images"] = [image for image in content["images"] if image["id"] in pictures]
+    content["annotations"] = whole
+    content["categories"] = [
+        {"id": 1, "name": "person", "keypoints": FACE, "skeleton": [[1, 2], [1, 3], [2, 4], [3, 5]]}
+    ]
+    path = tmp_path / "faces.json"
+    path.write_text(json.dumps(content))
+    return path, folder / "images"
+
+
+def settings(*more: str) -> list[str]:
+    return [part for setting in [*FAST, *more] for part in ("--set", setting)]
+
+
+def test_a_skeleton_of_ones_own_trains_evaluates_predicts_and_draws(run, faces, tmp_path, caplog):
+    annotations, images = faces
+    out = tmp_path / "face"
+    data = ("--data", annotations, "--images", images, "--val-data", annotations, "--val-images", images)
+    code, printed, said = run("train", *data, "-o", out, "--init", "none", "--epochs", 2, *settings())
+    assert code == 0, said
+    assert f"-> {out / 'best.safetensors'}" in printed
+    assert "left_eye / right_eye, left_ear / right_ear" in caplog.text
+    model = out / "best.safetensors"
+    evaluation = ("--annotations", annotations, "--images", images, "-o", tmp_path / "evaluation")
+    code, _, said = run("evaluate", "--pose", model, *evaluation)
+    assert code == 0, said
+    metrics = json.loads((tmp_path / "evaluation/metrics.json").read_text())
+    assert set(metrics["per_keypoint"]) == set(FACE)
+    content = json.loads(annotations.read_text())
+    record = content["annotations"][0]
+    file = next(image["file_name"] for image in content["images"] if image["id"] == record["image_id"])
+    x, y, width, height = record["bbox"]
+    poses = vt.load(pose=model)(images / file, boxes=[[x, y, x + width, y + height]])
+    assert poses.skeleton.keypoints == FACE
+    picture = vt.media.read_image(images / file)
+    assert (poses.draw(picture, keypoint_score=0) != picture).any()
+
+
+def test_overfit_says_what_it_does_and_leaves_what_evaluate_takes(run, faces, tmp_path, caplog):
+    annotations, images = faces
+    out = tmp_path / "out"
+    data = ("--data", annotations, "--images", images, "--init", "none")
+    code, printed, said = run("train", *data, "--overfit", 2, "-o", out, "--epochs", 1, *settings("batch=20"))
+    assert code == 0, said
+    assert printed.startswith("1 epochs, loss ")
+    assert "2 persons, 1 batches of 20 an epoch" in caplog.text
+    assert len(json.loads((out / "overfit.json").read_text())["annotations"]) == 2
+    code, _, said = run("train", *data, "--overfit", 2, "-o", out, "--epochs", 2, *settings("batch=20"))
+    assert code == 2
+    assert "has a run already" in said
+    code, printed, _ = run("train", *data, "--overfit", 2, "-o", out, "--epochs", 2, "--resume", *settings("batch=20"))
+    assert code == 0
+    assert printed.startswith("2 epochs, loss ")
+
+
+def test_a_dry_run(run, faces, tmp_path):
+    annotations, images = faces
+    data = ("--data", annotations, "--images", images, "--init", "none", "-o", tmp_path / "out")
+    code, printed, said = run("train", *data, "--dry-run", *settings())
+    assert code == 0, said
+    assert "nothing is kept of a dry run" in printed
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_check(run, faces):
+    annotations, images = faces
+    content = json.loads(annotations.read_text())
+    content["annotations"][0]["bbox"][2] = 9999
+    annotations.write_text(json.dumps(content))
+    for command in (["check-data"], ["train", "--check"]):
+        code, printed, _ = run(*command, "--data", annotations, "--images", images)
+        assert code == 0
+        assert "1 boxes reach out of their picture" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--set", "rat=1"], "did you mean rate?"),
+        (["--recipe", "pose_hrnet_w32"], "did you mean pose_hrnet_w32_256x192"),
+        (["--weight", "1", "--weight", "2"], "as many times --weight, not 2"),
+        (["--images", "x"], "as many times --images, not 2"),
+        (["--val-data", "x"], "belong together"),
+        (["--init", "nothing.pth"], "nothing.pth: no such file"),
+        (["--epochs", "0"], "epochs is 0"),
+        (["--precision", "half"], "precision is half"),
+        (["--resume"], "nothing to go on from"),
+        (["--devices", "x", "--init", "none"], "can't run on that"),
+    ],
+)
+def test_bad_usage(run, faces, tmp_path, arguments, words):
+    annotations, images = faces
+    code, _, said = run("train", "--data", annotations, "--images", images, "-o", tmp_path / "out", *arguments)
+    assert code == 2, said
+    assert words in said
+
+
+def test_imagenet_weights_that_cannot_be_had(run, faces, tmp_path, monkeypatch):
+    annotations, images = faces
+    monkeypatch.setenv("VITRUVIAN_HOME", str(tmp_path))
+    monkeypatch.setenv("VITRUVIAN_OFFLINE", "1")
+    code, _, said = run("train", "--data", annotations, "--images", images, "-o", tmp_path / "out")
+    assert code == 2
+    assert "--init none for random weights" in said
+    code, _, said = run("train", "--data", annotations, "--images", images, "-o", tmp_path / "o", *settings())
+    assert code == 2
+    assert "hrnet_w8" in said

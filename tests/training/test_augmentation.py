@@ -1,0 +1,126 @@
+"""Augmentation: what is drawn on a picture lands in the crop where its keypoint says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from vitruvian import COCO17, InputError, Skeleton
+from vitruvian.geometry import crop, crop_affines
+from vitruvian.training.augmentation import NONE, Augmentation, lower_body, mirror_order, place, varied
+
+SIZE = 128, 96
+BOX = np.array([40, 30, 200, 260], np.float32)
+
+
+def centre_of(crop_image: np.ndarray) -> np.ndarray:
+    """Where the light is, x and y in pixels."""
+    light = crop_image[..., 0].astype(float)
+    rows, columns = np.indices(light.shape)
+    return np.array([(columns * light).sum(), (rows * light).sum()]) / light.sum()
+
+
+@pytest.mark.parametrize("aligned", [False, True])
+@pytest.mark.parametrize("seed", range(12))
+def test_a_dot_lands_where_its_keypoint_says(seed, aligned):
+    rng = np.random.default_rng(seed)
+    point = np.array([[rng.uniform(90, 150), rng.uniform(110, 190)]], np.float32).round()
+    picture = np.zeros((300, 260, 3), np.uint8)
+    cv2.circle(picture, (int(point[0, 0]), int(point[0, 1])), 4, (255, 255, 255), -1)
+    affine, _ = Augmentation(scale=0.3).affine(rng, BOX, SIZE, aligned=aligned)
+    expected = place(affine, point)[0]
+    if (expected < 6).any() or (expected > np.array(SIZE[::-1]) - 7).any():
+        pytest.skip("turned out of the crop")
+    assert centre_of(crop(picture, affine[None], SIZE)[0]) == pytest.approx(expected, abs=0.2)
+
+
+def test_without_variation_the_crop_is_the_one_of_inference():
+    for aligned in (False, True):
+        affine, flipped = NONE.affine(np.random.default_rng(0), BOX, SIZE, aligned=aligned)
+        assert not flipped
+        assert affine == pytest.approx(crop_affines(BOX[None], SIZE, aligned=aligned)[0], abs=1e-6)
+
+
+@pytest.mark.parametrize("aligned", [False, True])
+def test_mirroring_is_that_of_the_mirrored_picture(aligned):
+    # The release mirrors picture, box and keypoints first: x becomes width - 1 - x.
+    width = 260
+    points = np.array([[100, 120], [61, 200]], np.float32)
+    mirrored_box = np.array([width - 1 - BOX[2], BOX[1], width - 1 - BOX[0], BOX[3]], np.float32)
+    theirs = place(crop_affines(mirrored_box[None], SIZE, aligned=aligned)[0], points * [-1, 1] + [width - 1, 0])
+    ours = place(varied(crop_affines(BOX[None], SIZE, aligned=aligned)[0], SIZE, 0, 1, True, aligned), points)
+    assert ours == pytest.approx(theirs, abs=1e-3)
+
+
+def test_turn_and_zoom_by_hand():
+    base = np.array([[1.0, 0, 0], [0, 1, 0]])
+    # A quarter turn clockwise around (48, 64) takes what is right of it below it; twice the field halves distances.
+    found = place(varied(base, SIZE, 90, 2, False), np.array([[68, 64]], np.float32))
+    assert found[0] == pytest.approx([48, 74], abs=1e-4)
+
+
+def test_a_mirror_exchanges_sides():
+    order = mirror_order(COCO17)
+    assert order[5] == 6
+    assert order[6] == 5
+    assert order[0] == 0
+    explicit = Skeleton("two", ("a", "b", "c"), pairs=((0, 2),))
+    assert mirror_order(explicit).tolist() == [2, 1, 0]
+
+
+def test_rates_and_ranges_are_as_published():
+    rng = np.random.default_rng(0)
+    vary = Augmentation()
+    base = crop_affines(BOX[None], SIZE)[0]
+    angles, scales, flips = [], [], []
+    for _ in range(3000):
+        affine, flipped = vary.affine(rng, BOX, SIZE)
+        inner = affine[:, :2] @ np.linalg.inv(base[:, :2]) @ np.diag([-1.0 if flipped else 1.0, 1.0])
+        angles.append(np.degrees(np.arctan2(inner[1, 0], inner[0, 0])))
+        scales.append(1 / np.sqrt(np.linalg.det(inner)))
+        flips.append(flipped)
+    assert np.mean(np.abs(angles) > 1e-6) == pytest.approx(0.6, abs=0.03)
+    assert np.abs(angles).max() <= 90 + 1e-6
+    assert min(scales) >= 0.65 - 1e-6
+    assert max(scales) <= 1.35 + 1e-6
+    assert np.mean(flips) == pytest.approx(0.5, abs=0.03)
+
+
+def test_half_bodies():
+    assert lower_body(COCO17).tolist() == [False] * 11 + [True] * 6
+    rng = np.random.default_rng(0)
+    keypoints = rng.uniform(0, 100, (17, 2)).astype(np.float32)
+    keypoints[11:, 1] += 200
+    labelled = np.ones(17, bool)
+    vary = Augmentation()
+    found = [vary.half(rng, keypoints, labelled, COCO17) for _ in range(1000)]
+    boxes = [box for box in found if box is not None]
+    assert len(boxes) / 1000 == pytest.approx(0.3, abs=0.05)
+    upper = [box for box in boxes if box[3] < 200]
+    assert len(upper) / len(boxes) == pytest.approx(0.5, abs=0.1)
+    centre = keypoints[:11].mean(axis=0)
+    extent = np.ptp(keypoints[:11], axis=0) * 1.5
+    assert upper[0] == pytest.approx(np.concatenate([centre - extent / 2, centre + extent / 2]), abs=1e-3)
+    labelled[8:] = False
+    sure = replace(vary, half_body=1.0)
+    assert sure.half(rng, keypoints, labelled, COCO17) is not None
+    labelled[7] = False
+    assert sure.half(rng, keypoints, labelled, COCO17) is None
+
+
+def test_colours_stay_in_range_and_are_left_alone_by_default():
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (8, 8, 3), np.uint8)
+    assert Augmentation().recolour(rng, image) is image
+    other = Augmentation(colour=0.4).recolour(rng, image)
+    assert other.dtype == np.uint8
+    assert (other != image).any()
+
+
+@pytest.mark.parametrize("setting", [{"flip": 2}, {"scale": 1}, {"rotation": -1}, {"half_body": -0.1}, {"colour": 2}])
+def test_numbers_out_of_range(setting):
+    with pytest.raises(InputError, match=next(iter(setting))):
+        Augmentation(**setting)

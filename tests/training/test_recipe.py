@@ -1,0 +1,91 @@
+"""Recipes: what comes with the package, what people change, and what they mistype."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vitruvian import InputError
+from vitruvian.networks import SPECS, PoseSpec
+from vitruvian.training.recipe import Recipe, read_recipe, recipes
+
+HRNET = "pose_hrnet_w32_256x192"
+
+
+def test_every_pose_net_has_a_recipe():
+    assert recipes() == sorted(name for name, spec in SPECS.items() if isinstance(spec, PoseSpec))
+    for name in recipes():
+        recipe = read_recipe(name)
+        assert recipe.model == name
+        assert recipe.spec == SPECS[name]
+        assert (recipe.rate, recipe.rate_steps, recipe.init) == (1e-3, (170, 200), "imagenet")
+        assert recipe.epochs == (270 if name.startswith("rle") else 210)
+        assert recipe.scale == (0.25 if name.startswith("rle") else 0.35)
+
+
+def test_settings_have_their_types():
+    given = ["rate=1e-4", "rate_steps=3,5", "input_size=128x96", "width=16", "freeze_norm=true", "init=none", "batch=8"]
+    recipe = read_recipe(HRNET, given)
+    assert (recipe.rate, recipe.rate_steps, recipe.batch) == (1e-4, (3, 5), 8)
+    assert recipe.spec.input_size == (128, 96)
+    assert recipe.spec.width == 16
+    assert recipe.freeze_norm is True
+    assert read_recipe(HRNET, ["rate_steps=[]"]).rate_steps == ()
+    assert read_recipe(HRNET, ["rate_steps=7"]).rate_steps == (7,)
+
+
+def test_a_recipe_survives_its_file(tmp_path):
+    recipe = read_recipe(HRNET, ["rate=1e-5", "input_size=128x96", "ema=0.999"])
+    path = tmp_path / "mine.yaml"
+    path.write_text(recipe.to_yaml())
+    assert read_recipe(path) == recipe
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("rat=1", "did you mean rate?"),
+        ("epoch=1", "did you mean epochs?"),
+        ("nothing_like_it_at_all=1", "there are model"),
+        ("rate=fast", "must be a number"),
+        ("epochs=1.5", "must be a whole number"),
+        ("epochs=0", "epochs is 0; it must be 1 or more"),
+        ("freeze_norm=2", "must be true or false"),
+        ("rate_steps=a", "whole numbers"),
+        ("input_size=1,2,3", "whole numbers"),
+        ("input_size=100x100", "multiples of 32"),
+        ("width=2", "8 or more"),
+        ("init=3", "must be text"),
+        ("ema=1", "below 1"),
+        ("optimizer=lion", "adam, adamw or sgd"),
+        ("precision=8", "must be text"),
+        ("flip=7", "flip is 7"),
+        ("freeze=9", "0 to 5"),
+        ("rate", "key=value"),
+    ],
+)
+def test_what_is_mistyped_is_told(setting, words):
+    with pytest.raises(InputError, match=words.replace("?", r"\?")):
+        read_recipe(HRNET, [setting])
+
+
+def test_recipes_that_cannot_be(tmp_path: Path):
+    with pytest.raises(InputError, match="did you mean pose_hrnet_w32_256x192"):
+        read_recipe("pose_hrnet_w32")
+    with pytest.raises(InputError, match="a detector"):
+        Recipe("yolov5n")
+    with pytest.raises(InputError, match="hardest is for heatmaps"):
+        Recipe("simdr_hrnet_w32_256x192", hardest=8)
+    with pytest.raises(InputError, match="can't be read"):
+        read_recipe(tmp_path / "none.yaml")
+    path = tmp_path / "mine.yaml"
+    path.write_text("rate: 1\n")
+    with pytest.raises(InputError, match="says no model"):
+        read_recipe(path)
+    path.write_text("- rate\n")
+    with pytest.raises(InputError, match="is no recipe"):
+        read_recipe(path)
+    path.write_text("modell: x\n")
+    with pytest.raises(InputError, match=r"mine.yaml: no setting is called modell; did you mean model\?"):
+        read_recipe(path)

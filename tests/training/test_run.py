@@ -1,0 +1,257 @@
+"""Runs from end to end, on drawn data: what comes out, going on after a break, and what goes wrong in words."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import vitruvian as vt
+from vitruvian import InputError, OutputError
+from vitruvian.export import export
+from vitruvian.training import Job, read_recipe, train
+from vitruvian.training.module import PoseTraining
+
+pytestmark = pytest.mark.filterwarnings("default")  # Lightning's and torch's own
+
+SETTINGS = ["width=8", "input_size=64x64", "batch=4", "workers=0", "init=none", "evaluate_every=1", "epochs=1"]
+KILLED = """
+import os, signal, sys
+from vitruvian.training.module import PoseTraining
+from vitruvian.cli import main
+ended = PoseTraining.on_train_batch_end
+def end(self, *arguments):
+    ended(self, *arguments)
+    if self.global_step == 6:
+        os.kill(os.getpid(), signal.SIGKILL)
+PoseTraining.on_train_batch_end = end
+main()
+"""
+
+
+def job(source, output: Path, *settings: str, recipe: str = "pose_hrnet_w32_256x192", **more) -> Job:
+    return Job(read_recipe(recipe, [*SETTINGS, *settings]), (source,), output, **more)
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return load_file(path / "last.safetensors")
+
+
+def same(first: Path, second: Path) -> bool:
+    ours, theirs = weights(first), weights(second)
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def command(source, output: Path, *settings: str) -> list[str]:
+    given = [part for setting in [*SETTINGS, *settings] for part in ("--set", setting)]
+    return ["train", "--data", str(source.annotations), "--images", str(source.images), "-o", str(output), *given]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "settings", "sigma"),
+    [
+        ("pose_hrnet_w32_256x192", ["sigma=1.5", "hardest=3", "ema=0.9"], 1.5),
+        ("simdr_hrnet_w32_256x192", [], 0.0),
+        ("sa_simdr_hrnet_w48_256x192", ["target_sigma=3"], 3.0),
+        ("rle_resnet50_256x192", [], None),
+        ("psa_s_hrnet_w48_384x288", [], 3.0),
+    ],
+)
+def test_what_comes_out_is_taken_everywhere(draw, tmp_path, recipe, settings, sigma):
+    source = draw(4)
+    out = tmp_path / "mine"
+    done = train(job(source, out, *settings, recipe=recipe, validation=source))
+    assert done.model == out / "best.safetensors"
+    assert {path.name for path in out.iterdir()} >= {
+        *("recipe.yaml", "state.ckpt", "last.safetensors", "metrics.csv", "curves.png", "samples.html", "tensorboard")
+    }
+    model = vt.load(pose=done.model)
+    card = model.pose.card
+    assert (card.name, card.input_size) == ("mine", (64, 64))
+    assert card.skeleton.keypoints == ("left_eye", "right_eye", "nose", "left_hip", "right_hip")
+    assert card.options.get("sigma") == sigma
+    metrics = vt.evaluation.evaluate_coco(model, source.annotations, source.images)
+    assert metrics.keypoints["AP"] == pytest.approx(done.best)
+    picture = Path(source.images, "1.png")
+    poses = model(picture, boxes=[[20, 20, 140, 110]])
+    assert poses.keypoints.shape == (1, 5, 2)
+    assert poses.draw(vt.media.read_image(picture), keypoint_score=0).shape == (120, 160, 3)
+    if recipe.startswith("sa"):
+        exported = export(done.model, tmp_path / "mine.onnx")
+        assert exported.card == card
+        again = vt.load(pose=exported.path)(picture, boxes=[[20, 20, 140, 110]])
+        assert again.keypoints == pytest.approx(poses.keypoints, abs=1)
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(draw, tmp_path):
+    source = draw(8)
+    settings = ["batch=2", "epochs=3", "save_every=1", "workers=2", "ema=0.9", "rate_steps=1,2"]
+    out, whole = tmp_path / "broken", tmp_path / "whole"
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, *command(source, out, *settings)], capture_output=True, timeout=120
+    )
+    assert killed.returncode == -9, killed.stderr.decode()
+    state = torch.load(out / "state.ckpt", weights_only=True)
+    assert state["global_step"] == 6  # two of the second epoch's four
+    broken = train(job(source, out, *settings, resume=True))
+    unbroken = train(job(source, whole, *settings))
+    assert same(out, whole)
+    assert broken.history == unbroken.history
+    assert (out / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
+
+
+def test_a_run_that_ended_can_be_made_longer(draw, tmp_path):
+    source = draw(4)
+    out, whole = tmp_path / "short", tmp_path / "long"
+    train(job(source, out, validation=source))
+    train(job(source, out, "epochs=3", resume=True, validation=source))
+    longer = train(job(source, whole, "epochs=3", validation=source))
+    assert same(out, whole)
+    assert [row["epoch"] for row in longer.history] == [1, 2, 3]
+
+
+def test_two_processes_learn_what_one_does_with_twice_the_batch(draw, tmp_path):
+    source = draw(10)
+    # Batch norms look at one process's persons only, so they stay as they are; doubles show what isn't rounding.
+    settings = ["epochs=4", "freeze_norm=true", "precision=64-true", "rate=0.01"]
+    run = [sys.executable, "-m", "vitruvian", *command(source, tmp_path / "two", *settings, "batch=2")]
+    done = subprocess.run(
+        [*run, "--devices", "2", "--accelerator", "cpu", "--seed", "0"], capture_output=True, timeout=200
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    alone = train(job(source, tmp_path / "one", *settings, "batch=4"))
+    assert alone.history[-1]["step"] == 12
+    ours, theirs = weights(tmp_path / "one"), weights(tmp_path / "two")
+    assert all(torch.allclose(ours[name], theirs[name], rtol=0, atol=1e-9) for name in ours)
+    start = train(job(source, tmp_path / "start", *settings, "rate=1e-12"))
+    assert not torch.allclose(ours["final_layer.weight"], weights(start.model.parent)["final_layer.weight"], atol=1e-3)
+
+
+def test_accumulated_batches_are_one_large_one(draw, tmp_path):
+    source = draw(8)
+    settings = ["freeze_norm=true", "precision=64-true", "epochs=2"]
+    train(job(source, tmp_path / "small", *settings, "batch=2", "accumulate=2"))
+    train(job(source, tmp_path / "large", *settings, "batch=4"))
+    ours, theirs = weights(tmp_path / "small"), weights(tmp_path / "large")
+    assert all(torch.allclose(ours[name], theirs[name], rtol=0, atol=1e-9) for name in ours)
+
+
+def test_fine_tuning_keeps_everything_but_the_last_layer(draw, tmp_path, caplog):
+    caplog.set_level("INFO", "vitruvian")
+    first = train(job(draw(4), tmp_path / "first"))
+    other = draw(4, "other", names=("a", "b", "nose"))
+    frozen = ["freeze=5", f"init={first.model}", "batch=4"]
+    done = train(job(other, tmp_path / "second", *frozen))
+    assert "new, with random weights: final_layer" in caplog.text
+    before, after = weights(tmp_path / "first"), weights(tmp_path / "second")
+    assert after["final_layer.weight"].shape[0] == 3
+    assert all(torch.equal(before[name], after[name]) for name in before if not name.startswith("final_layer."))
+    assert vt.load(pose=done.model).pose.skeleton.keypoints == ("a", "b", "nose")
+    # A heatmap net's backbone suits SimDR as well.
+    train(job(other, tmp_path / "third", *frozen, recipe="simdr_hrnet_w32_256x192"))
+    assert torch.equal(weights(tmp_path / "third")["conv1.weight"], before["conv1.weight"])
+    with pytest.raises(InputError, match="take a checkpoint of the same width"):
+        train(job(other, tmp_path / "fourth", f"init={first.model}", "width=16"))
+    with pytest.raises(InputError, match="no such file"):
+        train(job(other, tmp_path / "fifth", "init=none.pth"))
+
+
+def test_the_backbone_may_learn_more_slowly(draw, tmp_path):
+    source = draw(4)
+    start = train(job(source, tmp_path / "start", "rate=1e-12"))
+    done = train(job(source, tmp_path / "slow", "backbone_rate=0"))
+    ours, theirs = weights(done.model.parent), weights(start.model.parent)
+    assert torch.allclose(ours["layer1.0.conv1.weight"], theirs["layer1.0.conv1.weight"], atol=1e-9)
+    assert not torch.allclose(ours["final_layer.weight"], theirs["final_layer.weight"], atol=1e-6)
+
+
+def test_a_run_that_does_not_get_better_stops(draw, tmp_path):
+    source = draw(4)
+    done = train(job(source, tmp_path / "out", "epochs=9", "patience=2", "rate=1e-12", validation=source))
+    assert len(done.history) == 3
+
+
+def test_a_dry_run_leaves_nothing(draw, tmp_path):
+    source = draw(4)
+    done = train(job(source, tmp_path / "out", "epochs=9", "batch=1", validation=source, dry_run=True))
+    assert done.history[0]["step"] == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_loss_that_is_no_number_stops_and_leaves_the_batch(draw, tmp_path):
+    source = draw(4)
+    content = json.loads(Path(source.annotations).read_text())
+    for record in content["annotations"]:
+        record["bbox"] = [0, 0, 1e-30, 1e-30]
+    Path(source.annotations).write_text(json.dumps(content))
+    with np.errstate(all="ignore"), pytest.raises(InputError, match=r"the loss is (nan|inf).*annotation \d") as caught:
+        train(job(source, tmp_path / "out", "reduced=false", recipe="rle_resnet50_256x192"))
+    path = tmp_path / "out/broken_batch_0.pt"
+    assert str(path) in str(caught.value)
+    assert len(torch.load(path, weights_only=True)["names"]) == 4
+
+
+def test_damaged_pictures_are_left_out_and_listed(draw, tmp_path):
+    source = draw(4)
+    Path(source.images, "2.png").write_bytes(b"broken")
+    train(job(source, tmp_path / "out"))
+    assert "2.png" in (tmp_path / "out/left_out.txt").read_text()
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory")])
+def test_too_little_memory(draw, tmp_path, monkeypatch, error):
+    def step(*_):
+        raise error
+
+    monkeypatch.setattr(PoseTraining, "training_step", step)
+    with pytest.raises(InputError, match="batch=2 --set accumulate=2"):
+        train(job(draw(4), tmp_path / "out"))
+
+
+def test_a_full_disk_keeps_what_was_saved(draw, tmp_path, monkeypatch):
+    source = draw(4)
+    out = tmp_path / "out"
+    train(job(source, out))
+    before = {name: (out / name).read_bytes() for name in ("state.ckpt", "last.safetensors")}
+    save = torch.save
+
+    def full(content, stream, *arguments, **options):
+        save(content, stream, *arguments, **options)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OutputError, match=r"No space left.*go on with --resume"):
+        train(job(source, out, "epochs=2", resume=True))
+    assert (out / "state.ckpt").read_bytes() == before["state.ckpt"]
+    assert not list(out.glob(".*.part"))
+    monkeypatch.undo()
+    train(job(source, out, "epochs=2", resume=True))
+    train(job(source, tmp_path / "whole", "epochs=2"))
+    assert same(out, tmp_path / "whole")
+
+
+def test_folders_with_another_run(draw, tmp_path):
+    source = draw(4)
+    out = tmp_path / "out"
+    first = job(source, out)
+    with pytest.raises(InputError, match="nothing to go on from"):
+        train(replace(first, resume=True))
+    train(first)
+    with pytest.raises(InputError, match="has a run already"):
+        train(first)
+    with pytest.raises(InputError, match=r"rate was 0\.001, is 0\.1"):
+        train(job(source, out, "rate=0.1", resume=True))
+    with pytest.raises(InputError, match="the seed differs"):
+        train(job(source, out, seed=3, resume=True))
+    (out / "state.ckpt").write_bytes(b"broken")
+    with pytest.raises(InputError, match="is no state of training"):
+        train(replace(first, resume=True))
