@@ -160,3 +160,12 @@ def test_a_folder_is_not_replaced_by_a_file():
 
 def test_devices_are_no_existing_files():
     assert check_targets([Path(os.devnull)], files("a.jpg"), overwrite=False) is None
+
+
+def test_a_slash_at_the_end_makes_a_folder_of_any_name(tmp_path):
+    touched("a.jpg")
+    assert names(picture_targets(files("a.jpg"), "results.v2/")) == {"a.jpg": "results.v2/a.jpg"}
+    assert names(picture_targets(files("a.jpg"), "drawn.png/")) == {"a.jpg": "drawn.png/a.jpg"}
+    assert names(picture_targets(files("a.jpg"), "drawn.png")) == {"a.jpg": "drawn.png"}
+    make_video(tmp_path / "v.mp4", numbered_frames(2))
+    assert video_target(Video("v.mp4"), "out.d/").as_posix() == "out.d/v.mp4"

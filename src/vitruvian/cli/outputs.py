@@ -25,7 +25,7 @@ class Outputs:
 
     @classmethod
     def plan(
-        cls, source: Source, output: Path | None, no_draw: bool, json: Path | None, csv: Path | None, coco: Path | None
+        cls, source: Source, output: str | None, no_draw: bool, json: Path | None, csv: Path | None, coco: Path | None
     ) -> Outputs:
         """Raises InputError for an output that doesn't fit the source."""
         from ..media import picture_targets, video_target

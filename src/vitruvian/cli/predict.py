@@ -51,7 +51,7 @@ def predict(
     ] = None,
     named_source: Annotated[str | None, typer.Option("--source", hidden=True)] = None,
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "-o", "--output", help="File or folder for what is drawn (default: runs/predict).", rich_help_panel=OUTPUT
         ),

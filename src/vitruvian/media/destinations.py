@@ -18,28 +18,37 @@ if TYPE_CHECKING:
 DEFAULT_FOLDER = Path("runs/predict")
 
 
-def picture_targets(source: Source, output: Path | None) -> Mapping[str, Path]:
+def picture_targets(source: Source, output: str | Path | None) -> Mapping[str, Path]:
     """For each picture of `source` the file to write: below `output`, at its place below the source's folder.
 
-    Formats that can't be written become PNG. `output` may be a file if there is just one picture.
+    Formats that can't be written become PNG. `output` may be a file if there is just one picture; text that ends with a
+    slash is a folder.
 
     Raises:
         InputError: one output file for several pictures, or of a format that can't be written.
     """
     names = files_of(source)
-    if output is not None and output.suffix and not os.path.isdir(output):
+    file = _as_file(output)
+    if file is not None:
         if len(names) == 1:
-            if output.suffix.lower() not in PICTURE_SUFFIXES:
-                raise InputError(f"{output}: a picture can be written as {' '.join(PICTURE_SUFFIXES)}")
-            return {names[0]: output}
+            if file.suffix.lower() not in PICTURE_SUFFIXES:
+                raise InputError(f"{file}: a picture can be written as {' '.join(PICTURE_SUFFIXES)}")
+            return {names[0]: file}
         # The folder of many pictures may have a dot in its name, as results.v2 has.
-        if output.suffix.lower() in (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES):
-            raise InputError(f"{output} is one file, but there are {len(names)} pictures: give a folder")
-    folder = output or DEFAULT_FOLDER
+        if file.suffix.lower() in (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES):
+            raise InputError(f"{file} is one file, but there are {len(names)} pictures: give a folder")
+    folder = Path(output or DEFAULT_FOLDER)
     paths = [Path(name).absolute() for name in names]
     within = isinstance(source, ImageFiles) and os.path.isdir(source.name)
     root = Path(source.name).absolute() if within else os.path.commonpath([path.parent for path in paths])
     return {name: folder / _writable(path.relative_to(root)) for name, path in zip(names, paths, strict=True)}
+
+
+def _as_file(output: str | Path | None) -> Path | None:
+    """The output, if it is to be a file and not a folder."""
+    text = os.fspath(output or "")
+    folder = text.endswith((os.sep, os.altsep or os.sep)) or os.path.isdir(text)
+    return Path(text) if Path(text).suffix and not folder else None
 
 
 def files_of(source: Source) -> list[str]:
@@ -53,18 +62,19 @@ def _writable(path: Path) -> Path:
     return path.with_name(path.name + ".png")
 
 
-def video_target(source: Source, output: Path | None) -> Path:
+def video_target(source: Source, output: str | Path | None) -> Path:
     """The video file to write for a video or a live source.
 
     Raises:
         InputError: a format that can't be written.
     """
-    if output is not None and output.suffix and not os.path.isdir(output):
-        if output.suffix.lower() not in VIDEO_SUFFIXES:
-            raise InputError(f"{output}: a video can be written as {' '.join(VIDEO_SUFFIXES)}")
-        return output
+    file = _as_file(output)
+    if file is not None:
+        if file.suffix.lower() not in VIDEO_SUFFIXES:
+            raise InputError(f"{file}: a video can be written as {' '.join(VIDEO_SUFFIXES)}")
+        return file
     stem = Path(source.name).stem if source.kind == "video" else re.sub(r"\W+", "_", source.name).strip("_")
-    return (output or DEFAULT_FOLDER) / f"{stem}.mp4"
+    return Path(output or DEFAULT_FOLDER) / f"{stem}.mp4"
 
 
 def check_targets(targets: Iterable[Path], source: Source, overwrite: bool) -> None:
