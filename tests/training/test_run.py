@@ -95,7 +95,7 @@ def test_what_comes_out_is_taken_everywhere(draw, tmp_path, recipe, settings, si
 def test_a_killed_run_goes_on_where_it_was(draw, tmp_path):
     source = draw(8)
     settings = ["batch=2", "epochs=3", "save_every=1", "workers=2", "ema=0.9", "rate_steps=1,2"]
-    out, whole = tmp_path / "broken", tmp_path / "whole"
+    out = tmp_path / "broken"
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, *command(source, out, *settings)], capture_output=True, timeout=120
     )
