@@ -111,6 +111,18 @@ def test_half_bodies():
     assert sure.half(rng, keypoints, labelled, COCO17) is None
 
 
+def test_colours_are_brightness_then_saturation_then_contrast():
+    image = np.random.default_rng(1).integers(60, 160, (20, 10, 3), np.uint8)
+    found = Augmentation(colour=0.2).recolour(np.random.default_rng(3), image)
+    brightness, contrast, saturation = 1 + np.random.default_rng(3).uniform(-0.2, 0.2, 3)
+    luma = np.array([0.299, 0.587, 0.114])
+    pixels = image * brightness
+    grey = (pixels @ luma)[..., None]
+    pixels = grey + (pixels - grey) * saturation
+    pixels = grey.mean() + (pixels - grey.mean()) * contrast
+    assert np.abs(found - pixels).max() <= 1
+
+
 def test_colours_stay_in_range_and_are_left_alone_by_default():
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (8, 8, 3), np.uint8)

@@ -48,6 +48,13 @@ def swap_sides(array: Array, pairs: Sequence[tuple[int, int]]) -> Array:
     return array[:, order]
 
 
+def log_softmax(logits: Array, axes: int | tuple[int, ...]) -> Array:
+    """The logarithm of the softmax along an axis, or over several together."""
+    shifted = logits - logits.max(axis=axes, keepdims=True)
+    result: Array = shifted - np.log(np.exp(shifted).sum(axis=axes, keepdims=True))
+    return result
+
+
 def as_scores(raw: Array) -> Array:
     """Peak values as scores in 0..1; a network that returned NaN is sure of nothing."""
     return np.clip(np.nan_to_num(raw, nan=0.0), 0.0, 1.0).astype(np.float32)

@@ -8,6 +8,7 @@ from ..errors import ModelError
 from .heads import RLEPose, SimDRHRNet, SimDRResNet
 from .hrnet import AttentionFactory, HRNet, PoseHRNet
 from .psa import ParallelAttention, SequentialAttention
+from .pyramid import Pyramid
 from .resnet import PoseResNet, ResNet50
 from .specs import Attention, DetectorSpec, PoseSpec, Spec
 from .yolov5 import YOLOv5
@@ -37,6 +38,8 @@ def _pose(spec: PoseSpec, num_keypoints: int) -> nn.Module:
         if spec.head == "simdr":
             return SimDRResNet(spec.input_size, spec.bins, num_keypoints, spec.width)
         return RLEPose(ResNet50(spec.width), num_keypoints, spec.feature_norm)
+    if spec.backbone == "pyramid":
+        return Pyramid(num_keypoints, spec.width)
     attention = _ATTENTIONS[spec.attention]
     if spec.head == "heatmap":
         return PoseHRNet(num_keypoints, spec.width, attention)

@@ -104,11 +104,13 @@ class Augmentation:
         brightness, contrast, saturation = 1 + rng.uniform(-self.colour, self.colour, 3)
         if not self.colour:
             return crop
-        pixels = crop.astype(np.float32) * np.float32(brightness)
-        grey = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
-        pixels = grey[..., None] + (pixels - grey[..., None]) * np.float32(saturation)
-        pixels = grey.mean() + (pixels - grey.mean()) * np.float32(contrast)
-        return np.clip(np.round(pixels), 0, 255).astype(np.uint8)
+        import cv2
+
+        # Each of them is linear in the colours, so all three are one matrix and an offset.
+        grey = np.array([0.299, 0.587, 0.114])
+        mixed = contrast * brightness * (saturation * np.eye(3) + (1 - saturation) * grey)
+        offset = (1 - contrast) * brightness * (grey @ cv2.mean(crop)[:3])
+        return np.asarray(cv2.transform(crop, np.column_stack([mixed, np.full(3, offset)])), np.uint8)
 
 
 NONE = Augmentation(flip=0, rotation=0, rotation_probability=0, scale=0, half_body=0, colour=0)

@@ -48,6 +48,7 @@ class Recipe:
         freeze_norm: batch norms keep their statistics and weights.
         sync_norm: batch norms take their statistics over all processes (GPUs only).
         hardest: train on the so many keypoints of a person with the highest loss (heatmaps, OHKM); 0: on all.
+        match: weight of the loss against a teacher's outputs, where there is a teacher.
         ema: decay of the average of the weights that is evaluated and saved beside the last ones; 0: none.
         precision: "32-true", "16-mixed", "bf16-mixed" or "64-true".
         evaluate_every: epochs from one evaluation to the next.
@@ -84,6 +85,7 @@ class Recipe:
     freeze_norm: bool = False
     sync_norm: bool = False
     hardest: int = 0
+    match: float = 1.0
     ema: float = 0.0
     precision: str = "32-true"
     evaluate_every: int = 10
@@ -102,7 +104,7 @@ class Recipe:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "accumulate", "evaluate_every"):
             _check(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        for name in ("rate", "sigma", "rate_factor"):
+        for name in ("rate", "sigma", "rate_factor", "match"):
             _check(name, getattr(self, name), getattr(self, name) > 0, "above 0")
         least = ("warmup", "weight_decay", "clip", "backbone_rate", "hardest", "patience", "save_every", "workers")
         for name in least:
@@ -113,8 +115,8 @@ class Recipe:
         _check("optimizer", self.optimizer, self.optimizer in ("adam", "adamw", "sgd"), "adam, adamw or sgd")
         _check("precision", self.precision, self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
         head = self.spec.head
-        if self.hardest and head != "heatmap":
-            raise InputError(f"hardest is for heatmaps; {self.model} is a {head} model")
+        if self.hardest and (head != "heatmap" or self.spec.backbone == "pyramid"):
+            raise InputError(f"hardest is for heatmaps with squared errors; {self.model} learns otherwise")
         self.augmentation  # noqa: B018, it raises what is wrong with it
 
     @property
