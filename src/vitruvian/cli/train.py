@@ -82,6 +82,14 @@ def train(
             min=0, help="What chance starts from; given, the same run gives the same weights.", rich_help_panel=HOW
         ),
     ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Pose net whose outputs are matched too (--set match=WEIGHT); its shapes must agree.",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
     overfit: Annotated[
         int,
         typer.Option(
@@ -138,6 +146,7 @@ def train(
             sources,
             output,
             validation,
+            teacher,
             skeleton,
             seed=seed or 0,
             overfit=overfit,

@@ -19,6 +19,7 @@ from .starting import freeze_norms, frozen, is_backbone
 if TYPE_CHECKING:
     from ..cards import ModelCard
     from .recipe import Recipe
+    from .teaching import Teacher
 
 logger = logging.getLogger("vitruvian")
 
@@ -33,21 +34,25 @@ class PoseTraining(L.LightningModule):
         card: what it takes; its family decides the loss.
         recipe: the settings.
         folder: where a batch that breaks the run is saved.
+        teacher: another net whose outputs are matched too.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, card: ModelCard, recipe: Recipe, folder: Path) -> None:
+    def __init__(
+        self, network: nn.Module, card: ModelCard, recipe: Recipe, folder: Path, teacher: Teacher | None = None
+    ) -> None:
         super().__init__()
         self.network = network
         self.recipe = recipe
         self.folder = folder
+        self.teacher = teacher
         self.problems: dict[str, None] = {}
         self.register_buffer("mean", torch.tensor(card.mean), persistent=False)
         self.register_buffer("std", torch.tensor(card.std), persistent=False)
         self._still = frozen(network, recipe.freeze) + (freeze_norms(network) if recipe.freeze_norm else [])
-        self._loss = loss_of(card.family, network, recipe.hardest)
+        self._loss = loss_of(card, network, recipe.hardest)
         self.average: AveragedModel | None = None
         if recipe.ema:
             average = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
@@ -79,7 +84,11 @@ class PoseTraining(L.LightningModule):
             InputError: it isn't finite.
         """
         targets = [target.to(self.mean.dtype) for target in batch["targets"]]
-        loss = self._loss(self(batch["images"]), targets)
+        outputs = self(batch["images"])
+        loss = self._loss(outputs, targets)
+        if self.teacher is not None:
+            taught = [target.to(self.mean) for target in self.teacher(batch["images"].cpu().numpy())]
+            loss = loss + self.recipe.match * self._loss(outputs, taught)
         for problem in batch["problems"]:
             if problem not in self.problems:
                 self.problems[problem] = None

@@ -36,6 +36,7 @@ from .rounds import BEST, LAST, STATE, Rounds, evaluate_on
 from .samples import Samples
 from .starting import start
 from .state import WholeFiles
+from .teaching import Teacher
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,6 +58,7 @@ class Job:
         data: on what.
         output: the folder for everything that is written.
         validation: what AP is measured on; None measures nothing.
+        teacher: a pose net, by its name or file, whose outputs are matched too; see `teaching.Teacher`.
         skeleton: a YAML file with what the annotations don't say of their keypoints.
         seed: what chance starts from.
         overfit: train on so many well labelled persons only, unvaried, ten times each in an epoch, and measure on
@@ -72,6 +74,7 @@ class Job:
     data: tuple[Source, ...]
     output: Path
     validation: Source | None = None
+    teacher: str | None = None
     skeleton: Path | None = None
     seed: int = 0
     overfit: int = 0
@@ -124,7 +127,8 @@ def _train(job: Job) -> Trained:
     card = card_of(job.recipe, persons, job.output.resolve().name)
     network = start(job.recipe if not job.resume else job.recipe.changed({"init": "none"}), len(persons.skeleton))
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    module = PoseTraining(network, card, job.recipe, job.output)
+    teacher = Teacher(job.teacher, _codec(card), len(persons.skeleton)) if job.teacher else None
+    module = PoseTraining(network, card, job.recipe, job.output, teacher)
     rounds = Rounds(job.output, job.recipe, card, _identity(job, persons), _evaluation(job))
     trainer = _trainer(job, rounds)
     loader = _loader(job, persons, card, trainer)
@@ -193,7 +197,12 @@ def _identity(job: Job, persons: Persons) -> dict[str, Any]:
     digest = hashlib.sha256()
     for column in (persons.ids, persons.boxes, persons.keypoints, persons.confidences, persons.copies):
         digest.update(column.tobytes())
-    return {"the seed": job.seed, "the data": digest.hexdigest(), "the number of processes": _processes(job)}
+    return {
+        "the teacher": job.teacher,
+        "the seed": job.seed,
+        "the data": digest.hexdigest(),
+        "the number of processes": _processes(job),
+    }
 
 
 def _processes(job: Job) -> str:
@@ -251,10 +260,13 @@ def _loggers(job: Job) -> list[Logger]:
         return []
 
 
+def _codec(card: ModelCard) -> codecs.Codec:
+    return codecs.create(card.family, card.input_size, card.options)
+
+
 def _loader(job: Job, persons: Persons, card: ModelCard, trainer: L.Trainer) -> Loader:
     recipe = job.recipe
-    codec = codecs.create(card.family, card.input_size, card.options)
-    samples = Samples(persons, card, codec, recipe.augmentation, job.seed, recipe.reduced)
+    samples = Samples(persons, card, _codec(card), recipe.augmentation, job.seed, recipe.reduced)
     batches = Batches(persons.copies, recipe.batch, job.seed, trainer.global_rank, trainer.world_size)
     return Loader(samples, batches, recipe.workers, pin=torch.cuda.is_available())
 
