@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,7 @@ class PoseTraining(L.LightningModule):
         self._loss = loss_of(card, network, recipe.hardest)
         self.average: AveragedModel | None = None
         if recipe.ema:
-            average = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
+            average = partial(_follow, recipe.ema)
             self.average = AveragedModel(network, multi_avg_fn=average, use_buffers=True).requires_grad_(False)
         self.train()
 
@@ -141,3 +142,9 @@ class PoseTraining(L.LightningModule):
                 chosen = [p for name, p in learning if is_backbone(name) == backbone and (p.dim() > 1) == decayed]
                 decay = self.recipe.weight_decay * decayed
                 yield {"params": chosen, "share": share, "weight_decay": decay, "lr": self.recipe.rate * share}
+
+
+def _follow(decay: float, averaged: Any, current: Any, count: Any) -> None:
+    """A step of the average; in the first steps a faster one, so that the random start is soon forgotten."""
+    step = get_ema_multi_avg_fn(min(decay, (1 + int(count)) / (10 + int(count))))  # type: ignore[no-untyped-call]
+    step(averaged, current, count)

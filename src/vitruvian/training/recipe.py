@@ -49,7 +49,8 @@ class Recipe:
         sync_norm: batch norms take their statistics over all processes (GPUs only).
         hardest: train on the so many keypoints of a person with the highest loss (heatmaps, OHKM); 0: on all.
         match: weight of the loss against a teacher's outputs, where there is a teacher.
-        ema: decay of the average of the weights that is evaluated and saved beside the last ones; 0: none.
+        ema: decay of the average of the weights that is evaluated and saved beside the last ones; 0: none. After n
+            steps it is (1 + n) / (10 + n) at most.
         precision: "32-true", "16-mixed", "bf16-mixed" or "64-true".
         evaluate_every: epochs from one evaluation to the next.
         patience: stop after so many evaluations without a better AP; 0: never.
