@@ -41,6 +41,7 @@ class Annotations:
         crowd: bool (T,), regions that stand for many persons; neither found nor missed.
         labelled: int64 (T,), the file's number of labelled keypoints.
         heads: float64 (T, 4) xyxy, the field ``head_box``; NaN where there is none.
+        confidences: float64 (T,), the field ``score``, how sure a detector was of the box; 1 where there is none.
         notes: what was assumed.
     """
 
@@ -56,6 +57,7 @@ class Annotations:
     crowd: NDArray[np.bool_]
     labelled: NDArray[np.int64]
     heads: Array
+    confidences: Array
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -95,7 +97,7 @@ class Annotations:
         }
 
 
-def read_annotations(source: str | os.PathLike[str] | Mapping[str, Any]) -> Annotations:
+def read_annotations(source: str | os.PathLike[str] | Mapping[str, Any], boxes_alone: bool = False) -> Annotations:
     """Annotations of the category that has keypoints.
 
     Persons without an ``area`` get 0.53 of their box, as CrowdPose's evaluation does; without ``iscrowd`` they are no
@@ -103,6 +105,7 @@ def read_annotations(source: str | os.PathLike[str] | Mapping[str, Any]) -> Anno
 
     Args:
         source: a JSON file, or its content.
+        boxes_alone: keypoints aren't needed: without any, the category called person is taken, or the only one.
 
     Raises:
         InputError: no such file, no JSON, no keypoints, ids that occur twice or don't exist, numbers not finite.
@@ -115,9 +118,12 @@ def read_annotations(source: str | os.PathLike[str] | Mapping[str, Any]) -> Anno
         if not all(isinstance(record, Mapping) for record in data[key]):
             raise InputError(f"{name}: its list {key!r} has entries that are no objects; give {WANTED}")
     images = _images(name, data["images"])
-    category, skeleton, notes = _category(name, data["categories"])
+    category, skeleton, notes = _category(name, data["categories"], boxes_alone)
     persons = [record for record in data["annotations"] if record.get("category_id") == category]
-    return _persons(name, images, category, skeleton, persons, notes)
+    found = _persons(name, images, category, skeleton, persons, notes)
+    if not boxes_alone and not found.counted.any():
+        raise InputError(f"{name}: none of its {len(found)} persons has labelled keypoints, so nothing can be measured")
+    return found
 
 
 def _images(name: str, records: Sequence[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
@@ -128,15 +134,20 @@ def _images(name: str, records: Sequence[Mapping[str, Any]]) -> dict[int, Mappin
     return {record["id"]: record for record in records}
 
 
-def _category(name: str, records: Sequence[Mapping[str, Any]]) -> tuple[int, Skeleton, list[str]]:
+def _category(name: str, records: Sequence[Mapping[str, Any]], boxes_alone: bool) -> tuple[int, Skeleton, list[str]]:
     having = [record for record in records if record.get("keypoints")]
+    if boxes_alone and not having:
+        # COCO's instances have eighty categories, and keypoints in a file of their own.
+        having = [record for record in records if record.get("name") == "person"] or list(records)[: len(records) == 1]
+        if not having:
+            raise InputError(f"{name}: no category is called person; give COCO-style annotations of persons")
     if not having:
         raise InputError(
             f"{name}: no category names its keypoints, so these are no keypoint annotations; give {WANTED}"
         )
     chosen = next((record for record in having if record.get("name") == "person"), having[0])
     notes = [f"only the category {chosen.get('name')!r} is measured"] if len(having) > 1 else []
-    names = tuple(map(str, chosen["keypoints"]))
+    names = tuple(map(str, chosen.get("keypoints") or ()))
     try:
         limbs = tuple((int(first) - 1, int(second) - 1) for first, second in chosen.get("skeleton") or ())
         sigmas = tuple(float(sigma) for sigma in chosen.get("sigmas") or ())
@@ -178,7 +189,7 @@ def _persons(
     disagree = int((labelled != visible)[~crowd].sum())
     if disagree:
         notes.append(f"num_keypoints of {disagree} persons isn't the number of their labelled keypoints; it is kept")
-    found = Annotations(
+    return Annotations(
         name,
         images,
         category,
@@ -191,11 +202,9 @@ def _persons(
         crowd,
         labelled,
         _heads(name, records),
+        _column(name, records, "score", np.ones(len(records))),
         tuple(notes),
     )
-    if not found.counted.any():
-        raise InputError(f"{name}: none of its {len(found)} persons has labelled keypoints, so nothing can be measured")
-    return found
 
 
 def _keypoints(name: str, records: Sequence[Mapping[str, Any]], crowd: NDArray[np.bool_], count: int) -> Array:
