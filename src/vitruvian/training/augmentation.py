@@ -101,14 +101,22 @@ class Augmentation:
 
     def recolour(self, rng: np.random.Generator, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A crop RGB uint8 (H, W, 3) with other brightness, contrast and saturation."""
-        brightness, contrast, saturation = 1 + rng.uniform(-self.colour, self.colour, 3)
-        if not self.colour:
-            return crop
-        pixels = crop.astype(np.float32) * np.float32(brightness)
-        grey = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
-        pixels = grey[..., None] + (pixels - grey[..., None]) * np.float32(saturation)
-        pixels = grey.mean() + (pixels - grey.mean()) * np.float32(contrast)
-        return np.clip(np.round(pixels), 0, 255).astype(np.uint8)
+        return recolour(rng, crop, self.colour)
+
+
+def recolour(rng: np.random.Generator, image: NDArray[np.uint8], amount: float) -> NDArray[np.uint8]:
+    """A picture RGB uint8 (H, W, 3) with other brightness, contrast and saturation, by 1 - amount to 1 + amount."""
+    brightness, contrast, saturation = 1 + rng.uniform(-amount, amount, 3)
+    if not amount:
+        return image
+    import cv2
+
+    grey = np.array([0.299, 0.587, 0.114])
+    # All three are one linear map of the colours; contrast keeps the mean.
+    colours = brightness * (saturation * np.eye(3) + (1 - saturation) * grey)
+    mean = brightness * float(np.dot(cv2.mean(image)[:3], grey))
+    changed = cv2.transform(image, np.column_stack([contrast * colours, np.full(3, (1 - contrast) * mean)]))
+    return changed.astype(np.uint8, copy=False)
 
 
 NONE = Augmentation(flip=0, rotation=0, rotation_probability=0, scale=0, half_body=0, colour=0)
