@@ -77,7 +77,7 @@ def train_detector(
     ] = None,
     val_data: ValData = None,
     val_images: ValImages = None,
-    recipe: Recipe = "person_csp_w24_320x320",
+    recipe: Recipe = "person_csp_w32_320x320",
     output: Output = Path("runs/train-detector"),
     resume: Resume = False,
     quiet: Quiet = False,

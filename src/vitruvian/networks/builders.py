@@ -29,7 +29,7 @@ def build(spec: Spec, num_keypoints: int) -> nn.Module:
 
 def _detector(spec: DetectorSpec | PersonSpec) -> nn.Module:
     if isinstance(spec, PersonSpec):
-        return PersonDetector(spec.width, spec.depth)
+        return PersonDetector(spec.width, spec.neck, spec.depth)
     return YOLOv5(spec.depth, spec.width, spec.num_classes, spec.layout)
 
 

@@ -112,24 +112,24 @@ class PersonDetector(nn.Module):
     """The whole detector.
 
     Args:
-        width: channels at stride 4; stride 8 has twice, stride 16 four and stride 32 eight times as many, the neck and
-            the head twice as many.
+        width: channels at stride 4; stride 8 has twice, stride 16 four and stride 32 eight times as many.
+        neck: channels of the neck and the head.
         depth: residual blocks at stride 8 and 32; stride 16 has one more.
     """
 
-    def __init__(self, width: int, depth: int) -> None:
+    def __init__(self, width: int, neck: int, depth: int) -> None:
         super().__init__()
         w2, w4, w8 = width * 2, width * 4, width * 8
         self.stem = nn.Sequential(Conv(3, max(width // 2, 8), 3, 2), Conv(max(width // 2, 8), width, 3, 2))
         self.stage8 = nn.Sequential(Conv(width, w2, 3, 2), Partial(w2, w2, depth))
         self.stage16 = nn.Sequential(Conv(w2, w4, 3, 2), Partial(w4, w4, depth + 1))
         self.stage32 = nn.Sequential(Conv(w4, w8, 3, 2), Pooling(w8), Partial(w8, w8, depth, shortcut=False))
-        self.lateral8, self.lateral16, self.lateral32 = (Conv(inputs, w2, 1) for inputs in (w2, w4, w8))
+        self.lateral8, self.lateral16, self.lateral32 = (Conv(inputs, neck, 1) for inputs in (w2, w4, w8))
         self.up = nn.Upsample(scale_factor=2, mode="nearest")
-        self.down16, self.down8 = (Partial(w2 * 2, w2, 1, shortcut=False) for _ in range(2))
-        self.shrink8, self.shrink16 = (Conv(w2, w2, 3, 2) for _ in range(2))
-        self.up16, self.up32 = (Partial(w2 * 2, w2, 1, shortcut=False) for _ in range(2))
-        self.head = Head(w2)
+        self.down16, self.down8 = (Partial(neck * 2, neck, 1, shortcut=False) for _ in range(2))
+        self.shrink8, self.shrink16 = (Conv(neck, neck, 3, 2) for _ in range(2))
+        self.up16, self.up32 = (Partial(neck * 2, neck, 1, shortcut=False) for _ in range(2))
+        self.head = Head(neck)
 
     def cells(self, x: Tensor) -> Tensor:
         """Pictures float (N, 3, H, W) to (N, cells, 5): box as in `forward`, and the score's logit."""

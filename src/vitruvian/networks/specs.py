@@ -110,6 +110,7 @@ class PersonSpec:
 
     Args:
         width: channels at stride 4; deeper stages have twice, four and eight times as many.
+        neck: channels of what brings the stages together, and of the head.
         depth: residual blocks of a stage.
         input_size: (height, width) in pixels, multiples of 32.
 
@@ -118,13 +119,15 @@ class PersonSpec:
     """
 
     width: int
+    neck: int
     depth: int
     input_size: tuple[int, int] = (320, 320)
 
     def __post_init__(self) -> None:
         _check_size(self.input_size)
-        if self.width < _LEAST_WIDTH or self.width % 2:
-            raise ModelError(f"width is {self.width}; it is an even number of channels, {_LEAST_WIDTH} or more")
+        for name, channels in (("width", self.width), ("neck", self.neck)):
+            if channels < _LEAST_WIDTH or channels % 2:
+                raise ModelError(f"{name} is {channels}; it is an even number of channels, {_LEAST_WIDTH} or more")
         if self.depth < 1:
             raise ModelError(f"depth is {self.depth}; it is a number of blocks, 1 or more")
 
@@ -165,7 +168,7 @@ SPECS: Mapping[str, Spec] = MappingProxyType(
         "psa_p_hrnet_w48_256x192": PoseSpec("hrnet", "heatmap", 48, _SMALL, attention="parallel"),
         "psa_p_hrnet_w48_384x288": PoseSpec("hrnet", "heatmap", 48, _LARGE, attention="parallel"),
         "psa_s_hrnet_w48_384x288": PoseSpec("hrnet", "heatmap", 48, _LARGE, attention="sequential"),
-        "person_csp_w24_320x320": PersonSpec(24, 2),
+        "person_csp_w32_320x320": PersonSpec(32, 48, 1),
         "yolov5n": DetectorSpec(0.33, 0.25),
         "yolov5s": DetectorSpec(0.33, 0.50),
         "yolov5m": DetectorSpec(0.67, 0.75),

@@ -35,7 +35,7 @@ class Canvas:
         boxes: float32 (M, 4), persons to be found.
         confidences: float32 (M,) in 0..1, above 0, how sure it is that each is one.
         regions: float32 (R, 4), where finding somebody is neither right nor wrong.
-        crowd: bool (R,): anywhere within the region; else only who finds this very box.
+        crowd: bool (R,): anywhere within the region; else only who finds this very box, of which too little is seen.
         name: what messages call it.
         problems: what was wrong with pictures that it stands in for.
     """
@@ -108,11 +108,16 @@ class Canvases(KeyedSamples[Canvas]):
         boxes, shown = place_boxes(tile, pictures.boxes[own])
         visible = (shown > 0) & (boxes[:, 2:] - boxes[:, :2] > 0).all(axis=1)
         boxes, shown, crowd = boxes[visible], shown[visible], pictures.crowd[own][visible]
-        scores = pictures.confidences[own][visible]
+        confidences = self._sureness(pictures.confidences[own][visible])
         large = (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=np.inf) >= _LEAST_SIDE
-        wanted = ~crowd & large & (shown >= _LEAST_SHOWN) & (scores >= self.doubtful)
-        confidences = np.minimum(scores / np.float32(self.certain), 1)
-        return boxes[wanted], confidences[wanted], boxes[~wanted], crowd[~wanted]
+        wanted = ~crowd & large & (shown >= _LEAST_SHOWN) & (confidences > 0)
+        neither = crowd | ~wanted & (confidences > 0)
+        return boxes[wanted], confidences[wanted], boxes[neither], crowd[neither]
+
+    def _sureness(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How sure it is that boxes are persons, from who drew them: see `DetectorRecipe`."""
+        sure = (scores - self.doubtful) / (self.certain - self.doubtful)
+        return np.clip(sure, 0, 1).astype(np.float32)
 
     def collate(self, samples: Sequence[Canvas]) -> dict[str, Any]:
         """A batch: ``images`` uint8 (N, H, W, 3); ``targets`` boxes, confidences and their pictures int64, and regions,

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("vitruvian")
 
-# Lower scores are background to the student, too; those in between are for `DetectorRecipe.doubtful` to judge.
-LEAST_SCORE = 0.05
+# What scores less is noise: RTMDet has twenty such boxes a picture, of which one in three hundred is a person. What the
+# rest is worth is for the student's recipe to judge.
+LEAST_SCORE = 0.1
 _MOST_BOXES = 100
 _TOLD_EVERY = 60.0
 
