@@ -24,8 +24,8 @@ from vitruvian import codecs
 from vitruvian.datasets import Source, read_persons
 from vitruvian.training.loading import Batches, Loader
 from vitruvian.training.module import PoseTraining
+from vitruvian.training.poses import card_of
 from vitruvian.training.recipe import Recipe, read_recipe
-from vitruvian.training.run import card_of
 from vitruvian.training.samples import Samples
 from vitruvian.training.starting import start
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PADDING = 1.25
+# The level of what a canvas has beside its picture.
+GREY = 114
 # The authors keep the size of a person in units of 200 pixels.
 PIXEL_STD = 200.0
 
@@ -90,7 +92,7 @@ def letterbox(
     centred: bool = False,
     down: bool = False,
     stride: int | None = None,
-    grey: int = 114,
+    grey: int = GREY,
 ) -> tuple[NDArray[np.uint8], float, NDArray[np.float32]]:
     """An RGB picture scaled to fit (height, width), on a grey canvas.
 

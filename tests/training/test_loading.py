@@ -12,8 +12,8 @@ from vitruvian import InputError, codecs
 from vitruvian.datasets import read_persons
 from vitruvian.training.augmentation import NONE, Augmentation
 from vitruvian.training.loading import Batches, Loader
+from vitruvian.training.poses import card_of
 from vitruvian.training.recipe import Recipe
-from vitruvian.training.run import card_of
 from vitruvian.training.samples import Samples
 
 

@@ -99,7 +99,9 @@ def test_an_onnx_teacher_pulls_towards_itself(draw, tmp_path):
     still = ["flip=0", "rotation=0", "scale=0", "half_body=0", "colour=0"]
     distances = []
     for weight in (1e-6, 1e3):
-        recipe = read_recipe(name, [*SMALL, f"match={weight}", "epochs=30", "precision=32-true", "ema=0", *still])
+        recipe = read_recipe(
+            name, [*SMALL, f"match={weight}", "epochs=30", "decay=steps", "precision=32-true", "ema=0", *still]
+        )
         done = train(Job(recipe, (source,), tmp_path / f"run{weight}", teacher=str(onnx)))
         taught, learned = (
             Teacher(str(model), codecs.Heatmap((64, 64), aligned=True), 5) for model in (onnx, done.model)

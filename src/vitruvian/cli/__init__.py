@@ -20,6 +20,7 @@ from .export import export
 from .models import models
 from .predict import predict
 from .train import check_data, train
+from .train_detector import train_detector
 
 app = typer.Typer(
     name="vitruvian",
@@ -28,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (predict, evaluate, export, models, train, check_data):
+for command in (predict, evaluate, export, models, train, train_detector, check_data):
     app.command()(command)
 
 

@@ -150,7 +150,7 @@ def _persons(source: Source, truth: Annotations) -> Persons:
         pictures[rows],
         truth.ids[rows],
         truth.keypoints[rows, :, :2].astype(np.float32),
-        ((truth.keypoints[rows, :, 2] > 0) * truth.scores[rows]).astype(np.float32),
+        ((truth.keypoints[rows, :, 2] > 0) * truth.keypoint_scores[rows]).astype(np.float32),
         boxes[rows].astype(np.float32),
         np.full(len(rows), source.weight),
         tuple(notes),

@@ -40,8 +40,8 @@ class Annotations:
         crowd: bool (T,), regions that stand for many persons; neither found nor missed.
         labelled: int64 (T,), the file's number of labelled keypoints.
         heads: float64 (T, 4) xyxy, the field ``head_box``; NaN where there is none.
-        scores: float64 (T, K) in 0..1, how sure whoever placed a keypoint was, the field ``keypoint_scores``; 1 where
-            there is none.
+        keypoint_scores: float64 (T, K) in 0..1, how sure whoever placed a keypoint was, 1 where it isn't said.
+        confidences: float64 (T,), the field ``score``, how sure a detector was of the box; 1 where there is none.
         notes: what was assumed.
     """
 
@@ -57,7 +57,8 @@ class Annotations:
     crowd: NDArray[np.bool_]
     labelled: NDArray[np.int64]
     heads: Array
-    scores: Array
+    keypoint_scores: Array
+    confidences: Array
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -97,7 +98,7 @@ class Annotations:
         }
 
 
-def read_annotations(source: str | os.PathLike[str] | Mapping[str, Any]) -> Annotations:
+def read_annotations(source: str | os.PathLike[str] | Mapping[str, Any], boxes_alone: bool = False) -> Annotations:
     """Annotations of the category that has keypoints.
 
     Persons without an ``area`` get 0.53 of their box, as CrowdPose's evaluation does; without ``iscrowd`` they are no
@@ -105,6 +106,7 @@ def read_annotations(source: str | os.PathLike[str] | Mapping[str, Any]) -> Anno
 
     Args:
         source: a JSON file, or its content; also that of `vitruvian predict --json`, see `as_annotations`.
+        boxes_alone: keypoints aren't needed: without any, the category called person is taken, or the only one.
 
     Raises:
         InputError: no such file, no JSON, no keypoints, ids that occur twice or don't exist, numbers not finite.
@@ -117,9 +119,12 @@ def read_annotations(source: str | os.PathLike[str] | Mapping[str, Any]) -> Anno
         if not all(isinstance(record, Mapping) for record in data[key]):
             raise InputError(f"{name}: its list {key!r} has entries that are no objects; give {WANTED}")
     images = _images(name, data["images"])
-    category, skeleton, notes = _category(name, data["categories"])
+    category, skeleton, notes = _category(name, data["categories"], boxes_alone)
     persons = [record for record in data["annotations"] if record.get("category_id") == category]
-    return _persons(name, images, category, skeleton, persons, notes)
+    found = _persons(name, images, category, skeleton, persons, notes)
+    if not boxes_alone and not found.counted.any():
+        raise InputError(f"{name}: none of its {len(found)} persons has labelled keypoints, so nothing can be measured")
+    return found
 
 
 def read_content(path: str | os.PathLike[str]) -> Any:
@@ -136,15 +141,20 @@ def _images(name: str, records: Sequence[Mapping[str, Any]]) -> dict[int, Mappin
     return {record["id"]: record for record in records}
 
 
-def _category(name: str, records: Sequence[Mapping[str, Any]]) -> tuple[int, Skeleton, list[str]]:
+def _category(name: str, records: Sequence[Mapping[str, Any]], boxes_alone: bool) -> tuple[int, Skeleton, list[str]]:
     having = [record for record in records if record.get("keypoints")]
+    if boxes_alone and not having:
+        # COCO's instances have eighty categories, and keypoints in a file of their own.
+        having = [record for record in records if record.get("name") == "person"] or list(records)[: len(records) == 1]
+        if not having:
+            raise InputError(f"{name}: no category is called person; give COCO-style annotations of persons")
     if not having:
         raise InputError(
             f"{name}: no category names its keypoints, so these are no keypoint annotations; give {WANTED}"
         )
     chosen = next((record for record in having if record.get("name") == "person"), having[0])
     notes = [f"only the category {chosen.get('name')!r} is measured"] if len(having) > 1 else []
-    names = tuple(map(str, chosen["keypoints"]))
+    names = tuple(map(str, chosen.get("keypoints") or ()))
     try:
         limbs = tuple((int(first) - 1, int(second) - 1) for first, second in chosen.get("skeleton") or ())
         sigmas = tuple(float(sigma) for sigma in chosen.get("sigmas") or ())
@@ -186,7 +196,7 @@ def _persons(
     disagree = int((labelled != visible)[~crowd].sum())
     if disagree:
         notes.append(f"num_keypoints of {disagree} persons isn't the number of their labelled keypoints; it is kept")
-    found = Annotations(
+    return Annotations(
         name,
         images,
         category,
@@ -199,12 +209,10 @@ def _persons(
         crowd,
         labelled,
         _heads(name, records),
-        _scores(name, records, len(skeleton)),
+        _keypoint_scores(name, records, len(skeleton)),
+        _column(name, records, "score", np.ones(len(records))),
         tuple(notes),
     )
-    if not found.counted.any():
-        raise InputError(f"{name}: none of its {len(found)} persons has labelled keypoints, so nothing can be measured")
-    return found
 
 
 def _keypoints(name: str, records: Sequence[Mapping[str, Any]], crowd: NDArray[np.bool_], count: int) -> Array:
@@ -250,7 +258,7 @@ def _heads(name: str, records: Sequence[Mapping[str, Any]]) -> Array:
         raise InputError(f"{name}: a head_box must be four numbers x1, y1, x2, y2: {error}") from None
 
 
-def _scores(name: str, records: Sequence[Mapping[str, Any]], count: int) -> Array:
+def _keypoint_scores(name: str, records: Sequence[Mapping[str, Any]], count: int) -> Array:
     try:
         scores = np.array([record.get("keypoint_scores") or [1.0] * count for record in records], float)
         scores = scores.reshape(len(records), count)

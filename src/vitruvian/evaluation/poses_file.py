@@ -67,5 +67,6 @@ def _persons(frames: list[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
             "keypoint_scores": scores.tolist(),
             "num_keypoints": int(labelled.sum()),
             "bbox": [left, top, right - left, bottom - top],
+            "score": float(person["score"]),
             "area": (right - left) * (bottom - top) * BOX_SHARE,
         }

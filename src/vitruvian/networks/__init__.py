@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError
-from .specs import SPECS, DetectorSpec, PoseSpec, Spec, spec
+from .specs import SPECS, DetectorSpec, PersonSpec, PoseSpec, Spec, spec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,6 +25,7 @@ __all__ = [
     "SPECS",
     "BackboneReport",
     "DetectorSpec",
+    "PersonSpec",
     "PoseSpec",
     "Spec",
     "build",

@@ -7,10 +7,11 @@ from torch import nn
 from ..errors import ModelError
 from .heads import RLEPose, SimDRHRNet, SimDRResNet
 from .hrnet import AttentionFactory, HRNet, PoseHRNet
+from .persons import PersonDetector
 from .psa import ParallelAttention, SequentialAttention
 from .pyramid import Pyramid
 from .resnet import PoseResNet, ResNet50
-from .specs import Attention, DetectorSpec, PoseSpec, Spec
+from .specs import Attention, DetectorSpec, PersonSpec, PoseSpec, Spec
 from .yolov5 import YOLOv5
 
 _ATTENTIONS: dict[Attention, AttentionFactory] = {
@@ -24,10 +25,12 @@ def build(spec: Spec, num_keypoints: int) -> nn.Module:
     """The network with random weights. Raises ModelError for less than one keypoint."""
     if num_keypoints < 1:
         raise ModelError(f"num_keypoints is {num_keypoints}; it is 1 or more")
-    return _detector(spec) if isinstance(spec, DetectorSpec) else _pose(spec, num_keypoints)
+    return _pose(spec, num_keypoints) if isinstance(spec, PoseSpec) else _detector(spec)
 
 
-def _detector(spec: DetectorSpec) -> nn.Module:
+def _detector(spec: DetectorSpec | PersonSpec) -> nn.Module:
+    if isinstance(spec, PersonSpec):
+        return PersonDetector(spec.width, spec.neck, spec.depth)
     return YOLOv5(spec.depth, spec.width, spec.num_classes, spec.layout)
 
 

@@ -108,7 +108,35 @@ class DetectorSpec:
             raise ModelError(f"person is class {self.person} of {self.num_classes}; it is an index below num_classes")
 
 
-Spec: TypeAlias = PoseSpec | DetectorSpec
+@dataclass(frozen=True)
+class PersonSpec:
+    """The project's own person detector, see `vitruvian.networks.persons`.
+
+    Args:
+        width: channels at stride 4; deeper stages have twice, four and eight times as many.
+        neck: channels of what brings the stages together, and of the head.
+        depth: residual blocks of a stage.
+        input_size: (height, width) in pixels, multiples of 32.
+
+    Raises:
+        ModelError: for anything else.
+    """
+
+    width: int
+    neck: int
+    depth: int
+    input_size: tuple[int, int] = (320, 320)
+
+    def __post_init__(self) -> None:
+        _check_size(self.input_size)
+        for name, channels in (("width", self.width), ("neck", self.neck)):
+            if channels < _LEAST_WIDTH or channels % 2:
+                raise ModelError(f"{name} is {channels}; it is an even number of channels, {_LEAST_WIDTH} or more")
+        if self.depth < 1:
+            raise ModelError(f"depth is {self.depth}; it is a number of blocks, 1 or more")
+
+
+Spec: TypeAlias = PoseSpec | DetectorSpec | PersonSpec
 
 
 def _check_choice(field: str, value: str, choices: tuple[str, ...]) -> None:
@@ -145,6 +173,7 @@ SPECS: Mapping[str, Spec] = MappingProxyType(
         "psa_p_hrnet_w48_384x288": PoseSpec("hrnet", "heatmap", 48, _LARGE, attention="parallel"),
         "psa_s_hrnet_w48_384x288": PoseSpec("hrnet", "heatmap", 48, _LARGE, attention="sequential"),
         "pose_pyramid_w32_256x192": PoseSpec("pyramid", "heatmap", 32, _SMALL),
+        "person_csp_w32_320x320": PersonSpec(32, 48, 1),
         "yolov5n": DetectorSpec(0.33, 0.25),
         "yolov5s": DetectorSpec(0.33, 0.50),
         "yolov5m": DetectorSpec(0.67, 0.75),

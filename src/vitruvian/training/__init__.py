@@ -8,12 +8,34 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 
 if TYPE_CHECKING:
-    from .recipe import Recipe, read_recipe, recipes
-    from .run import Job, train
+    from .detection.recipe import DetectorRecipe
+    from .detection.task import DetectorJob, train_detector
+    from .poses import Job, train
+    from .recipe import Recipe, read_recipe, read_settings, recipes
 
-__all__ = ["Job", "Recipe", "read_recipe", "recipes", "train"]
+__all__ = [
+    "DetectorJob",
+    "DetectorRecipe",
+    "Job",
+    "Recipe",
+    "read_recipe",
+    "read_settings",
+    "recipes",
+    "train",
+    "train_detector",
+]
 
-_HOMES = {"Recipe": "recipe", "read_recipe": "recipe", "recipes": "recipe", "Job": "run", "train": "run"}
+_HOMES = {
+    "DetectorJob": "detection.task",
+    "DetectorRecipe": "detection.recipe",
+    "Job": "poses",
+    "Recipe": "recipe",
+    "read_recipe": "recipe",
+    "read_settings": "recipe",
+    "recipes": "recipe",
+    "train": "poses",
+    "train_detector": "detection.task",
+}
 
 
 def __getattr__(name: str) -> Any:

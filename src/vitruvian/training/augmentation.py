@@ -101,16 +101,22 @@ class Augmentation:
 
     def recolour(self, rng: np.random.Generator, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A crop RGB uint8 (H, W, 3) with other brightness, contrast and saturation."""
-        brightness, contrast, saturation = 1 + rng.uniform(-self.colour, self.colour, 3)
-        if not self.colour:
-            return crop
-        import cv2
+        return recolour(rng, crop, self.colour)
 
-        # Each of them is linear in the colours, so all three are one matrix and an offset.
-        grey = np.array([0.299, 0.587, 0.114])
-        mixed = contrast * brightness * (saturation * np.eye(3) + (1 - saturation) * grey)
-        offset = (1 - contrast) * brightness * (grey @ cv2.mean(crop)[:3])
-        return np.asarray(cv2.transform(crop, np.column_stack([mixed, np.full(3, offset)])), np.uint8)
+
+def recolour(rng: np.random.Generator, image: NDArray[np.uint8], amount: float) -> NDArray[np.uint8]:
+    """A picture RGB uint8 (H, W, 3) with other brightness, contrast and saturation, by 1 - amount to 1 + amount."""
+    brightness, contrast, saturation = 1 + rng.uniform(-amount, amount, 3)
+    if not amount:
+        return image
+    import cv2
+
+    grey = np.array([0.299, 0.587, 0.114])
+    # All three are one linear map of the colours; contrast keeps the mean.
+    colours = brightness * (saturation * np.eye(3) + (1 - saturation) * grey)
+    mean = brightness * float(np.dot(cv2.mean(image)[:3], grey))
+    changed = cv2.transform(image, np.column_stack([contrast * colours, np.full(3, (1 - contrast) * mean)]))
+    return changed.astype(np.uint8, copy=False)
 
 
 NONE = Augmentation(flip=0, rotation=0, rotation_probability=0, scale=0, half_body=0, colour=0)

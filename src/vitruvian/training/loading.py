@@ -1,17 +1,57 @@
-"""In which order persons come, on one process or many, and again after a break."""
+"""In which order samples come, on one process or many, and again after a break."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
-from .samples import Key, Sample, Samples
+from ..errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+# An epoch, a row of the data (a person or a picture), and which of its copies in that epoch.
+Key = tuple[int, int, int]
+
+# After so many damaged pictures in a row it isn't a damaged picture.
+_MOST_DAMAGED = 20
+
+Item = TypeVar("Item")
+
+
+class KeyedSamples(Dataset[Item], ABC):
+    """Samples that depend on their key, and on the seed, alone."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many rows the data have."""
+
+    @abstractmethod
+    def sample(self, epoch: int, row: int, copy: int, problems: tuple[str, ...]) -> Item:
+        """The sample of a key, which keeps what was wrong with those that it stands in for. Raises InputError."""
+
+    @abstractmethod
+    def collate(self, samples: Sequence[Item]) -> dict[str, Any]:
+        """A batch: ``images`` uint8 (N, H, W, 3), ``targets``, ``names`` for messages, ``problems`` of its samples."""
+
+    def __getitem__(self, key: Key) -> Item:
+        """The sample of an epoch and a row; one whose picture is damaged is replaced by the next row's.
+
+        Raises:
+            InputError: twenty in a row are damaged.
+        """
+        epoch, row, copy = key
+        problems: list[str] = []
+        for step in range(min(_MOST_DAMAGED, len(self))):
+            try:
+                return self.sample(epoch, (row + step) % len(self), copy, tuple(problems))
+            except InputError as error:
+                problems.append(str(error))
+        raise InputError(f"{len(problems)} pictures in a row can't be read, such as: {problems[0]}")
 
 
 class Batches(Sampler[list[Key]]):
@@ -21,11 +61,11 @@ class Batches(Sampler[list[Key]]):
     last batch is filled up from the epoch's start, so that every batch counts as much.
 
     Args:
-        copies: float (T,), how often each person comes in an epoch; a fraction by chance.
-        batch: persons a batch, of one process.
+        copies: float (T,), how often each row of the data comes in an epoch; a fraction by chance.
+        batch: samples a batch, of one process.
         seed: what chance starts from.
         rank, world: which process this is, and of how many.
-        shuffle: without it the order is that of the persons.
+        shuffle: without it the order is that of the data.
     """
 
     def __init__(
@@ -64,7 +104,7 @@ class Batches(Sampler[list[Key]]):
     def keys(self, epoch: int) -> NDArray[np.int64]:
         """The rows and copies (len * batch * world, 2) of an epoch, of all processes."""
         rng = np.random.default_rng((self.seed, epoch))
-        # Along a random order one counter goes up by each person's copies, so that their sum isn't left to chance.
+        # Along a random order one counter goes up by each row's copies, so that their sum isn't left to chance.
         order = rng.permutation(len(self.copies))
         ends = np.floor(np.cumsum(self.copies[order]) + rng.random()).astype(np.int64)
         counts = np.zeros(len(order), np.int64)
@@ -79,17 +119,17 @@ class Batches(Sampler[list[Key]]):
         return np.resize(keys, (len(self) * self.batch * self.world, 2))
 
 
-class Loader(DataLoader[Sample]):
+class Loader(DataLoader[Any]):
     """Batches from worker processes; it knows where it is, so that training can go on there.
 
     Args:
-        samples: crops of persons.
+        samples: what batches are made of.
         batches: their order.
-        workers: processes that make crops; 0 makes them in this one.
+        workers: processes that make samples; 0 makes them in this one.
         pin: use memory from which GPUs copy faster.
     """
 
-    def __init__(self, samples: Samples, batches: Batches, workers: int, pin: bool = False) -> None:
+    def __init__(self, samples: KeyedSamples[Any], batches: Batches, workers: int, pin: bool = False) -> None:
         super().__init__(
             samples,
             batch_sampler=batches,

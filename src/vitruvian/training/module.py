@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +20,10 @@ from .losses import loss_of
 from .starting import freeze_norms, frozen, is_backbone
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from ..cards import ModelCard
-    from .recipe import Recipe
+    from .recipe import Recipe, Settings
     from .teaching import Teacher
 
 logger = logging.getLogger("vitruvian")
@@ -27,33 +31,31 @@ logger = logging.getLogger("vitruvian")
 _SHOWN_BATCH = 8
 
 
-class PoseTraining(L.LightningModule):
-    """A pose net and how it learns.
+class Training(L.LightningModule, ABC):
+    """A network and how it learns, whatever it is.
 
     Args:
-        network: from `starting.start`.
-        card: what it takes; its family decides the loss.
+        network: with the weights that it starts from.
+        card: what it takes.
         recipe: the settings.
         folder: where a batch that breaks the run is saved.
-        teacher: another net whose outputs are matched too.
+        still: modules that stay as they are, statistics and all.
     """
 
     mean: Tensor
     std: Tensor
 
     def __init__(
-        self, network: nn.Module, card: ModelCard, recipe: Recipe, folder: Path, teacher: Teacher | None = None
+        self, network: nn.Module, card: ModelCard, recipe: Settings, folder: Path, still: Sequence[nn.Module] = ()
     ) -> None:
         super().__init__()
         self.network = network
         self.recipe = recipe
         self.folder = folder
-        self.teacher = teacher
         self.problems: dict[str, None] = {}
         self.register_buffer("mean", torch.tensor(card.mean), persistent=False)
         self.register_buffer("std", torch.tensor(card.std), persistent=False)
-        self._still = frozen(network, recipe.freeze) + (freeze_norms(network) if recipe.freeze_norm else [])
-        self._loss = loss_of(card, network, recipe.hardest)
+        self._still = still
         self.average: AveragedModel | None = None
         if recipe.ema:
             average = partial(_follow, recipe.ema)
@@ -65,31 +67,32 @@ class PoseTraining(L.LightningModule):
         """The network whose weights are evaluated: the average, where there is one."""
         return self.network if self.average is None else self.average.module
 
-    def train(self, mode: bool = True) -> PoseTraining:
+    @abstractmethod
+    def loss(self, batch: dict[str, Any]) -> Tensor:
+        """The loss of a batch, a mean over it."""
+
+    def shares(self) -> list[tuple[Callable[[str], bool], float]]:
+        """Which parameters, by their names, learn at which part of the rate."""
+        return [(lambda name: True, 1.0)]
+
+    def train(self, mode: bool = True) -> Self:
         """As always, but what is frozen keeps its statistics."""
         super().train(mode)
         for module in self._still:
             module.eval()
         return self
 
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Crops RGB uint8 (N, H, W, 3) to what the network returns, in float32 or better."""
-        results = self.network(((images - self.mean) / self.std).permute(0, 3, 1, 2))
-        found = results if isinstance(results, tuple) else (results,)
-        return tuple(result if result.dtype == torch.float64 else result.float() for result in found)
+    def normalised(self, images: Tensor) -> Tensor:
+        """RGB uint8 (N, H, W, 3) to what the network takes, (N, 3, H, W)."""
+        return ((images - self.mean) / self.std).permute(0, 3, 1, 2)
 
     def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
-        """The loss of a batch, see `Samples.collate`.
+        """The loss of a batch: ``images``, ``targets``, ``names``, ``problems``, see `KeyedSamples.collate`.
 
         Raises:
             InputError: it isn't finite.
         """
-        targets = [target.to(self.mean.dtype) for target in batch["targets"]]
-        outputs = self(batch["images"])
-        loss = self._loss(outputs, targets)
-        if self.teacher is not None:
-            taught = [target.to(self.mean) for target in self.teacher(batch["images"].cpu().numpy())]
-            loss = loss + self.recipe.match * self._loss(outputs, taught)
+        loss = self.loss(batch)
         for problem in batch["problems"]:
             if problem not in self.problems:
                 self.problems[problem] = None
@@ -112,7 +115,11 @@ class PoseTraining(L.LightningModule):
     def on_train_batch_start(self, batch: Any, index: int) -> None:
         """The rate of this step follows from the epoch and the step alone, so that nothing of it has to be saved."""
         recipe = self.recipe
-        factor = recipe.rate_factor ** sum(self.current_epoch >= step for step in recipe.rate_steps)
+        if recipe.decay == "cosine":
+            done = min(self.global_step / max(float(self.trainer.estimated_stepping_batches), 1.0), 1.0)
+            factor = recipe.rate_factor + (1 - recipe.rate_factor) * (1 + math.cos(math.pi * done)) / 2
+        else:
+            factor = recipe.rate_factor ** sum(self.current_epoch >= step for step in recipe.rate_steps)
         if self.global_step < recipe.warmup:
             factor *= max(1e-3, self.global_step / recipe.warmup)
         for group in self.optimizers().param_groups:  # type: ignore[union-attr]
@@ -125,7 +132,7 @@ class PoseTraining(L.LightningModule):
             self.average.update_parameters(self.network)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Backbone and head, each with its rate; weight decay is for weights, not for biases and norms."""
+        """Parts of the network, each with its rate; weight decay is for weights, not for biases and norms."""
         recipe = self.recipe
         groups = [group for group in self._groups() if group["params"]]
         if not groups:
@@ -136,10 +143,9 @@ class PoseTraining(L.LightningModule):
 
     def _groups(self) -> Iterator[dict[str, Any]]:
         learning = [item for item in self.network.named_parameters() if item[1].requires_grad]
-        for backbone in (True, False):
-            share = self.recipe.backbone_rate if backbone else 1.0
+        for belongs, share in self.shares():
             for decayed in (True, False):
-                chosen = [p for name, p in learning if is_backbone(name) == backbone and (p.dim() > 1) == decayed]
+                chosen = [p for name, p in learning if belongs(name) and (p.dim() > 1) == decayed]
                 decay = self.recipe.weight_decay * decayed
                 yield {"params": chosen, "share": share, "weight_decay": decay, "lr": self.recipe.rate * share}
 
@@ -148,3 +154,43 @@ def _follow(decay: float, averaged: Any, current: Any, count: Any) -> None:
     """A step of the average; in the first steps a faster one, so that the random start is soon forgotten."""
     step = get_ema_multi_avg_fn(min(decay, (1 + int(count)) / (10 + int(count))))  # type: ignore[no-untyped-call]
     step(averaged, current, count)
+
+
+class PoseTraining(Training):
+    """A pose net and how it learns.
+
+    Args:
+        network: from `starting.start`.
+        card: what it takes; its family decides the loss.
+        recipe: the settings.
+        folder: where a batch that breaks the run is saved.
+        teacher: another net whose outputs are matched too.
+    """
+
+    def __init__(
+        self, network: nn.Module, card: ModelCard, recipe: Recipe, folder: Path, teacher: Teacher | None = None
+    ) -> None:
+        still = frozen(network, recipe.freeze) + (freeze_norms(network) if recipe.freeze_norm else [])
+        super().__init__(network, card, recipe, folder, still)
+        self._loss = loss_of(card, network, recipe.hardest)
+        self._teacher, self._match = teacher, recipe.match
+        self._backbone_rate = recipe.backbone_rate
+
+    def shares(self) -> list[tuple[Callable[[str], bool], float]]:
+        """Backbone and head, each with its rate."""
+        return [(is_backbone, self._backbone_rate), (lambda name: not is_backbone(name), 1.0)]
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Crops RGB uint8 (N, H, W, 3) to what the network returns, in float32 or better."""
+        results = self.network(self.normalised(images))
+        found = results if isinstance(results, tuple) else (results,)
+        return tuple(result if result.dtype == torch.float64 else result.float() for result in found)
+
+    def loss(self, batch: dict[str, Any]) -> Tensor:
+        """The family's loss of a batch, see `Samples.collate`, and that against the teacher's outputs."""
+        outputs = self(batch["images"])
+        loss = self._loss(outputs, [target.to(self.mean.dtype) for target in batch["targets"]])
+        if self._teacher is None:
+            return loss
+        taught = [target.to(self.mean) for target in self._teacher(batch["images"].cpu().numpy())]
+        return loss + self._match * self._loss(outputs, taught)

@@ -10,83 +10,71 @@ from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ..datasets.skeletons import read_yaml
 from ..errors import InputError, ModelError
-from ..networks import PoseSpec
+from ..evaluation.reading import listed
+from ..networks import PoseSpec, Spec
 from ..networks import spec as spec_of
 from ..networks.specs import Attention
 from .augmentation import Augmentation
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 STAGES = 5
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "64-true")
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """A way to train a network. The settings from `flip` on are those of `Augmentation`.
+class Settings:
+    """What the training of all networks has in common.
 
     Args:
         model: one of `vitruvian.networks.SPECS`.
-        width, input_size, attention, split, target_sigma: of the network instead of the model's own, see `PoseSpec`;
-            input_size is (height, width).
-        sigma: of heatmap targets, in heatmap pixels.
-        smoothing: of SimDR's targets, 0..1.
-        init: where the weights start: "imagenet" for the backbone, "none" for random ones, a name or a checkpoint.
-        epochs: how often every person comes.
-        batch: persons a step, of each process.
+        init: where the weights start: "none" for random ones, a name or a checkpoint; for the backbone of pose nets
+            also "imagenet".
+        epochs: how often everything comes.
+        batch: samples a step, of each process.
         accumulate: so many batches make a step.
         optimizer: "adam", "adamw" or "sgd".
         rate: learning rate.
+        decay: "steps" for `rate_steps`, or "cosine" for half a cosine down to `rate_factor` at the end.
         rate_steps: epochs after which the rate is multiplied by `rate_factor`.
         warmup: steps over which the rate grows from a thousandth of itself.
         weight_decay: of the weights.
         clip: largest norm of the gradient; 0: any.
-        backbone_rate: the backbone's rate in parts of the head's.
-        freeze: so many stages of the backbone stay as they are, its batch norms too: 1 the stem, 2 to 5 a stage each.
-        freeze_norm: batch norms keep their statistics and weights.
         sync_norm: batch norms take their statistics over all processes (GPUs only).
-        hardest: train on the so many keypoints of a person with the highest loss (heatmaps, OHKM); 0: on all.
-        match: weight of the loss against a teacher's outputs, where there is a teacher.
         ema: decay of the average of the weights that is evaluated and saved beside the last ones; 0: none. After n
             steps it is (1 + n) / (10 + n) at most.
         precision: "32-true", "16-mixed", "bf16-mixed" or "64-true".
         evaluate_every: epochs from one evaluation to the next.
         patience: stop after so many evaluations without a better AP; 0: never.
         save_every: steps after which what a broken run goes on from is saved, beside the end of each epoch; 0: never.
-        workers: processes that make crops.
-        reduced: decode JPEGs at a half, a quarter or an eighth where crops are that much smaller.
+        workers: processes that make samples.
+        reduced: decode JPEGs at a half, a quarter or an eighth where samples are that much smaller.
 
     Raises:
         InputError: a setting that is out of range, or that the model can't have.
     """
 
+    SPEC: ClassVar[type[Spec]]
+
     model: str
-    width: int | None = None
-    input_size: tuple[int, int] | None = None
-    attention: Attention | None = None
-    split: float | None = None
-    target_sigma: float | None = None
-    sigma: float = 2.0
-    smoothing: float = 0.1
-    init: str = "imagenet"
+    init: str = "none"
     epochs: int = 210
     batch: int = 32
     accumulate: int = 1
     optimizer: str = "adam"
     rate: float = 1e-3
+    decay: str = "steps"
     rate_steps: tuple[int, ...] = (170, 200)
     rate_factor: float = 0.1
     warmup: int = 0
     weight_decay: float = 0.0
     clip: float = 0.0
-    backbone_rate: float = 1.0
-    freeze: int = 0
-    freeze_norm: bool = False
     sync_norm: bool = False
-    hardest: int = 0
-    match: float = 1.0
     ema: float = 0.0
     precision: str = "32-true"
     evaluate_every: int = 10
@@ -94,6 +82,79 @@ class Recipe:
     save_every: int = 1000
     workers: int = 4
     reduced: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "accumulate", "evaluate_every"):
+            check(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
+        for name in ("rate", "rate_factor"):
+            check(name, getattr(self, name), getattr(self, name) > 0, "above 0")
+        for name in ("warmup", "weight_decay", "clip", "patience", "save_every", "workers"):
+            check(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+        check("ema", self.ema, 0 <= self.ema < 1, "0 or more, and below 1")
+        check("optimizer", self.optimizer, self.optimizer in ("adam", "adamw", "sgd"), "adam, adamw or sgd")
+        check("decay", self.decay, self.decay in ("steps", "cosine"), "steps or cosine")
+        check("precision", self.precision, self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
+        self.spec  # noqa: B018, it raises what is wrong with it
+
+    @property
+    def spec(self) -> Spec:
+        """The network. Raises InputError for one that can't be."""
+        raise NotImplementedError
+
+    def _spec(self, *names: str) -> Spec:
+        """The model's spec with the settings of these names in place of its own, where they are given."""
+        found = spec_of(self.model)
+        if not isinstance(found, self.SPEC):
+            what = "a pose net" if isinstance(found, PoseSpec) else "a detector"
+            raise InputError(
+                f"{self.model} is {what}, and not trained like this; there are {listed(recipes(type(self)))}"
+            )
+        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        try:
+            return replace(found, **given)
+        except ModelError as error:
+            raise InputError(f"{self.model} can't be made like this: {error}") from None
+
+    def changed(self, settings: Mapping[str, Any]) -> Self:
+        """The recipe with other settings, as YAML or text has them. Raises InputError."""
+        return replace(self, **_typed(type(self), settings, "--set"))
+
+    def to_yaml(self) -> str:
+        """What `read_recipe` reads back, one setting a line."""
+        return "".join(f"{name}: {json.dumps(value)}\n" for name, value in asdict(self).items())
+
+
+@dataclass(frozen=True)
+class Recipe(Settings):
+    """A way to train a pose net. The settings from `flip` on are those of `Augmentation`.
+
+    Args:
+        width, input_size, attention, split, target_sigma: of the network instead of the model's own, see `PoseSpec`;
+            input_size is (height, width).
+        sigma: of heatmap targets, in heatmap pixels.
+        smoothing: of SimDR's targets, 0..1.
+        backbone_rate: the backbone's rate in parts of the head's.
+        freeze: so many stages of the backbone stay as they are, its batch norms too: 1 the stem, 2 to 5 a stage each.
+        freeze_norm: batch norms keep their statistics and weights.
+        hardest: train on the so many keypoints of a person with the highest loss (heatmaps, OHKM); 0: on all.
+        match: weight of the loss against a teacher's outputs, where there is a teacher.
+    """
+
+    SPEC = PoseSpec
+
+    width: int | None = None
+    input_size: tuple[int, int] | None = None
+    attention: Attention | None = None
+    split: float | None = None
+    target_sigma: float | None = None
+    init: str = "imagenet"
+    sigma: float = 2.0
+    smoothing: float = 0.1
+    backbone_rate: float = 1.0
+    freeze: int = 0
+    freeze_norm: bool = False
+    hardest: int = 0
+    match: float = 1.0
     flip: float = 0.5
     rotation: float = 45.0
     rotation_probability: float = 0.6
@@ -103,58 +164,47 @@ class Recipe:
     colour: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "accumulate", "evaluate_every"):
-            _check(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        for name in ("rate", "sigma", "rate_factor", "match"):
-            _check(name, getattr(self, name), getattr(self, name) > 0, "above 0")
-        least = ("warmup", "weight_decay", "clip", "backbone_rate", "hardest", "patience", "save_every", "workers")
-        for name in least:
-            _check(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
-        _check("ema", self.ema, 0 <= self.ema < 1, "0 or more, and below 1")
-        _check("smoothing", self.smoothing, 0 <= self.smoothing < 1, "0 or more, and below 1")
-        _check("freeze", self.freeze, 0 <= self.freeze <= STAGES, f"0 to {STAGES}")
-        _check("optimizer", self.optimizer, self.optimizer in ("adam", "adamw", "sgd"), "adam, adamw or sgd")
-        _check("precision", self.precision, self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
-        head = self.spec.head
-        if self.hardest and (head != "heatmap" or self.spec.backbone == "pyramid"):
+        super().__post_init__()
+        for name in ("sigma", "match"):
+            check(name, getattr(self, name), getattr(self, name) > 0, "above 0")
+        for name in ("backbone_rate", "hardest"):
+            check(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+        check("smoothing", self.smoothing, 0 <= self.smoothing < 1, "0 or more, and below 1")
+        check("freeze", self.freeze, 0 <= self.freeze <= STAGES, f"0 to {STAGES}")
+        if self.hardest and (self.spec.head != "heatmap" or self.spec.backbone == "pyramid"):
             raise InputError(f"hardest is for heatmaps with squared errors; {self.model} learns otherwise")
         self.augmentation  # noqa: B018, it raises what is wrong with it
 
     @property
     def spec(self) -> PoseSpec:
         """The network. Raises InputError for one that can't be."""
-        found = spec_of(self.model)
-        if not isinstance(found, PoseSpec):
-            raise InputError(f"{self.model} is a detector; training is for pose nets")
-        names = ("width", "input_size", "attention", "split", "target_sigma")
-        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        try:
-            return replace(found, **given)
-        except ModelError as error:
-            raise InputError(f"{self.model} can't be made like this: {error}") from None
+        found = self._spec("width", "input_size", "attention", "split", "target_sigma")
+        assert isinstance(found, PoseSpec)
+        return found
 
     @property
     def augmentation(self) -> Augmentation:
         """How crops vary."""
         return Augmentation(**{field.name: getattr(self, field.name) for field in fields(Augmentation)})
 
-    def changed(self, settings: Mapping[str, Any]) -> Recipe:
-        """The recipe with other settings, as YAML or text has them. Raises InputError."""
-        return replace(self, **_typed(settings, "--set"))
 
-    def to_yaml(self) -> str:
-        """What `read_recipe` reads back, one setting a line."""
-        return "".join(f"{name}: {json.dumps(value)}\n" for name, value in asdict(self).items())
+Kind = TypeVar("Kind", bound=Settings)
 
 
-def recipes() -> list[str]:
-    """The names of the recipes that come with the package, one for each pose net."""
+def recipes(kind: type[Settings] = Recipe) -> list[str]:
+    """The names of the recipes that come with the package, one for each network that this kind is for."""
     folder = resources.files(__package__).joinpath("recipes")
-    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+    names = sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+    return [name for name in names if isinstance(spec_of(name), kind.SPEC)]
 
 
 def read_recipe(name: str | os.PathLike[str], settings: Sequence[str] = ()) -> Recipe:
-    """A recipe by its name or from a YAML file, with settings ``key=value`` on top.
+    """A pose net's recipe; see `read_settings`."""
+    return read_settings(Recipe, name, settings)
+
+
+def read_settings(kind: type[Kind], name: str | os.PathLike[str], settings: Sequence[str] = ()) -> Kind:
+    """A recipe of this kind by its name or from a YAML file, with settings ``key=value`` on top.
 
     Raises:
         InputError: no such recipe or file, an unknown setting, or a value that is none for it.
@@ -162,7 +212,7 @@ def read_recipe(name: str | os.PathLike[str], settings: Sequence[str] = ()) -> R
     if Path(name).suffix in (".yaml", ".yml"):
         source: Any = Path(name)
     else:
-        known = recipes()
+        known = recipes(kind)
         if str(name) not in known:
             begun = [item for item in known if item.startswith(str(name))]
             close = begun or get_close_matches(str(name), known, n=3, cutoff=0.5)
@@ -172,13 +222,14 @@ def read_recipe(name: str | os.PathLike[str], settings: Sequence[str] = ()) -> R
     content = read_yaml(source) or {}
     if not isinstance(content, Mapping):
         raise InputError(f"{name} is no recipe: one 'setting: value' a line is wanted")
-    values = {**_typed(content, str(name)), **_typed(dict(map(_split, settings)), "--set")}
+    values = {**_typed(kind, content, str(name)), **_typed(kind, dict(map(_split, settings)), "--set")}
     if "model" not in values:
-        raise InputError(f"{name} says no model; give one, such as model: pose_hrnet_w32_256x192")
-    return Recipe(**values)
+        raise InputError(f"{name} says no model; give one, such as model: {recipes(kind)[0]}")
+    return kind(**values)
 
 
-def _check(name: str, value: object, right: bool, what: str) -> None:
+def check(name: str, value: object, right: bool, what: str) -> None:
+    """Raises InputError for a setting that isn't right."""
     if not right:
         raise InputError(f"{name} is {value}; it must be {what}")
 
@@ -195,9 +246,10 @@ def _split(setting: str) -> tuple[str, Any]:
         return key.strip(), value
 
 
-def _typed(settings: Mapping[Any, Any], where: str) -> dict[str, Any]:
+def _typed(kind: type[Settings], settings: Mapping[Any, Any], where: str) -> dict[str, Any]:
     """Settings with the types of their fields. Raises InputError, with names that come close."""
-    hints = get_type_hints(Recipe)
+    known = get_type_hints(kind)
+    hints = {field.name: known[field.name] for field in fields(kind)}
     typed = {}
     for key, value in settings.items():
         if key not in hints:

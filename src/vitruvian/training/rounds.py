@@ -6,24 +6,21 @@ import copy
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lightning as L
 import torch
 
-from .. import codecs
 from ..errors import InputError
-from ..evaluation import Metrics, evaluate_coco
-from ..evaluation.page import page
 from ..evaluation.report import write_file
-from ..pipeline import PoseEstimator
+from ..networks import PersonSpec, PoseSpec
 from ..runtimes.torch import TorchRuntime
 from ..zoo.carrying import save_model
 from .curves import COLUMNS, curves, table
-from .module import PoseTraining
-from .recipe import Recipe
+from .module import Training
+from .recipe import Settings
 
 if TYPE_CHECKING:
     from ..cards import ModelCard
@@ -35,7 +32,22 @@ STATE, LAST, BEST = "state.ckpt", "last.safetensors", "best.safetensors"
 FREE = {"epochs", "workers", "evaluate_every", "patience", "save_every", "init"}
 _LOGGED = 50
 
-Evaluate = Callable[[PoseEstimator], Metrics]
+
+@dataclass(frozen=True)
+class Measured:
+    """What an evaluation came to.
+
+    Args:
+        numbers: AP, AP50 and the like, 0..1.
+        page: makes an HTML page of what is worst; None if there is none.
+    """
+
+    numbers: Mapping[str, float]
+    page: Callable[[], bytes] | None = None
+
+
+# Measures a network, which computes on the device of this name.
+Evaluate = Callable[[torch.nn.Module, str], Measured]
 
 
 class Rounds(L.Callback):
@@ -44,11 +56,11 @@ class Rounds(L.Callback):
     recipe: the settings.
     card: the network's.
     identity: what makes a run the same run: seed, data.
-    evaluate: measures a pose net; None if there is nothing to measure it on.
+    evaluate: measures the network; None if there is nothing to measure it on.
     """
 
     def __init__(
-        self, folder: Path, recipe: Recipe, card: ModelCard, identity: Mapping[str, Any], evaluate: Evaluate | None
+        self, folder: Path, recipe: Settings, card: ModelCard, identity: Mapping[str, Any], evaluate: Evaluate | None
     ) -> None:
         self.folder = folder
         self.recipe = recipe
@@ -80,7 +92,7 @@ class Rounds(L.Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Measure where it is time, write the history, and save."""
-        assert isinstance(module, PoseTraining)
+        assert isinstance(module, Training)
         epoch = trainer.current_epoch + 1
         loss = trainer.strategy.reduce(self._total / max(self._count, 1), reduce_op="mean")
         row = {"epoch": float(epoch), "step": float(trainer.global_step), "loss": float(loss), "rate": _rate(trainer)}
@@ -96,28 +108,34 @@ class Rounds(L.Callback):
             logger.info("stopped: the AP has not risen for %d evaluations", self.waited)
             trainer.should_stop = True
 
-    def _measure(self, trainer: L.Trainer, module: PoseTraining) -> dict[str, float]:
+    def _measure(self, trainer: L.Trainer, module: Training) -> dict[str, float]:
         """AP and the like, the same on all processes; the first of them measures."""
         numbers: dict[str, float] = {}
         if trainer.is_global_zero and self.evaluate is not None:
-            metrics = self.evaluate(estimator(module.best_network, self.card, str(module.device)))
-            numbers = {name: metrics.keypoints[name] for name in COLUMNS if name in metrics.keypoints}
+            found = self.evaluate(module.best_network, str(module.device))
+            numbers = {name: found.numbers[name] for name in COLUMNS if name in found.numbers}
             if numbers["AP"] > self.best:
-                save_model(self.folder / BEST, module.best_network.state_dict(), self.card, self.recipe.spec)
-                write_file(self.folder / "samples.html", page(metrics, self.card.name, 24).encode(errors="replace"))
+                self._save(BEST, module)
+                if found.page is not None:
+                    write_file(self.folder / "samples.html", found.page())
         numbers = trainer.strategy.broadcast(numbers)
         self.waited = 0 if numbers["AP"] > self.best else self.waited + 1
         self.best = max(self.best, numbers["AP"])
         return numbers
 
-    def _write(self, trainer: L.Trainer, module: PoseTraining, row: dict[str, float]) -> None:
-        save_model(self.folder / LAST, module.best_network.state_dict(), self.card, self.recipe.spec)
+    def _write(self, trainer: L.Trainer, module: Training, row: dict[str, float]) -> None:
+        self._save(LAST, module)
         write_file(self.folder / "metrics.csv", table(self.history))
         if module.problems:
             write_file(self.folder / "left_out.txt", "\n".join([*module.problems, ""]).encode(errors="replace"))
         self._log(trainer, row)
         measured = f", AP {row['AP']:.4f}, best {self.best:.4f}" if "AP" in row else ""
         logger.info("epoch %d of %s: loss %.6g%s", row["epoch"], trainer.max_epochs, row["loss"], measured)
+
+    def _save(self, name: str, module: Training) -> None:
+        spec = self.recipe.spec
+        assert isinstance(spec, PoseSpec | PersonSpec)
+        save_model(self.folder / name, module.best_network.state_dict(), self.card, spec)
 
     def _log(self, trainer: L.Trainer, numbers: Mapping[str, float]) -> None:
         for log in trainer.loggers:
@@ -147,7 +165,7 @@ class Rounds(L.Callback):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state. Raises InputError for that of another run."""
         before, now = json.loads(state["recipe"]), json.loads(json.dumps(asdict(self.recipe)))
-        names = [field.name for field in fields(Recipe) if field.name not in FREE]
+        names = [field.name for field in fields(self.recipe) if field.name not in FREE]
         changed = [f"{name} was {before.get(name)}, is {now[name]}" for name in names if before.get(name) != now[name]]
         changed += [f"{name} differs" for name, value in self.identity.items() if state["identity"].get(name) != value]
         if changed:
@@ -159,16 +177,10 @@ class Rounds(L.Callback):
         self._total, self._count = torch.tensor(state["total"], dtype=torch.float64), state["count"]
 
 
-def estimator(network: torch.nn.Module, card: ModelCard, device: str) -> PoseEstimator:
-    """A copy of a network as what `vitruvian.load` would make of its file."""
+def engine(network: torch.nn.Module, card: ModelCard, device: str) -> TorchRuntime:
+    """A copy of a network in what `vitruvian.load` would run its file in."""
     where = device if device.startswith("cuda") else "cpu"
-    runtime = TorchRuntime(copy.deepcopy(network).float(), Path(LAST), card.input_size, where)
-    return PoseEstimator(card, runtime, codecs.create(card.family, card.input_size, card.options))
-
-
-def evaluate_on(annotations: Any, images: Any) -> Evaluate:
-    """Measures by the procedure of the model's authors, with the annotated boxes."""
-    return lambda pose: evaluate_coco(pose, annotations, images)
+    return TorchRuntime(copy.deepcopy(network).float(), Path(LAST), card.input_size, where)
 
 
 def _rate(trainer: L.Trainer) -> float:

@@ -1,42 +1,32 @@
-"""A run: data, network, Lightning's trainer, and errors in words."""
+"""A run, whatever is trained: folder, network, Lightning's trainer, and errors in words."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import signal
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import lightning as L
-import numpy as np
 import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException  # type: ignore[attr-defined]
 
-from .. import codecs
 from ..cards import ModelCard
-from ..datasets import Persons, Source, read_persons
-from ..datasets.persons import subset
+from ..datasets import Source
 from ..errors import InputError, VitruvianError
-from ..evaluation.report import write_file, write_json
-from ..geometry import crop_affines
-from ..zoo.describing import describe
-from .augmentation import NONE, place
-from .loading import Batches, Loader
-from .module import PoseTraining
-from .recipe import Recipe
-from .rounds import BEST, LAST, STATE, Rounds, evaluate_on
-from .samples import Samples
-from .starting import start
+from ..evaluation.report import write_file
+from .loading import Batches, KeyedSamples, Loader
+from .module import Training
+from .recipe import Settings
+from .rounds import BEST, LAST, STATE, Evaluate, Rounds
 from .state import WholeFiles
-from .teaching import Teacher
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,13 +34,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger("vitruvian")
 
 OVERFIT = "overfit.json"
-_OVERFIT_COPIES = 10
-_DRY_BATCHES, _DRY_PERSONS = 2, 8
+# With --overfit everything comes so often in an epoch: that of a handful would end before it began.
+OVERFIT_COPIES = 10
+_DRY_BATCHES = 2
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 @dataclass(frozen=True)
-class Job:
+class BaseJob:
     """What to train on what.
 
     Args:
@@ -58,11 +49,9 @@ class Job:
         data: on what.
         output: the folder for everything that is written.
         validation: what AP is measured on; None measures nothing.
-        teacher: a pose net, by its name or file, whose outputs are matched too; see `teaching.Teacher`.
-        skeleton: a YAML file with what the annotations don't say of their keypoints.
         seed: what chance starts from.
-        overfit: train on so many well labelled persons only, unvaried, ten times each in an epoch, and measure on
-            them; 0: on all.
+        overfit: learn so many persons, or pictures, by heart: unvaried, ten times each in an epoch, and measure on
+            them; 0: learn from all.
         dry_run: two steps and a small evaluation, of which nothing is kept.
         resume: go on from what `output` has.
         accelerator, devices, nodes: what it runs on, as Lightning takes them.
@@ -70,12 +59,10 @@ class Job:
         progress: show a bar.
     """
 
-    recipe: Recipe
+    recipe: Settings
     data: tuple[Source, ...]
     output: Path
     validation: Source | None = None
-    teacher: str | None = None
-    skeleton: Path | None = None
     seed: int = 0
     overfit: int = 0
     dry_run: bool = False
@@ -102,8 +89,40 @@ class Trained:
     history: list[dict[str, float]]
 
 
-def train(job: Job) -> Trained:
-    """Train a pose net.
+@dataclass(frozen=True)
+class Task:
+    """What a run of one kind of network consists of.
+
+    Args:
+        recipe: the settings, as the job turned out to need them.
+        card: what the network takes and returns.
+        module: makes the network with its loss, once chance has its seed.
+        samples: what it learns from.
+        copies: float64 (T,), how often each row of the samples comes in an epoch.
+        evaluate: measures the network; None if there is nothing to measure it on.
+        digest: of the data, by which a broken run knows them again.
+        rows: what the rows are called: persons, pictures.
+    """
+
+    recipe: Settings
+    card: ModelCard
+    module: Callable[[], Training]
+    samples: KeyedSamples[Any]
+    copies: NDArray[Any]
+    evaluate: Evaluate | None
+    digest: str
+    rows: str
+
+
+AnyJob = TypeVar("AnyJob", bound=BaseJob)
+
+
+def run(job: AnyJob, prepare: Callable[[AnyJob], Task]) -> Trained:
+    """Train what a job's task says.
+
+    Args:
+        job: the job.
+        prepare: reads its data. The folder is there then, and has no other run; a dry run has one of its own.
 
     Raises:
         InputError: data or settings that can't be used, a loss that isn't finite, or too little memory.
@@ -111,116 +130,46 @@ def train(job: Job) -> Trained:
     """
     if job.dry_run:
         with tempfile.TemporaryDirectory(prefix="vitruvian-") as folder:
-            return _train(replace(job, output=Path(folder), resume=False))
-    return _train(job)
+            job = replace(job, output=Path(folder), resume=False)
+            return _run(job, prepare(job))
+    _check_folder(job)
+    return _run(job, prepare(job))
 
 
-def _train(job: Job) -> Trained:
-    persons = read_persons(job.data, job.skeleton)
-    for note in persons.notes:
-        logger.info(note)
-    if job.overfit:
-        job, persons = _overfit(job, persons)
-    if _is_first():
-        _prepare(job)
+def _run(job: BaseJob, task: Task) -> Trained:
+    recipe = task.recipe
+    if is_first():
+        write_file(job.output / "recipe.yaml", recipe.to_yaml().encode())
     L.seed_everything(job.seed, verbose=False)
-    card = card_of(job.recipe, persons, job.output.resolve().name)
-    network = start(job.recipe if not job.resume else job.recipe.changed({"init": "none"}), len(persons.skeleton))
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    teacher = Teacher(job.teacher, _codec(card), len(persons.skeleton)) if job.teacher else None
-    module = PoseTraining(network, card, job.recipe, job.output, teacher)
-    rounds = Rounds(job.output, job.recipe, card, _identity(job, persons), _evaluation(job))
-    trainer = _trainer(job, rounds)
-    loader = _loader(job, persons, card, trainer)
-    logger.info("%d persons, %d batches of %d an epoch", len(persons), len(loader), job.recipe.batch)
-    with _in_words(job, rounds):
+    module = task.module()
+    module.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    identity = {"the seed": job.seed, "the data": task.digest, "the number of processes": f"{job.nodes}x{job.devices}"}
+    rounds = Rounds(job.output, recipe, task.card, identity, task.evaluate)
+    trainer = _trainer(job, recipe, rounds)
+    batches = Batches(task.copies, recipe.batch, job.seed, trainer.global_rank, trainer.world_size)
+    loader = Loader(task.samples, batches, recipe.workers, pin=torch.cuda.is_available())
+    logger.info("%d %s, %d batches of %d an epoch", len(task.copies), task.rows, len(loader), recipe.batch)
+    with _in_words(recipe, rounds):
         trainer.fit(module, loader, ckpt_path=str(job.output / STATE) if job.resume else None, weights_only=True)
     model = BEST if (job.output / BEST).is_file() else LAST
     return Trained(job.output / model, rounds.best, rounds.history)
 
 
-def _overfit(job: Job, persons: Persons) -> tuple[Job, Persons]:
-    if len(job.data) != 1:
-        raise InputError("to overfit, give one data set")
-    persons = persons[_learnable(persons, job.recipe, job.overfit)]
-    # An epoch of a handful of persons would end before it began.
-    persons = replace(persons, copies=persons.copies * _OVERFIT_COPIES)
-    plain = {name: getattr(NONE, name) for name in NONE.__dataclass_fields__}
-    recipe = replace(job.recipe, **{**plain, "reduced": False})
-    few = Source(job.output / OVERFIT, job.data[0].images)
-    if _is_first():
-        write_json(job.output / OVERFIT, subset(job.data[0], persons.ids.tolist()))
-    return replace(job, recipe=recipe, validation=few), persons
-
-
-def _learnable(persons: Persons, recipe: Recipe, count: int) -> NDArray[np.intp]:
-    """The persons with the most labelled keypoints, the largest first, of those whose crop shows all of these.
-
-    A keypoint outside of its crop has no place in a heatmap, however well it is learned.
-    """
-    size, labelled = recipe.spec.input_size, persons.confidences > 0
-    affines = crop_affines(persons.boxes, size)
-    points = np.stack([place(affine, own) for affine, own in zip(affines, persons.keypoints, strict=True)])
-    shown = ((points >= 0) & (points <= np.array(size[::-1]) - 1)).all(axis=2) | ~labelled
-    areas = (persons.boxes[:, 2:] - persons.boxes[:, :2]).prod(axis=1)
-    order = np.lexsort((-areas, -labelled.sum(axis=1), ~shown.all(axis=1)))
-    return np.sort(order[:count])
-
-
-def _is_first() -> bool:
+def is_first() -> bool:
     """Whether this process writes the files; the others learn beside it."""
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
-def _prepare(job: Job) -> None:
-    """The folder, and in it what the run is. Raises InputError if something would be lost."""
+def _check_folder(job: BaseJob) -> None:
+    """Raises InputError if something would be lost, or is to go on that isn't there."""
     there = (job.output / STATE).is_file()
-    if there and not job.resume:
+    if there and not job.resume and is_first():
         raise InputError(f"{job.output} has a run already: go on with it (--resume), or give another folder (-o)")
     if job.resume and not there:
         raise InputError(f"{job.output / STATE}: no such file, so there is nothing to go on from; leave out --resume")
-    write_file(job.output / "recipe.yaml", job.recipe.to_yaml().encode())
 
 
-def card_of(recipe: Recipe, persons: Persons, name: str) -> ModelCard:
-    """The card of what is trained."""
-    card = describe(recipe.spec, name, len(persons.skeleton))
-    options = dict(card.options)
-    if card.family == "heatmap":
-        options["sigma"] = recipe.sigma
-    elif card.family == "simdr":
-        options["smoothing"] = recipe.smoothing
-    return replace(card, options=options, skeleton=persons.skeleton)
-
-
-def _identity(job: Job, persons: Persons) -> dict[str, Any]:
-    digest = hashlib.sha256()
-    for column in (persons.ids, persons.boxes, persons.keypoints, persons.confidences, persons.copies):
-        digest.update(column.tobytes())
-    return {
-        "the teacher": job.teacher,
-        "the seed": job.seed,
-        "the data": digest.hexdigest(),
-        "the number of processes": _processes(job),
-    }
-
-
-def _processes(job: Job) -> str:
-    return f"{job.nodes}x{job.devices}"
-
-
-def _evaluation(job: Job) -> Any:
-    if job.validation is None:
-        return None
-    annotations: Any = job.validation.annotations
-    if job.dry_run:
-        few = read_persons([job.validation]).ids[:_DRY_PERSONS].tolist()
-        annotations = subset(job.validation, few)
-    return evaluate_on(annotations, job.validation.images)
-
-
-def _trainer(job: Job, rounds: Rounds) -> L.Trainer:
-    recipe = job.recipe
+def _trainer(job: BaseJob, recipe: Settings, rounds: Rounds) -> L.Trainer:
     alone = str(job.devices) in ("auto", "1") and job.nodes == 1
     quiet = logging.getLogger("lightning.pytorch")
     quiet.setLevel(logging.WARNING)
@@ -250,7 +199,7 @@ def _trainer(job: Job, rounds: Rounds) -> L.Trainer:
         raise InputError(f"Lightning can't run on that: {str(error).splitlines()[0]}") from None
 
 
-def _loggers(job: Job) -> list[Logger]:
+def _loggers(job: BaseJob) -> list[Logger]:
     if job.dry_run:
         return []
     try:
@@ -260,19 +209,8 @@ def _loggers(job: Job) -> list[Logger]:
         return []
 
 
-def _codec(card: ModelCard) -> codecs.Codec:
-    return codecs.create(card.family, card.input_size, card.options)
-
-
-def _loader(job: Job, persons: Persons, card: ModelCard, trainer: L.Trainer) -> Loader:
-    recipe = job.recipe
-    samples = Samples(persons, card, _codec(card), recipe.augmentation, job.seed, recipe.reduced)
-    batches = Batches(persons.copies, recipe.batch, job.seed, trainer.global_rank, trainer.world_size)
-    return Loader(samples, batches, recipe.workers, pin=torch.cuda.is_available())
-
-
 @contextmanager
-def _in_words(job: Job, rounds: Rounds) -> Iterator[None]:
+def _in_words(recipe: Settings, rounds: Rounds) -> Iterator[None]:
     """Lightning's notes kept away, and errors that users can do something about told as such."""
     handler = signal.getsignal(signal.SIGINT)
     try:
@@ -293,8 +231,8 @@ def _in_words(job: Job, rounds: Rounds) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if not isinstance(error, MemoryError) and not any(words in str(error).lower() for words in _OUT_OF_MEMORY):
             raise
-        batch, more = max(job.recipe.batch // 2, 1), job.recipe.accumulate * 2
+        batch, more = max(recipe.batch // 2, 1), recipe.accumulate * 2
         raise InputError(
-            f"out of memory with batches of {job.recipe.batch}: smaller ones, more of them a step, train alike: "
+            f"out of memory with batches of {recipe.batch}: smaller ones, more of them a step, train alike: "
             f"--set batch={batch} --set accumulate={more}. Half precision needs less, too: --precision 16-mixed"
         ) from None

@@ -9,25 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
 from ..datasets import Persons, read_picture
 from ..datasets.pictures import from_reduced, reduction
-from ..errors import InputError
 from ..geometry import crop
 from .augmentation import Augmentation, mirror_order, place
+from .loading import KeyedSamples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..cards import ModelCard
     from ..codecs import Codec
-
-# An epoch, a person's row, and which of its copies in that epoch.
-Key = tuple[int, int, int]
-
-# After so many damaged pictures in a row it isn't a damaged picture.
-_MOST_DAMAGED = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +42,7 @@ class Sample:
     problems: tuple[str, ...] = ()
 
 
-class Samples(Dataset[Sample]):
+class Samples(KeyedSamples[Sample]):
     """Crops of persons.
 
     Args:
@@ -84,22 +77,8 @@ class Samples(Dataset[Sample]):
     def _mirrored(self) -> NDArray[np.intp]:
         return mirror_order(self.persons.skeleton)
 
-    def __getitem__(self, key: Key) -> Sample:
-        """The sample of an epoch and a person; one whose picture is damaged is replaced by the next person's.
-
-        Raises:
-            InputError: twenty in a row are damaged.
-        """
-        epoch, row, copy = key
-        problems: list[str] = []
-        for step in range(min(_MOST_DAMAGED, len(self))):
-            try:
-                return self._sample(epoch, (row + step) % len(self), copy, tuple(problems))
-            except InputError as error:
-                problems.append(str(error))
-        raise InputError(f"{len(problems)} pictures in a row can't be read, such as: {problems[0]}")
-
-    def _sample(self, epoch: int, row: int, copy: int, problems: tuple[str, ...]) -> Sample:
+    def sample(self, epoch: int, row: int, copy: int, problems: tuple[str, ...]) -> Sample:
+        """The crop of an epoch and a person. Raises InputError for a picture that can't be read."""
         persons, vary, size = self.persons, self.augmentation, self.card.input_size
         rng = np.random.default_rng((self.seed, epoch, row, copy))
         keypoints, confidences = persons.keypoints[row], persons.confidences[row]

@@ -5,18 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from .. import networks, zoo
 from ..errors import InputError, ModelError
+from ..networks import PoseSpec
 from ..networks.heads import RLEPose
 from ..zoo.conversion import convert
-from .recipe import Recipe
-
-if TYPE_CHECKING:
-    from ..networks import PoseSpec
+from .recipe import Settings
 
 logger = logging.getLogger("vitruvian")
 
@@ -33,7 +30,7 @@ _RESNET = (("conv1.", "bn1."), ("layer1.",), ("layer2.",), ("layer3.",), ("layer
 _BACKBONE = "preact."
 
 
-def start(recipe: Recipe, num_keypoints: int) -> nn.Module:
+def start(recipe: Settings, num_keypoints: int = 1) -> nn.Module:
     """The network with the weights that training starts from; what of them is new is logged.
 
     Raises:
@@ -41,7 +38,7 @@ def start(recipe: Recipe, num_keypoints: int) -> nn.Module:
     """
     spec = recipe.spec
     network = networks.build(spec, num_keypoints)
-    if recipe.init == "imagenet":
+    if recipe.init == "imagenet" and isinstance(spec, PoseSpec):
         _from_imagenet(network, spec)
     elif recipe.init != "none":
         _from_checkpoint(network, recipe.init)

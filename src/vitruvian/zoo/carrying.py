@@ -17,7 +17,7 @@ import safetensors.torch
 from ..cards import METADATA_KEY, ModelCard
 from ..errors import ModelError, OutputError
 from ..media.files import why_not_written, write_beside
-from ..networks import PoseSpec
+from ..networks import PersonSpec, PoseSpec
 from .identification import Identity, with_size
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 SPEC_KEY = f"{METADATA_KEY}_network"
 
 
-def save_model(path: Path, tensors: Mapping[str, Tensor], card: ModelCard, spec: PoseSpec) -> None:
-    """Write a pose net that `vitruvian.load` takes, whole or not at all.
+def save_model(path: Path, tensors: Mapping[str, Tensor], card: ModelCard, spec: PoseSpec | PersonSpec) -> None:
+    """Write a model that `vitruvian.load` takes, whole or not at all.
 
     Args:
         path: the file, .safetensors.
@@ -59,23 +59,24 @@ def carried(
         size: (height, width) of the input that is wanted; None takes the card's.
 
     Raises:
-        ModelError: a card that can't be read, that isn't a pose net's, or that takes another size only.
+        ModelError: a card that can't be read, of a network that isn't the file's, or that takes another size only.
     """
     if METADATA_KEY not in metadata:
         return None
     card = ModelCard.from_json(metadata[METADATA_KEY])
-    if card.task != "pose" or card.skeleton is None:
-        raise ModelError(f"the file's card says {card.task}; cards of pose nets are read")
+    count = len(card.skeleton) if card.skeleton else 0
     if SPEC_KEY in metadata:
+        kind = PoseSpec if card.task == "pose" else PersonSpec
         try:
             fields = json.loads(metadata[SPEC_KEY])
-            spec = PoseSpec(**{**fields, "input_size": tuple(fields["input_size"])})
+            spec = kind(**{**fields, "input_size": tuple(fields["input_size"])})
         except (TypeError, ValueError, KeyError) as error:
             raise ModelError(f"the network's spec in the file can't be read ({error})") from None
-        found = Identity(spec, None, len(card.skeleton))
-    if found is None or not isinstance(found.spec, PoseSpec):
-        raise ModelError("the file has a pose net's card, but its tensors are of no pose net that Vitruvian knows")
-    if found.spec.head != card.family or found.num_keypoints != len(card.skeleton):
-        raise ModelError(f"the file's card is of a {card.family} net of {len(card.skeleton)} keypoints, not of {found}")
+        found = Identity(spec, None, count)
+    if found is None or not isinstance(found.spec, PoseSpec if card.task == "pose" else PersonSpec):
+        raise ModelError(f"the file's card says {card.task}, but its tensors are of no such network that is known here")
+    family = found.spec.head if isinstance(found.spec, PoseSpec) else "yolox"
+    if family != card.family or found.num_keypoints != count:
+        raise ModelError(f"the file's card is of a {card.family} net of {count} keypoints, not of {found}")
     identity = with_size(found, size or card.input_size, card.name)
     return identity, replace(card, input_size=identity.spec.input_size)

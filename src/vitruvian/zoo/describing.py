@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from ..cards import IMAGENET_MEAN, IMAGENET_STD, ModelCard, Triple
-from ..networks import DetectorSpec, PoseSpec, Spec
+from ..networks import DetectorSpec, PersonSpec, PoseSpec, Spec
 from ..networks.specs import SIZE_MULTIPLE
 from ..skeletons import unnamed
 
 # RLE's release subtracts these from RGB in 0..1 and divides by nothing.
 _RLE_MEAN: Triple = (0.406 * 255, 0.457 * 255, 0.480 * 255)
 _UNIT_STD: Triple = (255.0, 255.0, 255.0)
+# Letterboxes are grey at 114, which is then 0, like the borders that convolutions see.
+_GREY_MEAN: Triple = (114.0, 114.0, 114.0)
+_GREY_STD: Triple = (57.0, 57.0, 57.0)
 
 
 def describe(spec: Spec, name: str, num_keypoints: int = 17) -> ModelCard:
@@ -25,6 +28,8 @@ def describe(spec: Spec, name: str, num_keypoints: int = 17) -> ModelCard:
     if isinstance(spec, DetectorSpec):
         options = {"person": spec.person, "stride": SIZE_MULTIPLE}
         return ModelCard(name, "detection", "yolov5", spec.input_size, (0.0, 0.0, 0.0), _UNIT_STD, options=options)
+    if isinstance(spec, PersonSpec):
+        return ModelCard(name, "detection", "yolox", spec.input_size, _GREY_MEAN, _GREY_STD)
     mean, std = IMAGENET_MEAN, IMAGENET_STD
     if spec.head == "regression" and spec.feature_norm:
         mean, std = _RLE_MEAN, _UNIT_STD

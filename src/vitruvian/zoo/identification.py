@@ -17,6 +17,7 @@ from ..networks.specs import (
     Backbone,
     DetectorSpec,
     Layout,
+    PersonSpec,
     PoseSpec,
     Spec,
 )
@@ -57,6 +58,8 @@ class Identity:
         if isinstance(spec, DetectorSpec):
             what = f"YOLOv5 (depth {spec.depth:g}, width {spec.width:g}, layout {spec.layout})"
             return f"{self.name or what} with {spec.num_classes} classes"
+        if isinstance(spec, PersonSpec):
+            return f"a person detector (width {spec.width}, neck {spec.neck}, depth {spec.depth})"
         backbone = f"HRNet-W{spec.width}" if spec.backbone == "hrnet" else "ResNet-50"
         attention = "" if spec.attention == "none" else f", {spec.attention} polarized attention"
         size = f"{spec.input_size[0]}x{spec.input_size[1]}"

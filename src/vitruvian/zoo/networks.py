@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from .. import networks
 from ..cards import ModelCard
 from ..errors import ModelError
-from ..networks import DetectorSpec, PoseSpec, Spec
+from ..networks import DetectorSpec, Spec
 from .carrying import SPEC_KEY, carried
 from .checkpoints import Checkpoint, read_checkpoint
 from .conversion import Converted, convert
@@ -125,7 +125,7 @@ def _settled(spec: Spec, changes: Mapping[str, Any], classes: Sequence[str]) -> 
     Raises:
         ModelError: the file names its classes, and none of them is a person.
     """
-    if isinstance(spec, PoseSpec):
+    if not isinstance(spec, DetectorSpec):
         return replace(spec, **changes)
     named = [name.lower() for name in classes[: spec.num_classes]]
     if named and "person" not in named:

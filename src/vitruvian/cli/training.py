@@ -1,0 +1,147 @@
+"""What `vitruvian train` and `vitruvian train-detector` share: their options, and what becomes of them."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ..errors import InputError
+from .options import OUTPUT
+
+if TYPE_CHECKING:
+    from ..datasets import Source
+    from ..training.run import Trained
+
+DATA, RUN, HOW = "What it learns from", "What it runs on", "How it learns"
+
+Weight = Annotated[
+    list[float] | None,
+    typer.Option(
+        metavar="W",
+        help="How often what each --data has comes in an epoch (default: 1).",
+        rich_help_panel=DATA,
+    ),
+]
+ValData = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Annotations that AP is measured on.", rich_help_panel=DATA)
+]
+ValImages = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of their pictures.", rich_help_panel=DATA)]
+Output = Annotated[
+    Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for what is written.", rich_help_panel=OUTPUT)
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with the run that the folder has.", rich_help_panel=OUTPUT)
+]
+Quiet = Annotated[
+    bool, typer.Option("-q", "--quiet", help="Say nothing unless something is wrong.", rich_help_panel=OUTPUT)
+]
+Recipe = Annotated[
+    str,
+    typer.Option(metavar="NAME|FILE", help="How to train what: a model's name, or a YAML file.", rich_help_panel=HOW),
+]
+Init = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CHECKPOINT|NAME",
+        help="Weights to start from; none for random ones, and for pose nets also imagenet.",
+        rich_help_panel=HOW,
+    ),
+]
+Epochs = Annotated[int | None, typer.Option(metavar="N", help="As the setting epochs.", rich_help_panel=HOW)]
+TrainingPrecision = Annotated[
+    str | None,
+    typer.Option(help="32-true, 16-mixed, bf16-mixed: as the setting precision.", rich_help_panel=HOW),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Another setting of the recipe.", rich_help_panel=HOW),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        min=0, help="What chance starts from; given, the same run gives the same weights.", rich_help_panel=HOW
+    ),
+]
+Overfit = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="Learn N well labelled persons (pictures, for a detector) by heart: a test of everything.",
+        rich_help_panel=HOW,
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Try two steps and an evaluation, and keep nothing of them.", rich_help_panel=HOW),
+]
+Accelerator = Annotated[Literal["auto", "cpu", "gpu"], typer.Option(help="What computes.", rich_help_panel=RUN)]
+Devices = Annotated[str, typer.Option(help="How many of them, or which: 4, or 0,2.", rich_help_panel=RUN)]
+Nodes = Annotated[int, typer.Option(min=1, help="Machines of a cluster.", rich_help_panel=RUN)]
+
+
+def quieten(quiet: bool) -> None:
+    """Let the library say nothing but what is wrong."""
+    if quiet:
+        logging.getLogger("vitruvian").setLevel(logging.WARNING)
+
+
+def settings_of(
+    settings: Sequence[str] | None, init: str | None, epochs: int | None, precision: str | None
+) -> list[str]:
+    """The settings that change a recipe, as --set takes them; the options that are short for one come last."""
+    given = {"init": init, "epochs": epochs, "precision": precision}
+    return [*(settings or []), *(f"{name}={value}" for name, value in given.items() if value is not None)]
+
+
+def paired(data: Sequence[Path], images: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """Each --data with its --images. Raises InputError where there aren't as many."""
+    if len(images) != len(data):
+        raise InputError(f"{len(data)} times --data needs as many times --images, not {len(images)}")
+    return list(zip(data, images, strict=True))
+
+
+def weighted(what: str, option: str, count: int, weights: Sequence[float] | None) -> list[float]:
+    """The values of `option`, one for each `what`, 1 unless given. Raises InputError where there aren't as many."""
+    weights = weights or [1.0] * count
+    if len(weights) != count:
+        raise InputError(f"{count} times {what} needs as many times {option}, not {len(weights)}")
+    return list(weights)
+
+
+def validation_of(data: Path | None, images: Path | None, overfit: int) -> Source | None:
+    """What AP is measured on. Raises InputError for annotations without their pictures, or the other way round."""
+    from ..datasets import Source
+
+    if (data is None) != (images is None):
+        raise InputError("--val-data and --val-images belong together: give both, or none")
+    if data is not None and images is not None:
+        return Source(data, images)
+    if not overfit:
+        logging.getLogger("vitruvian").warning("no --val-data, so that no AP is measured and the last model is kept")
+    return None
+
+
+def machines(accelerator: str, devices: str, nodes: int, seed: int | None, quiet: bool) -> dict[str, Any]:
+    """What a job runs on, and how."""
+    return {
+        "seed": seed or 0,
+        "accelerator": accelerator,
+        "devices": int(devices) if devices.isdecimal() else devices,
+        "nodes": nodes,
+        "deterministic": seed is not None,
+        "progress": sys.stderr.isatty() and not quiet,
+    }
+
+
+def tell(done: Trained, dry_run: bool) -> None:
+    """Print what came of it."""
+    measured = f", AP {done.best:.4f}" if done.best >= 0 else ""
+    loss = f"loss {done.history[-1]['loss']:.6g}" if done.history else "no steps"
+    where = "nothing is kept of a dry run" if dry_run else f"-> {done.model}"
+    print(f"{len(done.history)} epochs, {loss}{measured} {where}")

@@ -1,0 +1,126 @@
+"""Which pictures a person detector is trained on, and the boxes in them, as arrays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..evaluation.annotations import Annotations, read_annotations
+from ..evaluation.reading import listed
+from .persons import Source
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class BoxedPictures:
+    """P pictures, and the T boxes in them, picture by picture.
+
+    Args:
+        files: paths of the pictures.
+        ids: int64 (P,), the pictures' numbers in their annotations.
+        sizes: float64 (P, 2), width and height in pixels as the annotations have them; NaN where they don't.
+        ends: int64 (P + 1,): the boxes of picture p are the rows ends[p] to ends[p + 1].
+        boxes: float32 (T, 4) xyxy in pixels of their picture.
+        confidences: float32 (T,), 1 where a person drew the box, else a teacher's score, 0..1.
+        crowd: bool (T,): regions of many persons; who finds somebody there is neither right nor wrong.
+        copies: float64 (P,), how often a picture comes in an epoch.
+        notes: what was left out, one sentence each.
+    """
+
+    files: NDArray[np.str_]
+    ids: NDArray[np.int64]
+    sizes: NDArray[np.float64]
+    ends: NDArray[np.int64]
+    boxes: NDArray[np.float32]
+    confidences: NDArray[np.float32]
+    crowd: NDArray[np.bool_]
+    copies: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, rows: NDArray[np.intp]) -> BoxedPictures:
+        """Some of the pictures, by an index array, with their boxes."""
+        counts = np.diff(self.ends)[rows]
+        ends = np.concatenate([[0], np.cumsum(counts)])
+        within = np.repeat(self.ends[rows] - ends[:-1], counts) + np.arange(ends[-1])
+        pictures = {name: getattr(self, name)[rows] for name in ("files", "ids", "sizes", "copies")}
+        boxes = {name: getattr(self, name)[within] for name in ("boxes", "confidences", "crowd")}
+        return BoxedPictures(ends=ends, notes=self.notes, **pictures, **boxes)
+
+    def own(self, row: int) -> slice:
+        """The rows of a picture's boxes."""
+        return slice(int(self.ends[row]), int(self.ends[row + 1]))
+
+
+def read_boxes(sources: Sequence[Source]) -> BoxedPictures:
+    """The pictures of data sets; those without a person, too: they teach what no person looks like.
+
+    Raises:
+        InputError: a file that can't be used, or no box of a person whose picture is there.
+    """
+    if not sources:
+        raise InputError("no data: give annotations and the folder of their images, or a teacher and a folder")
+    parts = [_pictures(source, read_annotations(source.annotations, boxes_alone=True)) for source in sources]
+    names = ("files", "ids", "sizes", "boxes", "confidences", "crowd", "copies")
+    columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    ends = np.concatenate([[0], np.cumsum(np.concatenate([np.diff(part.ends) for part in parts]))])
+    found = BoxedPictures(ends=ends, notes=tuple(note for part in parts for note in part.notes), **columns)
+    if not (~found.crowd).any():
+        raise InputError(f"{listed([source.annotations for source in sources])}: no person has a box and a picture")
+    return found
+
+
+def _pictures(source: Source, truth: Annotations) -> BoxedPictures:
+    if not os.path.isdir(source.images):
+        raise InputError(f"{source.images}: no such folder; give the folder of the images of {source.annotations}")
+    ids = np.array(list(truth.images), np.int64)
+    files = np.array([str(Path(source.images, str(record["file_name"]))) for record in truth.images.values()], np.str_)
+    sizes = np.array([_size(record) for record in truth.images.values()], float).reshape(-1, 2)
+    solid = np.all(truth.boxes[:, 2:] > 0, axis=1)
+    place = {number: index for index, number in enumerate(ids.tolist())}
+    pictures = np.array([place[number] for number in truth.image_ids.tolist()], np.int64)
+    rows = np.flatnonzero(solid)
+    rows = rows[np.argsort(pictures[rows], kind="stable")]
+    ends = np.searchsorted(pictures[rows], np.arange(len(ids) + 1))
+    xyxy = np.concatenate([truth.boxes[:, :2], truth.boxes[:, :2] + truth.boxes[:, 2:]], axis=1)
+    found = BoxedPictures(
+        files,
+        ids,
+        sizes,
+        ends,
+        xyxy[rows].astype(np.float32),
+        np.clip(truth.confidences[rows], 0, 1).astype(np.float32),
+        truth.crowd[rows],
+        np.full(len(ids), source.weight),
+        tuple(_notes(source, truth, solid, files)),
+    )
+    present = np.flatnonzero([os.path.isfile(file) for file in files.tolist()])
+    if not len(present):
+        raise InputError(f"{source.images} has none of the images of {source.annotations}; is this their folder?")
+    return found[present]
+
+
+def _size(record: Any) -> tuple[float, float]:
+    width, height = record.get("width"), record.get("height")
+    known = isinstance(width, (int, float)) and isinstance(height, (int, float)) and width > 0 and height > 0
+    return (float(width), float(height)) if known else (np.nan, np.nan)
+
+
+def _notes(source: Source, truth: Annotations, solid: NDArray[np.bool_], files: NDArray[np.str_]) -> list[str]:
+    notes = []
+    missing = [os.path.basename(file) for file in files.tolist() if not os.path.isfile(file)]
+    if missing:
+        notes.append(f"{source.images} lacks {len(missing)} pictures, which are left out: {listed(missing)}")
+    if flat := int((~solid).sum()):
+        notes.append(f"{source.annotations}: {flat} boxes have no area, and are left out")
+    return notes

@@ -1,0 +1,60 @@
+"""A person detector and how it learns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from ...detectors.yolox import anchors
+from ...networks.persons import PersonDetector
+from ..module import Training
+from .assignment import Cells
+from .losses import detector_loss
+
+if TYPE_CHECKING:
+    from ...cards import ModelCard
+    from .recipe import DetectorRecipe
+
+
+class DetectorTraining(Training):
+    """Args:
+    network: a `PersonDetector`, with the weights that it starts from.
+    card: what it takes.
+    recipe: the settings.
+    folder: where a batch that breaks the run is saved.
+    """
+
+    centres: Tensor
+    strides: Tensor
+
+    def __init__(self, network: nn.Module, card: ModelCard, recipe: DetectorRecipe, folder: Path) -> None:
+        super().__init__(network, card, recipe, folder)
+        cells = cells_of(card.input_size)
+        self.register_buffer("centres", cells.centres, persistent=False)
+        self.register_buffer("strides", cells.strides, persistent=False)
+        self._box_weight = recipe.box_weight
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Canvases RGB uint8 (N, H, W, 3) to `PersonDetector.cells`, in float32 or better."""
+        assert isinstance(self.network, PersonDetector)
+        raw = self.network.cells(self.normalised(images))
+        return raw if raw.dtype == torch.float64 else raw.float()
+
+    def loss(self, batch: dict[str, Any]) -> Tensor:
+        """The loss of a batch, see `Canvases.collate`."""
+        targets = [target.to(self.mean.dtype) if target.is_floating_point() else target for target in batch["targets"]]
+        raw = self(batch["images"])
+        # Half precision has no room for pixels.
+        with torch.autocast(raw.device.type, enabled=False):
+            return detector_loss(raw, targets, Cells(self.centres, self.strides), self._box_weight)
+
+
+def cells_of(size: tuple[int, int]) -> Cells:
+    """The cells of an input of (height, width), in the order in which detectors of the family return them."""
+    grids = anchors(size)
+    centres = torch.cat([torch.from_numpy((grid + 0.5) * stride) for grid, stride in grids])
+    strides = torch.cat([torch.full((len(grid),), float(stride)) for grid, stride in grids])
+    return Cells(centres, strides)

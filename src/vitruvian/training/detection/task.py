@@ -1,0 +1,139 @@
+"""Person detectors: what a run trains, learns from and measures by."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...cards import ModelCard
+from ...datasets import Source
+from ...datasets.boxed import BoxedPictures, read_boxes
+from ...detectors import create
+from ...errors import InputError
+from ...evaluation import Annotations, evaluate_boxes, read_annotations
+from ...evaluation.annotations import WANTED
+from ...evaluation.reading import read_json
+from ...evaluation.report import write_json
+from ...zoo.describing import describe
+from ..rounds import Evaluate, Measured, engine
+from ..run import OVERFIT, OVERFIT_COPIES, BaseJob, Task, Trained, is_first, run
+from ..starting import start
+from .augmentation import PLAIN
+from .module import DetectorTraining
+from .recipe import DetectorRecipe
+from .samples import Canvases
+from .teaching import taught
+
+if TYPE_CHECKING:
+    from torch import nn
+
+logger = logging.getLogger("vitruvian")
+
+_DRY_PICTURES = 8
+# As COCO counts: whatever is hardly sure, and 100 a picture.
+_LEAST_SCORE, _MOST_BOXES = 0.001, 100
+
+
+@dataclass(frozen=True)
+class DetectorJob(BaseJob):
+    """A person detector to train; see `BaseJob`.
+
+    Args:
+        teacher: a detector whose boxes are learned on the pictures of `unlabelled`; None for none.
+        teacher_size: (height, width) of its input; None takes its own.
+        unlabelled: folders of pictures, and how often each of their pictures comes in an epoch.
+    """
+
+    recipe: DetectorRecipe
+    teacher: str | None = None
+    teacher_size: tuple[int, int] | None = None
+    unlabelled: tuple[tuple[Path, float], ...] = ()
+
+
+def train_detector(job: DetectorJob) -> Trained:
+    """Train a person detector; see `run`."""
+    return run(job, _task)
+
+
+def _task(job: DetectorJob) -> Task:
+    sources = (*job.data, *_taught(job))
+    pictures = read_boxes(sources)
+    for note in pictures.notes:
+        logger.info(note)
+    if job.overfit:
+        job, pictures = _overfit(job, pictures)
+    recipe = job.recipe
+    card = describe(recipe.spec, job.output.resolve().name)
+
+    def module() -> DetectorTraining:
+        begun = start(recipe if not job.resume else recipe.changed({"init": "none"}))
+        return DetectorTraining(begun, card, recipe, job.output)
+
+    samples = Canvases(pictures, card.input_size, recipe, job.seed)
+    return Task(recipe, card, module, samples, pictures.copies, _evaluation(job, card), _digest(pictures), "pictures")
+
+
+def _taught(job: DetectorJob) -> list[Source]:
+    if bool(job.teacher) != bool(job.unlabelled):
+        raise InputError("a teacher and folders of unlabelled pictures belong together: give both, or none")
+    return [
+        Source(
+            taught(str(job.teacher), folder, job.output / f"teacher_{number}.json", job.teacher_size), folder, weight
+        )
+        for number, (folder, weight) in enumerate(job.unlabelled, 1)
+    ]
+
+
+def _overfit(job: DetectorJob, pictures: BoxedPictures) -> tuple[DetectorJob, BoxedPictures]:
+    """The pictures with the largest persons, as they are."""
+    if len(job.data) != 1 or job.unlabelled:
+        raise InputError("to overfit, give one annotated data set")
+    areas = (pictures.boxes[:, 2:] - pictures.boxes[:, :2]).prod(axis=1)
+    least = np.array([areas[pictures.own(row)].min(initial=np.inf) for row in range(len(pictures))])
+    least[~np.isfinite(least)] = -1
+    pictures = pictures[np.sort(np.argsort(-least, kind="stable")[: job.overfit])]
+    pictures = replace(pictures, copies=pictures.copies * OVERFIT_COPIES)
+    plain = {name: getattr(PLAIN, name) for name in PLAIN.__dataclass_fields__}
+    recipe = replace(job.recipe, **{**plain, "reduced": False})
+    if is_first():
+        write_json(job.output / OVERFIT, _some(job.data[0], pictures.ids.tolist()))
+    few = Source(job.output / OVERFIT, job.data[0].images)
+    return replace(job, recipe=recipe, validation=few), pictures
+
+
+def _some(source: Source, ids: list[int]) -> Mapping[str, Any]:
+    """The content of an annotation file with only these pictures, and all of their annotations."""
+    content: dict[str, Any] = read_json(source.annotations, WANTED)
+    wanted = set(ids)
+    images = [record for record in content["images"] if record["id"] in wanted]
+    kept = [record for record in content["annotations"] if record["image_id"] in wanted]
+    return {**content, "images": images, "annotations": kept}
+
+
+def _digest(pictures: BoxedPictures) -> str:
+    digest = hashlib.sha256()
+    for column in (pictures.ids, pictures.ends, pictures.boxes, pictures.confidences, pictures.crowd, pictures.copies):
+        digest.update(column.tobytes())
+    return digest.hexdigest()
+
+
+def _evaluation(job: DetectorJob, card: ModelCard) -> Evaluate | None:
+    """Measures the AP of the boxes, as COCO does."""
+    if job.validation is None:
+        return None
+    source = job.validation
+    truth: Annotations = read_annotations(source.annotations, boxes_alone=True)
+    if job.dry_run:
+        truth = read_annotations(_some(source, list(truth.images)[:_DRY_PICTURES]), boxes_alone=True)
+
+    def evaluate(network: nn.Module, device: str) -> Measured:
+        detector = create(card, engine(network, card, device), _LEAST_SCORE, max_persons=_MOST_BOXES)
+        return Measured(evaluate_boxes(detector, truth, source.images)[0])
+
+    return evaluate

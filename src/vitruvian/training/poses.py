@@ -1,0 +1,150 @@
+"""Pose nets: what a run trains, learns from and measures by."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import codecs
+from ..cards import ModelCard
+from ..datasets import Persons, Source, read_persons
+from ..datasets.persons import subset
+from ..errors import InputError
+from ..evaluation import evaluate_coco
+from ..evaluation.page import page
+from ..evaluation.report import write_json
+from ..geometry import crop_affines
+from ..pipeline import PoseEstimator
+from ..zoo.describing import describe
+from .augmentation import NONE, place
+from .module import PoseTraining
+from .recipe import Recipe
+from .rounds import Evaluate, Measured, engine
+from .run import OVERFIT, OVERFIT_COPIES, BaseJob, Task, Trained, is_first, run
+from .samples import Samples
+from .starting import start
+from .teaching import Teacher
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import nn
+
+logger = logging.getLogger("vitruvian")
+
+_DRY_PERSONS = 8
+_WORST = 24
+
+
+@dataclass(frozen=True)
+class Job(BaseJob):
+    """A pose net to train; see `BaseJob`.
+
+    Args:
+        skeleton: a YAML file with what the annotations don't say of their keypoints.
+        teacher: a pose net, by its name or file, whose outputs are matched too; see `teaching.Teacher`.
+    """
+
+    recipe: Recipe
+    skeleton: Path | None = None
+    teacher: str | None = None
+
+
+def train(job: Job) -> Trained:
+    """Train a pose net; see `run`."""
+    return run(job, _task)
+
+
+def _task(job: Job) -> Task:
+    persons = read_persons(job.data, job.skeleton)
+    for note in persons.notes:
+        logger.info(note)
+    if job.overfit:
+        job, persons = _overfit(job, persons)
+    recipe = job.recipe
+    card = card_of(recipe, persons, job.output.resolve().name)
+    codec = codecs.create(card.family, card.input_size, card.options)
+
+    teacher = Teacher(job.teacher, codec, len(persons.skeleton)) if job.teacher else None
+
+    def module() -> PoseTraining:
+        begun = start(recipe if not job.resume else recipe.changed({"init": "none"}), len(persons.skeleton))
+        return PoseTraining(begun, card, recipe, job.output, teacher)
+
+    return Task(
+        recipe,
+        card,
+        module,
+        Samples(persons, card, codec, recipe.augmentation, job.seed, recipe.reduced),
+        persons.copies,
+        _evaluation(job, card),
+        _digest(job, persons),
+        "persons",
+    )
+
+
+def _overfit(job: Job, persons: Persons) -> tuple[Job, Persons]:
+    if len(job.data) != 1:
+        raise InputError("to overfit, give one data set")
+    persons = persons[_learnable(persons, job.recipe, job.overfit)]
+    persons = replace(persons, copies=persons.copies * OVERFIT_COPIES)
+    plain = {name: getattr(NONE, name) for name in NONE.__dataclass_fields__}
+    recipe = replace(job.recipe, **{**plain, "reduced": False})
+    few = Source(job.output / OVERFIT, job.data[0].images)
+    if is_first():
+        write_json(job.output / OVERFIT, subset(job.data[0], persons.ids.tolist()))
+    return replace(job, recipe=recipe, validation=few), persons
+
+
+def _learnable(persons: Persons, recipe: Recipe, count: int) -> NDArray[np.intp]:
+    """The persons with the most labelled keypoints, the largest first, of those whose crop shows all of these.
+
+    A keypoint outside of its crop has no place in a heatmap, however well it is learned.
+    """
+    size, labelled = recipe.spec.input_size, persons.confidences > 0
+    affines = crop_affines(persons.boxes, size)
+    points = np.stack([place(affine, own) for affine, own in zip(affines, persons.keypoints, strict=True)])
+    shown = ((points >= 0) & (points <= np.array(size[::-1]) - 1)).all(axis=2) | ~labelled
+    areas = (persons.boxes[:, 2:] - persons.boxes[:, :2]).prod(axis=1)
+    order = np.lexsort((-areas, -labelled.sum(axis=1), ~shown.all(axis=1)))
+    return np.sort(order[:count])
+
+
+def card_of(recipe: Recipe, persons: Persons, name: str) -> ModelCard:
+    """The card of what is trained."""
+    card = describe(recipe.spec, name, len(persons.skeleton))
+    options = dict(card.options)
+    if card.family == "heatmap":
+        options["sigma"] = recipe.sigma
+    elif card.family == "simdr":
+        options["smoothing"] = recipe.smoothing
+    return replace(card, options=options, skeleton=persons.skeleton)
+
+
+def _digest(job: Job, persons: Persons) -> str:
+    digest = hashlib.sha256(os.fsencode(job.teacher or ""))
+    for column in (persons.ids, persons.boxes, persons.keypoints, persons.confidences, persons.copies):
+        digest.update(column.tobytes())
+    return digest.hexdigest()
+
+
+def _evaluation(job: Job, card: ModelCard) -> Evaluate | None:
+    """Measures by the procedure of the model's authors, with the annotated boxes."""
+    if job.validation is None:
+        return None
+    images, annotations = job.validation.images, job.validation.annotations
+    content: Any = annotations
+    if job.dry_run:
+        content = subset(job.validation, read_persons([job.validation]).ids[:_DRY_PERSONS].tolist())
+    codec = codecs.create(card.family, card.input_size, card.options)
+
+    def evaluate(network: nn.Module, device: str) -> Measured:
+        metrics = evaluate_coco(PoseEstimator(card, engine(network, card, device), codec), content, images)
+        return Measured(metrics.keypoints, lambda: page(metrics, card.name, _WORST).encode(errors="replace"))
+
+    return evaluate
