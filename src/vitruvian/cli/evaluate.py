@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..evaluation import Metrics
+    from ..poses import Boxes
 
 PROCEDURE = "How it is measured (default: as the model's authors did)"
 # AP is taken over all thresholds, so a detector must tell even what it is hardly sure of; COCO counts 100 a picture.
@@ -172,23 +173,24 @@ def evaluate(
             print(", ".join(f"{name} {value:.4f}" for name, value in numbers.items()) + f" -> {output}")
         return
     runs: dict[str, Metrics] = {}
-    wanted = [(model, changes) for model in models for changes in sets.values()]
+    found: dict[int, Boxes] = {}
+    places = zip(labels, targets, strict=True)  # of the first model with all settings, then of the second
     try:
-        for label, target, (model, changes) in zip(labels, targets, wanted, strict=True):
+        for model in models:
             net = load_pose(model, None, parse_size("--pose-size", pose_size), **engine)
             preset = Procedure.of(net, detections is None and finder is None)
-            procedure = changed(preset, {**given, **changes})
-            boxes_from, journal = finder or detections, target / JOURNAL
-            with _progress(label, console) as progress:
-                runs[label] = evaluate_coco(
-                    *(net, truth, images, boxes_from),
-                    procedure=procedure,
-                    strict=strict,
-                    journal=journal,
-                    resume=resume,
-                    progress=progress,
-                )
-            write_report(runs[label], target, label, worst)
+            for changes, (label, target) in zip(sets.values(), places, strict=False):
+                with _progress(label, console) as progress:
+                    runs[label] = evaluate_coco(
+                        *(net, truth, images, finder or detections),
+                        procedure=changed(preset, {**given, **changes}),
+                        strict=strict,
+                        journal=target / JOURNAL,
+                        resume=resume,
+                        progress=progress,
+                        found=found,
+                    )
+                write_report(runs[label], target, label, worst)
     except KeyboardInterrupt:
         console.print("vitruvian: interrupted; the same command with --resume goes on from here")
         raise typer.Exit(130) from None
