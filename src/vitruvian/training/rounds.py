@@ -17,7 +17,7 @@ from .. import codecs
 from ..errors import InputError
 from ..evaluation import Metrics, evaluate_coco
 from ..evaluation.page import page
-from ..evaluation.report import write_file
+from ..media.files import write_file
 from ..pipeline import PoseEstimator
 from ..runtimes.torch import TorchRuntime
 from ..zoo.carrying import save_model

@@ -25,8 +25,9 @@ from ..cards import ModelCard
 from ..datasets import Persons, Source, read_persons
 from ..datasets.persons import subset
 from ..errors import InputError, VitruvianError
-from ..evaluation.report import write_file, write_json
+from ..evaluation.report import write_json
 from ..geometry import crop_affines
+from ..media.files import write_file
 from ..zoo.describing import describe
 from .augmentation import NONE, place
 from .loading import Batches, Loader
