@@ -5,6 +5,7 @@ import pytest
 
 from vitruvian import COCO17
 from vitruvian.codecs import Heatmap, Regression, SimDR
+from vitruvian.codecs.base import mirror_order
 
 SIZE = (256, 192)
 PAIRS = COCO17.flip_pairs
@@ -79,3 +80,9 @@ def test_simdr_averages_probabilities_and_its_starred_form_logits() -> None:
     assert softmax(plain[0]) == pytest.approx((softmax(own[0]) + softmax(other[0])[..., ::-1]) / 2, abs=1e-6)
     starred = SimDR(size, sigma=6, flip_shift=False).merge_flipped(own, other, ())
     assert starred[1] == pytest.approx((own[1] + other[1]) / 2)
+
+
+def test_a_mirror_exchanges_sides() -> None:
+    order = mirror_order(17, PAIRS)
+    assert (order[0], order[5], order[6]) == (0, 6, 5)
+    assert mirror_order(3, ((0, 2),)).tolist() == [2, 1, 0]

@@ -135,19 +135,6 @@ def varied(
     return result
 
 
-def place(affine: NDArray[np.float64], keypoints: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Keypoints (K, 2) in pixels of the picture to those of the crop."""
-    return (keypoints @ affine[:, :2].T + affine[:, 2]).astype(np.float32)
-
-
-def mirror_order(skeleton: Skeleton) -> NDArray[np.intp]:
-    """The index (K,) of the keypoint that takes each one's place in a mirror."""
-    order = np.arange(len(skeleton))
-    for left, right in skeleton.flip_pairs:
-        order[[left, right]] = right, left
-    return order
-
-
 def lower_body(skeleton: Skeleton) -> NDArray[np.bool_]:
     """bool (K,): keypoints from the hips down, by their names."""
     words: Sequence[list[str]] = [re.split(r"[^a-z]+", name.lower()) for name in skeleton.keypoints]

@@ -26,10 +26,10 @@ from ..datasets import Persons, Source, read_persons
 from ..datasets.persons import subset
 from ..errors import InputError, VitruvianError
 from ..evaluation.report import write_json
-from ..geometry import crop_affines
+from ..geometry import crop_affines, to_crop
 from ..media.files import write_file
 from ..zoo.describing import describe
-from .augmentation import NONE, place
+from .augmentation import NONE
 from .loading import Batches, Loader
 from .module import PoseTraining
 from .recipe import Recipe
@@ -156,8 +156,7 @@ def _learnable(persons: Persons, recipe: Recipe, count: int) -> NDArray[np.intp]
     A keypoint outside of its crop has no place in a heatmap, however well it is learned.
     """
     size, labelled = recipe.spec.input_size, persons.confidences > 0
-    affines = crop_affines(persons.boxes, size)
-    points = np.stack([place(affine, own) for affine, own in zip(affines, persons.keypoints, strict=True)])
+    points = to_crop(persons.keypoints, crop_affines(persons.boxes, size))
     shown = ((points >= 0) & (points <= np.array(size[::-1]) - 1)).all(axis=2) | ~labelled
     areas = (persons.boxes[:, 2:] - persons.boxes[:, :2]).prod(axis=1)
     order = np.lexsort((-areas, -labelled.sum(axis=1), ~shown.all(axis=1)))

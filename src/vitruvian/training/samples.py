@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from ..codecs.base import mirror_order
 from ..datasets import Persons, read_picture
 from ..datasets.pictures import from_reduced, reduction
 from ..errors import InputError
-from ..geometry import crop
-from .augmentation import Augmentation, mirror_order, place
+from ..geometry import crop, to_crop
+from .augmentation import Augmentation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,7 +83,7 @@ class Samples(Dataset[Sample]):
 
     @cached_property
     def _mirrored(self) -> NDArray[np.intp]:
-        return mirror_order(self.persons.skeleton)
+        return mirror_order(len(self.persons.skeleton), self.persons.skeleton.flip_pairs)
 
     def __getitem__(self, key: Key) -> Sample:
         """The sample of an epoch and a person; one whose picture is damaged is replaced by the next person's.
@@ -109,7 +110,7 @@ class Samples(Dataset[Sample]):
         file = persons.files[persons.pictures[row]]
         image, factor = read_picture(file, reduction(affine) if self.reduced else 1)
         pixels = vary.recolour(rng, crop(image, from_reduced(affine, factor)[None], size)[0])
-        points = place(affine, keypoints)
+        points = to_crop(keypoints[None], affine[None])[0]
         if flipped:
             points, confidences = points[self._mirrored], confidences[self._mirrored]
         return Sample(pixels, points, confidences, persons.name(row), problems)
