@@ -83,7 +83,7 @@ def test_rates_and_ranges_are_as_published():
 
 
 def test_half_bodies():
-    assert lower_body(COCO17).tolist() == [False] * 11 + [True] * 6
+    assert lower_body(COCO17.keypoints).tolist() == [False] * 11 + [True] * 6
     rng = np.random.default_rng(0)
     keypoints = rng.uniform(0, 100, (17, 2)).astype(np.float32)
     keypoints[11:, 1] += 200
