@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import subprocess
 import time
@@ -90,6 +91,10 @@ def test_the_default_folder(evaluate, models, folder):
 def test_quiet_says_nothing(evaluate, models):
     done = evaluate("--pose", models.pose, "-o", "out", "--quiet")
     assert (done.code, done.out, done.err) == (0, "", "")
+    # Nor does the library, as it does of a checkpoint whose input size it assumes.
+    assert not logging.getLogger("vitruvian").isEnabledFor(logging.INFO)
+    assert evaluate("--pose", models.pose, "-o", "loud").code == 0
+    assert logging.getLogger("vitruvian").isEnabledFor(logging.INFO)
 
 
 def test_detections(evaluate, models, data, folder):

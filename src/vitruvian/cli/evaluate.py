@@ -11,7 +11,20 @@ import typer
 
 from ..errors import InputError
 from .comparing import changed, folders, names, variants
-from .options import MODEL, OUTPUT, Compile, Device, ImgSize, Iou, PoseSize, Precision, Runtime, Threads, parse_size
+from .options import (
+    MODEL,
+    OUTPUT,
+    Compile,
+    Device,
+    ImgSize,
+    Iou,
+    PoseSize,
+    Precision,
+    Quiet,
+    Runtime,
+    Threads,
+    parse_size,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,9 +85,7 @@ def evaluate(
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if any picture or detection can't be used.", rich_help_panel=OUTPUT)
     ] = False,
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Say nothing unless something is wrong.", rich_help_panel=OUTPUT)
-    ] = False,
+    quiet: Quiet = False,
     flip: Annotated[
         bool, typer.Option("--flip", help="Average with the mirrored crop.", rich_help_panel=PROCEDURE)
     ] = False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from .options import (
     Iou,
     PoseSize,
     Precision,
+    Quiet,
     Runtime,
     Threads,
     parse_size,
@@ -73,9 +73,7 @@ def predict(
     show: Annotated[
         bool, typer.Option("--show", help="Show the result in a window (q closes it).", rich_help_panel=OUTPUT)
     ] = False,
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Say nothing unless something is wrong.", rich_help_panel=OUTPUT)
-    ] = False,
+    quiet: Quiet = False,
     pose: Annotated[
         str | None,
         typer.Option(
@@ -155,8 +153,6 @@ def predict(
     from ..zoo import load
 
     console = Console(stderr=True, quiet=quiet, highlight=False)
-    if quiet:
-        logging.getLogger("vitruvian").setLevel(logging.WARNING)
     source = _the_source(source, named_source)
     opened = open_source(source, recursive=recursive)
     outputs = Outputs.plan(opened, output, no_draw, json, csv, coco)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from ..errors import InputError
-from .options import OUTPUT
+from .options import OUTPUT, Quiet
 
 DATA, RUN, HOW = "What it learns from", "What it runs on", "How it learns"
 
@@ -58,9 +58,7 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run that the folder has.", rich_help_panel=OUTPUT)
     ] = False,
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Say nothing unless something is wrong.", rich_help_panel=OUTPUT)
-    ] = False,
+    quiet: Quiet = False,
     init: Annotated[
         str | None,
         typer.Option(
@@ -110,8 +108,6 @@ def train(
     nodes: Annotated[int, typer.Option(min=1, help="Machines of a cluster.", rich_help_panel=RUN)] = 1,
 ) -> None:
     """Train a pose net on COCO-style annotations, fine-tune one, or go on with a run."""
-    if quiet:
-        logging.getLogger("vitruvian").setLevel(logging.WARNING)
     if check:
         check_data(data, images)
         return
