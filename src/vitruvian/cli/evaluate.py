@@ -94,7 +94,7 @@ def evaluate(
     ] = None,
     refine: Annotated[
         str | None,
-        typer.Option(help="Sub-pixel step for heatmaps: none, quarter, dark.", rich_help_panel=PROCEDURE),
+        typer.Option(help="Sub-pixel step for heatmaps: none, quarter, dark, udp.", rich_help_panel=PROCEDURE),
     ] = None,
     padding: Annotated[
         float | None, typer.Option(help="Factor by which boxes grow.", rich_help_panel=PROCEDURE)
