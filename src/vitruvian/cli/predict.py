@@ -57,7 +57,8 @@ def predict(
         ),
     ] = None,
     json: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Poses as JSON.", rich_help_panel=OUTPUT)
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Poses as JSON; - is standard output.", rich_help_panel=OUTPUT),
     ] = None,
     csv: Annotated[
         Path | None,
@@ -180,7 +181,7 @@ def predict(
     style = {"boxes": draw_boxes, "scores": draw_scores, "names": draw_names, "keypoint_score": keypoint_score}
     tally = _run(model, opened, outputs, track, show, style, console)
     if not quiet:
-        print(tally.summary(opened, outputs))
+        print(tally.summary(opened, outputs), file=sys.stderr if outputs.to_stdout else sys.stdout)
     for problem in tally.problems:
         print(f"vitruvian: {problem}", file=sys.stderr)
     if tally.interrupted:
