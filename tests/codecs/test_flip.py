@@ -5,6 +5,7 @@ import pytest
 
 from vitruvian import COCO17
 from vitruvian.codecs import Heatmap, Regression, SimDR
+from vitruvian.codecs.base import mirror_order
 
 SIZE = (256, 192)
 PAIRS = COCO17.flip_pairs
@@ -92,3 +93,9 @@ def test_logits_are_averaged_as_probabilities() -> None:
 
     order = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
     assert softmax(merged) == pytest.approx((softmax(one) + softmax(other)[:, order, :, ::-1]) / 2, rel=1e-4)
+
+
+def test_a_mirror_exchanges_sides() -> None:
+    order = mirror_order(17, PAIRS)
+    assert (order[0], order[5], order[6]) == (0, 6, 5)
+    assert mirror_order(3, ((0, 2),)).tolist() == [2, 1, 0]

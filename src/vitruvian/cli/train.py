@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .options import Quiet
 from .training import (
     DATA,
     HOW,
@@ -18,7 +19,6 @@ from .training import (
     Nodes,
     Output,
     Overfit,
-    Quiet,
     Recipe,
     Resume,
     Seed,
@@ -29,7 +29,6 @@ from .training import (
     Weight,
     machines,
     paired,
-    quieten,
     settings_of,
     tell,
     validation_of,
@@ -87,7 +86,6 @@ def train(
     nodes: Nodes = 1,
 ) -> None:
     """Train a pose net on COCO-style annotations, fine-tune one, or go on with a run."""
-    quieten(quiet)
     if check:
         check_data(data, images)
         return

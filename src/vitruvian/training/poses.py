@@ -19,10 +19,10 @@ from ..errors import InputError
 from ..evaluation import evaluate_coco
 from ..evaluation.page import page
 from ..evaluation.report import write_json
-from ..geometry import crop_affines
+from ..geometry import crop_affines, to_crop
 from ..pipeline import PoseEstimator
 from ..zoo.describing import describe
-from .augmentation import NONE, place
+from .augmentation import NONE
 from .module import PoseTraining
 from .recipe import Recipe
 from .rounds import Evaluate, Measured, engine
@@ -108,7 +108,7 @@ def _learnable(persons: Persons, recipe: Recipe, count: int) -> NDArray[np.intp]
     """
     size, labelled = recipe.spec.input_size, persons.confidences > 0
     affines = crop_affines(persons.boxes, size)
-    points = np.stack([place(affine, own) for affine, own in zip(affines, persons.keypoints, strict=True)])
+    points = to_crop(persons.keypoints, affines)
     shown = ((points >= 0) & (points <= np.array(size[::-1]) - 1)).all(axis=2) | ~labelled
     areas = (persons.boxes[:, 2:] - persons.boxes[:, :2]).prod(axis=1)
     order = np.lexsort((-areas, -labelled.sum(axis=1), ~shown.all(axis=1)))
