@@ -79,7 +79,9 @@ def train(
     seed: Annotated[
         int | None,
         typer.Option(
-            min=0, help="What chance starts from; given, the same run gives the same weights.", rich_help_panel=HOW
+            min=0,
+            help="What chance starts from; given, the same run on as many threads gives the same weights.",
+            rich_help_panel=HOW,
         ),
     ] = None,
     overfit: Annotated[

@@ -35,7 +35,7 @@ from .recipe import Recipe
 from .rounds import BEST, LAST, STATE, Rounds, evaluate_on
 from .samples import Samples
 from .starting import start
-from .state import WholeFiles
+from .state import SameSums, WholeFiles, own_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -129,7 +129,7 @@ def _train(job: Job) -> Trained:
     trainer = _trainer(job, rounds)
     loader = _loader(job, persons, card, trainer)
     logger.info("%d persons, %d batches of %d an epoch", len(persons), len(loader), job.recipe.batch)
-    with _in_words(job, rounds):
+    with _in_words(job, rounds), own_threads():
         trainer.fit(module, loader, ckpt_path=str(job.output / STATE) if job.resume else None, weights_only=True)
     model = BEST if (job.output / BEST).is_file() else LAST
     return Trained(job.output / model, rounds.best, rounds.history)
@@ -227,7 +227,7 @@ def _trainer(job: Job, rounds: Rounds) -> L.Trainer:
             accumulate_grad_batches=recipe.accumulate,
             gradient_clip_val=recipe.clip or None,
             sync_batchnorm=recipe.sync_norm,
-            callbacks=[rounds],
+            callbacks=[rounds, SameSums()],
             plugins=[WholeFiles()],
             logger=_loggers(job),
             enable_checkpointing=False,
