@@ -175,6 +175,11 @@ def test_two_processes_learn_what_one_does_with_twice_the_batch(draw, tmp_path):
     assert not torch.allclose(ours["final_layer.weight"], weights(start.model.parent)["final_layer.weight"], atol=1e-3)
 
 
+def test_norms_over_all_processes_need_gpus(draw, tmp_path):
+    with pytest.raises(InputError, match="sync_norm is for GPUs"):
+        train(job(draw(4), tmp_path / "out", "sync_norm=true", accelerator="cpu"))
+
+
 def test_accumulated_batches_are_one_large_one(draw, tmp_path):
     source = draw(8)
     settings = ["freeze_norm=true", "precision=64-true", "epochs=2"]

@@ -127,6 +127,10 @@ def _train(job: Job) -> Trained:
     module = PoseTraining(network, card, job.recipe, job.output)
     rounds = Rounds(job.output, job.recipe, card, _identity(job, persons), _evaluation(job))
     trainer = _trainer(job, rounds)
+    if job.recipe.sync_norm and trainer.strategy.root_device.type == "cpu":
+        raise InputError(
+            "sync_norm is for GPUs; on CPUs leave it out, or keep the norms as they are (freeze_norm=true)"
+        )
     loader = _loader(job, persons, card, trainer)
     logger.info("%d persons, %d batches of %d an epoch", len(persons), len(loader), job.recipe.batch)
     with _in_words(job, rounds), own_threads():
