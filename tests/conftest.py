@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+
+from drawn import data_set
+from vitruvian.datasets import Source
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -19,6 +23,12 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"the real models and pictures in {SHARED.name}/ beside the repository are absent")
     return SHARED
+
+
+@pytest.fixture
+def draw(tmp_path: Path) -> Callable[..., Source]:
+    """Writes a data set of so many pictures with one person each; see `drawn.data_set`."""
+    return partial(data_set, tmp_path)
 
 
 Maker = Callable[..., Path]

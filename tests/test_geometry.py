@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vitruvian.geometry import crop, crop_affines, letterbox, to_image, to_tensor
+from vitruvian.geometry import crop, crop_affines, letterbox, to_crop, to_image, to_tensor
 
 BOXES = np.array([[10, 20, 110, 420], [0, 0, 300, 50], [-40, -30, 12, 7], [5.5, 6.25, 6.5, 7.25]], np.float32)
 SIZE = (256, 192)
@@ -54,6 +54,7 @@ def test_back_to_the_picture_inverts_the_crop() -> None:
     points = np.random.default_rng(0).uniform(0, 400, (4, 17, 2))
     in_crop = np.einsum("nij,nkj->nki", affines, np.concatenate([points, np.ones((4, 17, 1))], axis=2))
     assert to_image(in_crop.astype(np.float32), affines) == pytest.approx(points, abs=1e-2)
+    assert to_crop(points.astype(np.float32), affines) == pytest.approx(in_crop, rel=1e-5, abs=1e-3)
 
 
 def test_a_drawn_dot_lands_where_the_affine_says() -> None:

@@ -9,13 +9,13 @@ import warnings
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from .cards import METADATA_KEY, ModelCard
-from .errors import InputError, ModelError, OutputError
-from .media.files import why_not_written, write_beside
+from .errors import InputError, ModelError
+from .media.files import write_file
 from .zoo.loading import checkpoint_network
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ def export(
         raise ModelError(f"{model}: in {precision} its outputs are no finite numbers; nothing was written")
     if difference > _TOLERANCE and precision == "fp32":
         raise ModelError(f"{model}: its ONNX is off by {difference:.1e} of the outputs' range; nothing was written")
-    return Exported(_written(data, output), card, difference)
+    write_file(Path(output), data)
+    return Exported(Path(output), card, difference)
 
 
 def _check_installed(precision: str) -> None:
@@ -170,17 +171,3 @@ def _difference(network: nn.Module, card: ModelCard, data: bytes) -> float:
     theirs = [result.numpy() for result in (results if isinstance(results, tuple) else (results,))]
     apart = [np.abs(one - other).max() / max(np.ptp(other), 1e-12) for one, other in zip(ours, theirs, strict=True)]
     return float(np.max(apart))  # NaN if any is
-
-
-def _written(data: bytes, output: str | os.PathLike[str]) -> Path:
-    path = Path(output)
-
-    def save(stream: BinaryIO) -> None:
-        stream.write(data)
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_beside(str(path), save)
-    except OSError as error:
-        raise OutputError(why_not_written(str(path), error)) from None
-    return path

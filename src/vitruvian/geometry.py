@@ -80,6 +80,11 @@ def crop(image: NDArray[np.uint8], affines: NDArray[np.float64], size: tuple[int
     return crops
 
 
+def to_crop(keypoints: NDArray[np.float32], affines: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Keypoints (N, K, 2) in pixels of the picture to crop pixels, by the maps of `crop_affines`; float32."""
+    return (keypoints @ affines[:, :, :2].transpose(0, 2, 1) + affines[:, None, :, 2]).astype(np.float32)
+
+
 def to_image(keypoints: NDArray[np.float32], affines: NDArray[np.float64]) -> NDArray[np.float32]:
     """Keypoints (N, K, 2) in crop pixels to pixels of the picture, inverting `crop_affines`; float32."""
     back = np.linalg.inv(affines[:, :, :2]).transpose(0, 2, 1)

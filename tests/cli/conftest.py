@@ -7,7 +7,6 @@ import itertools
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,10 +113,7 @@ class _Endless(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def endless() -> Iterator[str]:
     """The address of a camera on this machine."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Endless)
-    server.daemon_threads = True
-    server.block_on_close = False
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    from made import serving
+
+    with serving(_Endless) as address:
+        yield address

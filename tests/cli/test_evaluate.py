@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import subprocess
 import time
@@ -13,7 +14,8 @@ import numpy as np
 import pytest
 from known import BOX_SCORES, BOXES, HEIGHT, WIDTH, Command, keypoints_in, make_picture, program, read_json
 
-from vitruvian import COCO17
+from vitruvian import COCO17, zoo
+from vitruvian.detectors import Detector
 
 NUMBERS = {"AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL"}
 # The third keypoint has a score of 0: the network sees it nowhere, so nobody labelled it.
@@ -89,6 +91,10 @@ def test_the_default_folder(evaluate, models, folder):
 def test_quiet_says_nothing(evaluate, models):
     done = evaluate("--pose", models.pose, "-o", "out", "--quiet")
     assert (done.code, done.out, done.err) == (0, "", "")
+    # Nor does the library, as it does of a checkpoint whose input size it assumes.
+    assert not logging.getLogger("vitruvian").isEnabledFor(logging.INFO)
+    assert evaluate("--pose", models.pose, "-o", "loud").code == 0
+    assert logging.getLogger("vitruvian").isEnabledFor(logging.INFO)
 
 
 def test_detections(evaluate, models, data, folder):
@@ -155,6 +161,26 @@ def test_models_and_settings_side_by_side(evaluate, models, folder):
     for name in names:
         assert name in done.out
     assert len(list((folder / "out").glob("*/worst.html"))) == 6
+
+
+def test_each_model_is_loaded_once_and_persons_are_detected_once(evaluate, models, folder, monkeypatch):
+    second = folder / "second.onnx"
+    second.write_bytes(models.pose.read_bytes())
+    loaded, seen = [], []
+    load, find = zoo.load_pose, Detector.__call__
+    monkeypatch.setattr(zoo, "load_pose", lambda file, *rest, **more: loaded.append(file) or load(file, *rest, **more))
+    monkeypatch.setattr(Detector, "__call__", lambda self, images: seen.extend(images) or find(self, images))
+    arguments = ["--pose", models.pose, "--pose", second, "--detector", models.detector, "--also", "flip", "-o", "out"]
+    assert evaluate(*arguments).code == 0
+    assert (loaded, len(seen)) == ([models.pose, second], 2)
+    runs = read_json(folder / "out/metrics.json")["runs"]
+    assert [(run["counts"]["crops"], run["boxes"]) for run in runs] == [(6, runs[0]["boxes"])] * 4
+    # What the journal of one run has, the others take from it.
+    (folder / "out/metrics.json").unlink()
+    for journal in (folder / "out").glob("[234]-*/predictions.jsonl"):
+        journal.unlink()
+    assert evaluate(*arguments, "--resume").code == 0
+    assert (len(seen), read_json(folder / "out/metrics.json")["runs"][3]["boxes"]) == (2, runs[3]["boxes"])
 
 
 def test_no_number_is_cut_off_on_a_narrow_terminal(evaluate, models, monkeypatch):

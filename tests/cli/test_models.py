@@ -109,7 +109,11 @@ def test_json_for_machines(command: Command, folder: Path, downloaded: Path) -> 
     assert "one.json exists" in refused.err
     assert command("models", "--json", "one.json", "--overwrite").code == 0
     assert read_json(folder / "one.json")["models"] == models
-    assert command("models", "--json", "no/such/folder.json").code == 1
+    assert command("models", "--json", "new/folder/all.json").code == 0
+    assert read_json(folder / "new/folder/all.json")["models"] == models
+    done = command("models", "--json", "one.json/all.json")
+    words = "one.json/all.json can't be written: a file stands where its folder should be"
+    assert (done.code, words in done.err) == (1, True)
 
 
 def test_fetch_prints_the_path_of_a_whole_file(command: Command, downloaded: Path) -> None:

@@ -80,6 +80,25 @@ def test_quiet_says_nothing(predict, folder):
     assert (folder / "runs/predict/a.png").is_file()
 
 
+@pytest.mark.parametrize("form", ["--json", "--coco", "--csv"])
+def test_data_to_standard_output(process, folder, form):
+    make_picture(folder / "a.png")
+    done = process("a.png", "--no-draw", form, "-")
+    assert done.code == 0
+    assert re.fullmatch(r"1 picture, 2 persons, .* -> -\n", done.err)
+    assert process("a.png", "--no-draw", form, "file", "-q").out == ""
+    assert done.out.encode() == (folder / "file").read_bytes()
+    piped = process("-", "-q", "--no-draw", form, "-", stdin=(folder / "a.png").read_bytes())
+    assert (piped.code, len(piped.out) > 100, piped.err) == (0, True, "")
+
+
+def test_standard_output_takes_one_format(predict, folder):
+    make_picture(folder / "a.png")
+    done = predict("a.png", "--json", "-", "--csv", "-")
+    assert (done.code, done.out) == (2, "")
+    assert "standard output (-) takes one of --json, --csv and --coco" in done.err
+
+
 def test_quiet_still_says_what_is_wrong(predict, folder):
     done = predict("gone.png", "-q")
     assert done.code == 2

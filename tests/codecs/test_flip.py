@@ -5,6 +5,7 @@ import pytest
 
 from vitruvian import COCO17
 from vitruvian.codecs import Heatmap, Regression, SimDR
+from vitruvian.codecs.base import mirror_order
 
 SIZE = (256, 192)
 PAIRS = COCO17.flip_pairs
@@ -79,3 +80,22 @@ def test_simdr_averages_probabilities_and_its_starred_form_logits() -> None:
     assert softmax(plain[0]) == pytest.approx((softmax(own[0]) + softmax(other[0])[..., ::-1]) / 2, abs=1e-6)
     starred = SimDR(size, sigma=6, flip_shift=False).merge_flipped(own, other, ())
     assert starred[1] == pytest.approx((own[1] + other[1]) / 2)
+
+
+def test_logits_are_averaged_as_probabilities() -> None:
+    codec = Heatmap(SIZE, softmax=True, aligned=True)
+    one, other = np.random.default_rng(2).normal(size=(2, 3, 17, 64, 48)).astype(np.float32)
+    (merged,) = codec.merge_flipped((one,), (other,), PAIRS)
+
+    def softmax(logits: np.ndarray) -> np.ndarray:
+        powers = np.exp(logits.astype(np.float64))
+        return powers / powers.sum(axis=(2, 3), keepdims=True)
+
+    order = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
+    assert softmax(merged) == pytest.approx((softmax(one) + softmax(other)[:, order, :, ::-1]) / 2, rel=1e-4)
+
+
+def test_a_mirror_exchanges_sides() -> None:
+    order = mirror_order(17, PAIRS)
+    assert (order[0], order[5], order[6]) == (0, 6, 5)
+    assert mirror_order(3, ((0, 2),)).tolist() == [2, 1, 0]

@@ -143,3 +143,26 @@ def test_no_person_and_other_strides() -> None:
 def test_an_unknown_refinement_is_refused() -> None:
     with pytest.raises(ModelError, match="refine"):
         Heatmap(SIZE, refine="half")
+
+
+def test_logits_are_read_by_their_softmax():
+    """The logarithm of a heatmap, shifted by anything, is a perfect network's logits."""
+    codec = Heatmap((256, 192), sigma=1.5, softmax=True, aligned=True, refine="dark")
+    keypoints = np.random.default_rng(0).uniform(30, 160, (4, 17, 2)).astype(np.float32)
+    maps, weights = codec.encode(keypoints, np.ones((4, 17)))
+    logits = np.log(np.maximum(maps, 1e-12)) + np.random.default_rng(1).normal(size=(4, 17, 1, 1)).astype(np.float32)
+    (again,) = codec.as_targets((logits,))
+    # A Gaussian's sum over the grid is 2 pi sigma squared, but for its cut-off tails (1.1 %).
+    assert again == pytest.approx(maps, abs=0.02)
+    found, scores = codec.decode((logits,))
+    assert found == pytest.approx(keypoints, abs=0.3)
+    assert weights.all()
+    assert (scores > 0.75).all()
+
+
+def test_an_unsure_network_has_low_scores():
+    codec = Heatmap((256, 192), sigma=1.5, softmax=True)
+    _, scores = codec.decode((np.zeros((1, 2, 64, 48), np.float32),))
+    assert scores == pytest.approx(np.full((1, 2), 2 * np.pi * 1.5**2 / (64 * 48)))
+    _, scores = codec.decode((np.full((1, 2, 64, 48), np.nan, np.float32),))
+    assert not scores.any()

@@ -14,6 +14,7 @@ from vitruvian import networks
 from vitruvian.cli import main
 from vitruvian.export import export
 from vitruvian.tracking import box_iou
+from vitruvian.zoo import loading
 
 sys.path.append(str(Path(__file__).parents[1] / "zoo"))
 from published import random_network, save_whole_yolov5
@@ -93,6 +94,9 @@ def test_a_name_loads_what_is_in_the_cache(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "models").mkdir()
     network = random_network("simdr_hrnet_w32_256x192", width=32)
     torch.save(network.state_dict(), tmp_path / "models/simdr_hrnet_w32_256x192.pth")
+    fetched = []
+    monkeypatch.setattr(loading, "fetch", lambda card: fetched.append(card.name) or vt.zoo.fetch(card))
     assert vt.load(pose="simdr_hrnet_w32_256x192").pose.card.name == "simdr_hrnet_w32_256x192"
+    assert fetched == ["simdr_hrnet_w32_256x192"]
     with pytest.raises(vt.ModelError, match="did you mean simdr_hrnet_w32_256x192"):
         vt.load(pose="simdr_hrnet_w32_256")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
 import struct
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,6 +27,19 @@ def number(image: np.ndarray) -> int:
     """What `numbered_frames` wrote into a picture."""
     stripes = np.array_split(image.mean(axis=(0, 2)), 8)
     return sum((float(stripe.mean()) > 128) << bit for bit, stripe in enumerate(stripes))
+
+
+@contextlib.contextmanager
+def serving(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The address of a server on this machine."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    # The server's threads must not hold up the end of the test.
+    server.block_on_close = False
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
 
 
 def make_video(

@@ -7,7 +7,6 @@ import itertools
 import struct
 import subprocess
 import sys
-import threading
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from made import boxes_of, make_video, number, numbered_frames
+from made import boxes_of, make_video, number, numbered_frames, serving
 
 from vitruvian.errors import InputError
 from vitruvian.media import Video, opening
@@ -308,14 +307,8 @@ class Camera(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def camera():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Camera)
-    server.daemon_threads = True
-    # The server's threads must not hold up the end of the test.
-    server.block_on_close = False
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving(Camera) as address:
+        yield address
 
 
 def test_an_endless_stream_is_live(camera):

@@ -10,7 +10,7 @@ import torch
 
 from vitruvian.codecs import Heatmap, Regression, SimDR
 from vitruvian.networks.flow import RealNVP
-from vitruvian.training.losses import heatmap_loss, rle_loss, simdr_loss
+from vitruvian.training.losses import heatmap_loss, position_loss, rle_loss, simdr_loss
 
 RNG = np.random.default_rng(0)
 
@@ -39,6 +39,20 @@ def test_hard_keypoints_alone_count():
     assert float(found) == pytest.approx((0.5 * 9 + 0.5 * 4) / 2)
     none = heatmap_loss(tensors(maps), tensors(expected, np.array([[1, 0, 0]])), hardest=1)
     assert float(none) == pytest.approx(0.5)
+
+
+def test_positions_are_a_cross_entropy_over_the_whole_map():
+    logits, weights = RNG.normal(size=(2, 3, 4, 5)), np.array([[1, 0, 0.5], [1, 1, 0]])
+    expected = RNG.uniform(size=(2, 3, 4, 5))
+    terms = []
+    for n, k in np.ndindex(2, 3):
+        probability = np.exp(logits[n, k]) / np.exp(logits[n, k]).sum()
+        terms.append(-weights[n, k] * (expected[n, k] / expected[n, k].sum() * np.log(probability)).sum())
+    found = position_loss(tensors(logits), tensors(expected, weights))
+    assert float(found) == pytest.approx(np.mean(terms), rel=1e-5)
+    # What isn't labelled has an empty map.
+    expected[0, 1] = 0
+    assert float(position_loss(tensors(logits), tensors(expected, weights))) == pytest.approx(np.mean(terms), rel=1e-5)
 
 
 @pytest.mark.parametrize("sigma", [0.0, 4.0])

@@ -11,13 +11,27 @@ import typer
 
 from ..errors import InputError
 from .comparing import changed, folders, names, variants
-from .options import MODEL, OUTPUT, Compile, Device, ImgSize, Iou, PoseSize, Precision, Runtime, Threads, parse_size
+from .options import (
+    MODEL,
+    OUTPUT,
+    Compile,
+    Device,
+    ImgSize,
+    Iou,
+    PoseSize,
+    Precision,
+    Quiet,
+    Runtime,
+    Threads,
+    parse_size,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
     from ..evaluation import Metrics
+    from ..poses import Boxes
 
 PROCEDURE = "How it is measured (default: as the model's authors did)"
 # AP is taken over all thresholds, so a detector must tell even what it is hardly sure of; COCO counts 100 a picture.
@@ -74,9 +88,7 @@ def evaluate(
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if any picture or detection can't be used.", rich_help_panel=OUTPUT)
     ] = False,
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Say nothing unless something is wrong.", rich_help_panel=OUTPUT)
-    ] = False,
+    quiet: Quiet = False,
     flip: Annotated[
         bool, typer.Option("--flip", help="Average with the mirrored crop.", rich_help_panel=PROCEDURE)
     ] = False,
@@ -85,7 +97,7 @@ def evaluate(
     ] = None,
     refine: Annotated[
         str | None,
-        typer.Option(help="Sub-pixel step for heatmaps: none, quarter, dark.", rich_help_panel=PROCEDURE),
+        typer.Option(help="Sub-pixel step for heatmaps: none, quarter, dark, udp.", rich_help_panel=PROCEDURE),
     ] = None,
     padding: Annotated[
         float | None, typer.Option(help="Factor by which boxes grow.", rich_help_panel=PROCEDURE)
@@ -175,23 +187,24 @@ def evaluate(
             print(", ".join(f"{name} {value:.4f}" for name, value in numbers.items()) + f" -> {output}")
         return
     runs: dict[str, Metrics] = {}
-    wanted = [(model, changes) for model in models for changes in sets.values()]
+    found: dict[int, Boxes] = {}
+    places = zip(labels, targets, strict=True)  # of the first model with all settings, then of the second
     try:
-        for label, target, (model, changes) in zip(labels, targets, wanted, strict=True):
+        for model in models:
             net = load_pose(model, None, parse_size("--pose-size", pose_size), **engine)
             preset = Procedure.of(net, detections is None and finder is None)
-            procedure = changed(preset, {**given, **changes})
-            boxes_from, journal = finder or detections, target / JOURNAL
-            with _progress(label, console) as progress:
-                runs[label] = evaluate_coco(
-                    *(net, truth, images, boxes_from),
-                    procedure=procedure,
-                    strict=strict,
-                    journal=journal,
-                    resume=resume,
-                    progress=progress,
-                )
-            write_report(runs[label], target, label, worst)
+            for changes, (label, target) in zip(sets.values(), places, strict=False):
+                with _progress(label, console) as progress:
+                    runs[label] = evaluate_coco(
+                        *(net, truth, images, finder or detections),
+                        procedure=changed(preset, {**given, **changes}),
+                        strict=strict,
+                        journal=target / JOURNAL,
+                        resume=resume,
+                        progress=progress,
+                        found=found,
+                    )
+                write_report(runs[label], target, label, worst)
     except KeyboardInterrupt:
         console.print("vitruvian: interrupted; the same command with --resume goes on from here")
         raise typer.Exit(130) from None

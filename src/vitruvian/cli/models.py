@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import InputError, OutputError
+from ..errors import InputError
 
 if TYPE_CHECKING:
     from ..cards import ModelCard
@@ -66,7 +66,7 @@ def _record(card: ModelCard) -> dict[str, Any]:
 
 
 def _write(records: list[dict[str, Any]], target: Path, overwrite: bool) -> None:
-    from ..media.files import why_not_written, write_beside
+    from ..media.files import write_file
 
     text = json.dumps({"models": records}, indent=2)
     if str(target) == "-":
@@ -74,10 +74,7 @@ def _write(records: list[dict[str, Any]], target: Path, overwrite: bool) -> None
         return
     if target.exists() and not overwrite:
         raise InputError(f"{target} exists; choose another name, or --overwrite")
-    try:
-        write_beside(str(target), lambda file: file.write(f"{text}\n".encode()))
-    except OSError as error:
-        raise OutputError(why_not_written(str(target), error)) from None
+    write_file(target, f"{text}\n".encode())
 
 
 def _print_one(card: ModelCard) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated, Literal
 
 import typer
@@ -10,6 +11,20 @@ from ..errors import InputError
 
 MODEL, OUTPUT, LOOK, ENGINE = "What finds the people", "What is written", "How it is drawn", "What it runs on"
 
+
+def _hush(quiet: bool) -> bool:
+    """What the library notes is not said either; its warnings are."""
+    if quiet:
+        logging.getLogger("vitruvian").setLevel(logging.WARNING)
+    return quiet
+
+
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        *("-q", "--quiet"), callback=_hush, help="Say nothing unless something is wrong.", rich_help_panel=OUTPUT
+    ),
+]
 ImgSize = Annotated[
     str | None,
     typer.Option(

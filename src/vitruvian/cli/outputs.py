@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import InputError
+
 if TYPE_CHECKING:
     from ..media import Sink, Source
     from ..skeletons import Skeleton
@@ -40,9 +42,12 @@ class Outputs:
 
     def check(self, source: Source, overwrite: bool) -> None:
         """Raises InputError if something would be lost."""
-        from ..media import check_targets
+        from ..media import STDOUT, check_targets
 
-        files = [path for path in (self.video, self.json, self.csv, self.coco) if path is not None]
+        data = [path for path in (self.json, self.csv, self.coco) if path is not None]
+        if data.count(STDOUT) > 1:
+            raise InputError("standard output (-) takes one of --json, --csv and --coco: give the others files")
+        files = [path for path in (self.video, *data) if path not in (None, STDOUT)]
         files += (self.pictures or {}).values()
         check_targets(files, source, overwrite)
 
@@ -61,6 +66,13 @@ class Outputs:
             yield media.CsvFile(self.csv, skeleton)
         if self.coco is not None:
             yield media.CocoFile(self.coco, media.image_ids(source))
+
+    @property
+    def to_stdout(self) -> bool:
+        """Whether data goes to standard output, where nothing else may then go."""
+        from ..media import STDOUT
+
+        return STDOUT in (self.json, self.csv, self.coco)
 
     def __str__(self) -> str:
         """The files, many pictures as their folder."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from .options import (
     Iou,
     PoseSize,
     Precision,
+    Quiet,
     Runtime,
     Threads,
     parse_size,
@@ -57,7 +57,8 @@ def predict(
         ),
     ] = None,
     json: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Poses as JSON.", rich_help_panel=OUTPUT)
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Poses as JSON; - is standard output.", rich_help_panel=OUTPUT),
     ] = None,
     csv: Annotated[
         Path | None,
@@ -73,9 +74,7 @@ def predict(
     show: Annotated[
         bool, typer.Option("--show", help="Show the result in a window (q closes it).", rich_help_panel=OUTPUT)
     ] = False,
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Say nothing unless something is wrong.", rich_help_panel=OUTPUT)
-    ] = False,
+    quiet: Quiet = False,
     pose: Annotated[
         str | None,
         typer.Option(
@@ -155,8 +154,6 @@ def predict(
     from ..zoo import load
 
     console = Console(stderr=True, quiet=quiet, highlight=False)
-    if quiet:
-        logging.getLogger("vitruvian").setLevel(logging.WARNING)
     source = _the_source(source, named_source)
     opened = open_source(source, recursive=recursive)
     outputs = Outputs.plan(opened, output, no_draw, json, csv, coco)
@@ -184,7 +181,7 @@ def predict(
     style = {"boxes": draw_boxes, "scores": draw_scores, "names": draw_names, "keypoint_score": keypoint_score}
     tally = _run(model, opened, outputs, track, show, style, console)
     if not quiet:
-        print(tally.summary(opened, outputs))
+        print(tally.summary(opened, outputs), file=sys.stderr if outputs.to_stdout else sys.stdout)
     for problem in tally.problems:
         print(f"vitruvian: {problem}", file=sys.stderr)
     if tally.interrupted:

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from .options import Quiet
 from .training import (
     DATA,
+    HOW,
     Accelerator,
     Devices,
     DryRun,
@@ -17,7 +19,6 @@ from .training import (
     Nodes,
     Output,
     Overfit,
-    Quiet,
     Recipe,
     Resume,
     Seed,
@@ -28,7 +29,6 @@ from .training import (
     Weight,
     machines,
     paired,
-    quieten,
     settings_of,
     tell,
     validation_of,
@@ -65,6 +65,14 @@ def train(
     precision: TrainingPrecision = None,
     settings: Settings = None,
     seed: Seed = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Pose net whose outputs are matched too (--set match=WEIGHT); its shapes must agree.",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
     overfit: Overfit = 0,
     dry_run: DryRun = False,
     check: Annotated[
@@ -78,7 +86,6 @@ def train(
     nodes: Nodes = 1,
 ) -> None:
     """Train a pose net on COCO-style annotations, fine-tune one, or go on with a run."""
-    quieten(quiet)
     if check:
         check_data(data, images)
         return
@@ -94,6 +101,7 @@ def train(
         output,
         validation_of(val_data, val_images, overfit),
         skeleton=skeleton,
+        teacher=teacher,
         overfit=overfit,
         dry_run=dry_run,
         resume=resume,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import InputError
-from .options import parse_size
+from .options import Quiet, parse_size
 from .training import (
     DATA,
     Accelerator,
@@ -19,7 +19,6 @@ from .training import (
     Nodes,
     Output,
     Overfit,
-    Quiet,
     Recipe,
     Resume,
     Seed,
@@ -30,7 +29,6 @@ from .training import (
     Weight,
     machines,
     paired,
-    quieten,
     settings_of,
     tell,
     validation_of,
@@ -93,7 +91,6 @@ def train_detector(
     nodes: Nodes = 1,
 ) -> None:
     """Train a person detector on annotated boxes, or on another detector's, or on both; or go on with a run."""
-    quieten(quiet)
     from ..datasets import Source
     from ..training import DetectorJob, DetectorRecipe, read_settings, train_detector
 

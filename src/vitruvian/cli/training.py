@@ -37,9 +37,6 @@ Output = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the run that the folder has.", rich_help_panel=OUTPUT)
 ]
-Quiet = Annotated[
-    bool, typer.Option("-q", "--quiet", help="Say nothing unless something is wrong.", rich_help_panel=OUTPUT)
-]
 Recipe = Annotated[
     str,
     typer.Option(metavar="NAME|FILE", help="How to train what: a model's name, or a YAML file.", rich_help_panel=HOW),
@@ -83,12 +80,6 @@ DryRun = Annotated[
 Accelerator = Annotated[Literal["auto", "cpu", "gpu"], typer.Option(help="What computes.", rich_help_panel=RUN)]
 Devices = Annotated[str, typer.Option(help="How many of them, or which: 4, or 0,2.", rich_help_panel=RUN)]
 Nodes = Annotated[int, typer.Option(min=1, help="Machines of a cluster.", rich_help_panel=RUN)]
-
-
-def quieten(quiet: bool) -> None:
-    """Let the library say nothing but what is wrong."""
-    if quiet:
-        logging.getLogger("vitruvian").setLevel(logging.WARNING)
 
 
 def settings_of(

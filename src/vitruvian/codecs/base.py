@@ -40,12 +40,24 @@ class Codec(Protocol):
         """
 
 
-def swap_sides(array: Array, pairs: Sequence[tuple[int, int]]) -> Array:
-    """A copy of (N, K, ...) with the channels of each pair exchanged."""
-    order = np.arange(array.shape[1])
+def mirror_order(count: int, pairs: Sequence[tuple[int, int]]) -> NDArray[np.intp]:
+    """The index (K,) of the keypoint that takes each one's place in a mirror, by the pairs that trade places."""
+    order = np.arange(count)
     for left, right in pairs:
         order[[left, right]] = right, left
-    return array[:, order]
+    return order
+
+
+def swap_sides(array: Array, pairs: Sequence[tuple[int, int]]) -> Array:
+    """A copy of (N, K, ...) with the channels of each pair exchanged."""
+    return array[:, mirror_order(array.shape[1], pairs)]
+
+
+def log_softmax(logits: Array, axes: int | tuple[int, ...]) -> Array:
+    """The logarithm of the softmax along an axis, or over several together."""
+    shifted = logits - logits.max(axis=axes, keepdims=True)
+    result: Array = shifted - np.log(np.exp(shifted).sum(axis=axes, keepdims=True))
+    return result
 
 
 def as_scores(raw: Array) -> Array:

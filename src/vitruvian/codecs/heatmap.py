@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ..errors import ModelError
-from .base import as_scores, swap_sides
+from .base import as_scores, log_softmax, swap_sides
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,6 +46,8 @@ class Heatmap:
         a Gaussian (DARK), "udp" does so on the pixels next to the peak (UDP), "none" leaves it.
     aligned: UDP's coordinates: the corner pixels of crop and heatmap lie on each other, so that a heatmap pixel is
         (W - 1) / (w - 1) crop pixels, and the crops are `aligned` too.
+    softmax: the outputs are logits of where the keypoint is, as in Mask R-CNN (1703.06870): their softmax is the
+        heatmap, in parts of the peak of a Gaussian of `sigma`.
     flip_shift: the flip test moves the mirrored map one pixel to the right, as published with HRNet: a crop pixel p
         mirrors to W - 1 - p, and on a coarser grid that isn't where the mirrored cell lies.
     """
@@ -55,6 +57,7 @@ class Heatmap:
     sigma: float = 2.0
     refine: Refinement = "quarter"
     aligned: bool = False
+    softmax: bool = False
     flip_shift: bool = True
 
     def __post_init__(self) -> None:
@@ -102,13 +105,13 @@ class Heatmap:
         """The peak of each map, refined, and its height.
 
         Args:
-            outputs: heatmaps (N, K, h, w), alone or as the only item of a sequence.
+            outputs: heatmaps or their logits (N, K, h, w), alone or as the only item of a sequence.
 
         Returns:
             keypoints float32 (N, K, 2) in crop pixels and scores float32 (N, K) in 0..1. A map without a positive
             value gives the point (0, 0) and score 0.
         """
-        maps = outputs if isinstance(outputs, np.ndarray) else outputs[0]
+        (maps,) = self.as_targets([outputs] if isinstance(outputs, np.ndarray) else outputs)
         persons, count, height, width = maps.shape
         flat = maps.reshape(persons * count, height * width)
         rows = np.arange(len(flat))
@@ -129,11 +132,23 @@ class Heatmap:
     def merge_flipped(
         self, outputs: Sequence[Array], mirrored: Sequence[Array], pairs: Sequence[tuple[int, int]]
     ) -> tuple[Array, ...]:
-        """Maps averaged with the mirrored ones, turned back and shifted; see `Codec.merge_flipped`."""
+        """Maps averaged with the mirrored ones, turned back and shifted; see `Codec.merge_flipped`.
+
+        Of logits the probabilities are averaged, and come back as logits.
+        """
         back = swap_sides(mirrored[0], pairs)[..., ::-1]
         if self.flip_shift and not self.aligned:
             back = np.concatenate([back[..., :1], back[..., :-1]], axis=3)
+        if self.softmax:
+            half = np.float32(np.log(2))
+            return (np.logaddexp(log_softmax(outputs[0], (2, 3)), log_softmax(back, (2, 3))) - half,)
         return ((outputs[0] + back) * np.float32(0.5),)
+
+    def as_targets(self, outputs: Sequence[Array]) -> tuple[Array]:
+        """The heatmaps (N, K, h, w) that a network means by its outputs, the only item, as `encode` makes them."""
+        if not self.softmax:
+            return (outputs[0],)
+        return (np.exp(log_softmax(outputs[0], (2, 3))) * np.float32(2 * np.pi * self.sigma**2),)
 
 
 def _quarter_shift(maps: Array, rows: Index, x: Index, y: Index) -> Array:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ..errors import ModelError
-from .base import as_scores, swap_sides
+from .base import as_scores, log_softmax, swap_sides
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,6 +86,11 @@ class SimDR:
         peaks = np.minimum(*(_softmax_peak(axis) if self.softmax else axis.max(axis=2) for axis in pair))
         return points.astype(np.float32), as_scores(peaks / self.highest if self.softmax else peaks)
 
+    def as_targets(self, outputs: Sequence[Array]) -> tuple[Array, Array]:
+        """The distributions (N, K, X) and (N, K, Y) that a network means by its outputs, as `encode` makes them."""
+        across, down = (np.exp(log_softmax(axis, 2)) for axis in outputs)
+        return across, down
+
     @property
     def highest(self) -> float:
         """The probability that a perfect network gives its best bin, as far as scores take it into account."""
@@ -106,7 +111,7 @@ class SimDR:
         if self.softmax and not self.sigma:
             # The logarithm, because decoding takes the softmax: it gives back just this average.
             return tuple(
-                np.logaddexp(_log_softmax(own), _log_softmax(other)) - np.float32(np.log(2)) for own, other in both
+                np.logaddexp(log_softmax(own, 2), log_softmax(other, 2)) - np.float32(np.log(2)) for own, other in both
             )
         return tuple((own + other) * np.float32(0.5) for own, other in both)
 
@@ -114,9 +119,3 @@ class SimDR:
 def _softmax_peak(logits: Array) -> Array:
     """The largest value of the softmax along the last axis."""
     return 1 / np.exp(logits - logits.max(axis=2, keepdims=True)).sum(axis=2)
-
-
-def _log_softmax(logits: Array) -> Array:
-    shifted = logits - logits.max(axis=2, keepdims=True)
-    result: Array = shifted - np.log(np.exp(shifted).sum(axis=2, keepdims=True))
-    return result

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
-from ..evaluation.annotations import WANTED, Annotations, read_annotations
-from ..evaluation.reading import listed, read_json
+from ..evaluation.annotations import Annotations, read_annotations, read_content
+from ..evaluation.reading import listed
 from ..skeletons import Skeleton
 from .skeletons import completed, read_skeleton
 
@@ -49,8 +49,8 @@ class Persons:
         pictures: int64 (T,), each person's index in `files`.
         ids: int64 (T,), numbers of the annotations.
         keypoints: float32 (T, K, 2) in pixels of the picture.
-        confidences: float32 (T, K) in 0..1: 0 where a keypoint is not labelled, else how much it counts: 1 where
-            a person labelled it.
+        confidences: float32 (T, K) in 0..1: 0 where a keypoint is not labelled, else how much it counts: 1, or what
+            the file has as its score, as a teacher's annotations do.
         boxes: float32 (T, 4) xyxy in pixels.
         copies: float64 (T,), how often a person comes in an epoch.
         notes: what was inferred or left out, one sentence each.
@@ -150,7 +150,7 @@ def _persons(source: Source, truth: Annotations) -> Persons:
         pictures[rows],
         truth.ids[rows],
         truth.keypoints[rows, :, :2].astype(np.float32),
-        (truth.keypoints[rows, :, 2] > 0).astype(np.float32),
+        ((truth.keypoints[rows, :, 2] > 0) * truth.keypoint_scores[rows]).astype(np.float32),
         boxes[rows].astype(np.float32),
         np.full(len(rows), source.weight),
         tuple(notes),
@@ -159,7 +159,7 @@ def _persons(source: Source, truth: Annotations) -> Persons:
 
 def subset(source: Source, ids: Sequence[int]) -> dict[str, Any]:
     """The content of an annotation file with only these annotations and their pictures."""
-    content: dict[str, Any] = read_json(source.annotations, WANTED)
+    content: dict[str, Any] = read_content(source.annotations)
     wanted = set(ids)
     kept = [record for record in content["annotations"] if record["id"] in wanted]
     pictures = {record["image_id"] for record in kept}

@@ -11,7 +11,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..skeletons import COCO17, Skeleton
-from .reading import boxes_of, listed, read_json, unique
+from .poses_file import as_annotations, is_poses
+from .reading import BOX_SHARE, boxes_of, listed, read_json, unique
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 WANTED = "COCO-style keypoint annotations such as person_keypoints_val2017.json"
 # CrowdPose's head and neck have this sigma, COCO's shoulders as well.
 DEFAULT_SIGMA = 0.079
-# How much of its box a person fills, where no one measured: what CrowdPose's own evaluation takes.
-BOX_SHARE = 0.53
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +40,7 @@ class Annotations:
         crowd: bool (T,), regions that stand for many persons; neither found nor missed.
         labelled: int64 (T,), the file's number of labelled keypoints.
         heads: float64 (T, 4) xyxy, the field ``head_box``; NaN where there is none.
+        keypoint_scores: float64 (T, K) in 0..1, how sure whoever placed a keypoint was, 1 where it isn't said.
         confidences: float64 (T,), the field ``score``, how sure a detector was of the box; 1 where there is none.
         notes: what was assumed.
     """
@@ -57,6 +57,7 @@ class Annotations:
     crowd: NDArray[np.bool_]
     labelled: NDArray[np.int64]
     heads: Array
+    keypoint_scores: Array
     confidences: Array
     notes: tuple[str, ...] = ()
 
@@ -104,14 +105,14 @@ def read_annotations(source: str | os.PathLike[str] | Mapping[str, Any], boxes_a
     crowd. Persons without labelled keypoints stay, as what is neither found nor missed.
 
     Args:
-        source: a JSON file, or its content.
+        source: a JSON file, or its content; also that of `vitruvian predict --json`, see `as_annotations`.
         boxes_alone: keypoints aren't needed: without any, the category called person is taken, or the only one.
 
     Raises:
         InputError: no such file, no JSON, no keypoints, ids that occur twice or don't exist, numbers not finite.
     """
     name = "the annotations" if isinstance(source, Mapping) else os.fspath(source)
-    data = source if isinstance(source, Mapping) else read_json(source, WANTED)
+    data = source if isinstance(source, Mapping) else read_content(source)
     for key in ("images", "annotations", "categories"):
         if not isinstance(data, Mapping) or not isinstance(data.get(key), list):
             raise InputError(f"{name} has no list {key!r}; give {WANTED}")
@@ -124,6 +125,12 @@ def read_annotations(source: str | os.PathLike[str] | Mapping[str, Any], boxes_a
     if not boxes_alone and not found.counted.any():
         raise InputError(f"{name}: none of its {len(found)} persons has labelled keypoints, so nothing can be measured")
     return found
+
+
+def read_content(path: str | os.PathLike[str]) -> Any:
+    """What a file has in COCO's format, unchecked, or turned into it. Raises InputError as `read_annotations` does."""
+    data = read_json(path, WANTED)
+    return as_annotations(os.fspath(path), data) if is_poses(data) else data
 
 
 def _images(name: str, records: Sequence[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
@@ -202,6 +209,7 @@ def _persons(
         crowd,
         labelled,
         _heads(name, records),
+        _keypoint_scores(name, records, len(skeleton)),
         _column(name, records, "score", np.ones(len(records))),
         tuple(notes),
     )
@@ -248,6 +256,17 @@ def _heads(name: str, records: Sequence[Mapping[str, Any]]) -> Array:
         return np.array([record.get("head_box") or unknown for record in records], float).reshape(-1, 4)
     except (TypeError, ValueError) as error:
         raise InputError(f"{name}: a head_box must be four numbers x1, y1, x2, y2: {error}") from None
+
+
+def _keypoint_scores(name: str, records: Sequence[Mapping[str, Any]], count: int) -> Array:
+    try:
+        scores = np.array([record.get("keypoint_scores") or [1.0] * count for record in records], float)
+        scores = scores.reshape(len(records), count)
+        if not ((scores >= 0) & (scores <= 1)).all():
+            raise ValueError("one is out of range")
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name}: keypoint_scores must be {count} numbers in 0..1: {error}") from None
+    return scores
 
 
 def with_sigmas(skeleton: Skeleton, model: Skeleton) -> tuple[Skeleton, str]:

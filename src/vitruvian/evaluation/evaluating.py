@@ -21,6 +21,7 @@ from .reading import listed
 
 if TYPE_CHECKING:
     from ..detectors import Detector
+    from ..poses import Boxes
 
     File = str | os.PathLike[str]
 
@@ -37,6 +38,7 @@ def evaluate_coco(
     journal: File | None = None,
     resume: bool = False,
     progress: Callable[[int, int], object] | None = None,
+    found: dict[int, Boxes] | None = None,
 ) -> Metrics:
     """How good a model is at COCO-style keypoints, by the procedure that its authors published.
 
@@ -53,6 +55,8 @@ def evaluate_coco(
         journal: a file that takes what is predicted, picture by picture.
         resume: go on from what the journal has.
         progress: called with the number of pictures done and of all.
+        found: what the detector found in other evaluations, by picture; it isn't asked for these again, and what it
+            finds in the others is added.
 
     Raises:
         InputError: annotations, detections or pictures that can't be used; it names the file and the entry.
@@ -88,8 +92,10 @@ def evaluate_coco(
         done = log.done
     try:
         left = [picture for picture in pictures if picture.image_id not in done]
-        with closing(predict(left, pose, detector, settings.score, tally)) as found:
-            for predicted in found:
+        if detector is not None and found:
+            left = [replace(picture, boxes=found.get(picture.image_id)) for picture in left]
+        with closing(predict(left, pose, detector, settings.score, tally)) as persons:
+            for predicted in persons:
                 done[predicted.image_id] = predicted
                 if log is not None:
                     log.append(predicted)
@@ -99,6 +105,8 @@ def evaluate_coco(
         if log is not None:
             log.close()
     _tell(tally.problems, notes, strict)
+    if detector is not None and found is not None:
+        found.update({number: predicted.boxes for number, predicted in done.items()})
     if not done:
         raise InputError(f"{images}: none of the pictures can be read")
     files = {picture.image_id: picture.path for picture in pictures if picture.image_id in done}

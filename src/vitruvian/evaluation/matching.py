@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..codecs.base import mirror_order
 from .annotations import Annotations
 from .oks import oks, similarity
 
@@ -71,9 +72,7 @@ def match(
     """
     rows = np.flatnonzero(truth.counted & np.isin(truth.image_ids, list(predicted)))
     count = truth.keypoints.shape[1]
-    other = np.arange(count)
-    for left, right in pairs:
-        other[[left, right]] = right, left
+    other = mirror_order(count, pairs)
     result = Matches(
         rows,
         np.zeros(len(rows)),

@@ -60,7 +60,7 @@ def predict(
     """The persons of each picture, in order; pictures that can't be read go to ``tally.unreadable``.
 
     Args:
-        pictures: with their boxes, or without any where `find` is given.
+        pictures: with their boxes, but for those where `find` is to find them.
         pose: the pose net.
         find: the person detector.
         score: only boxes that score this get keypoints.
@@ -85,9 +85,10 @@ def detect(pictures: Iterable[Picture], find: Find | None, tally: Tally) -> Iter
     waiting: list[tuple[Picture, Image]] = []
 
     def detected() -> Iterator[tuple[Picture, Image, Boxes]]:
-        found = find([image for _, image in waiting]) if find else [picture.boxes for picture, _ in waiting]
-        for (picture, image), boxes in zip(waiting, found, strict=True):
-            yield picture, image, boxes or Boxes.none()
+        unknown = {picture.image_id: image for picture, image in waiting if picture.boxes is None}
+        found = dict(zip(unknown, find(list(unknown.values())), strict=True)) if find and unknown else {}
+        for picture, image in waiting:
+            yield picture, image, picture.boxes or found.get(picture.image_id) or Boxes.none()
         waiting.clear()
 
     for picture in pictures:

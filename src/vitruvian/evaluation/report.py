@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import OutputError
-from ..media.files import why_not_written, write_beside
+from ..media.files import write_file
 from .page import page
 from .plots import oks_histogram, precision_recall
 
@@ -41,15 +40,6 @@ def write_json(path: Path, content: Any) -> None:
 def write_results(path: Path, results: Iterable[Mapping[str, Any]]) -> None:
     """Write results in COCO's format, ready for its server, one a line. Raises OutputError."""
     write_file(path, ("[" + ",\n".join(json.dumps(result) for result in results) + "]\n").encode())
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file, whole or not at all, and the folders above it. Raises OutputError."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_beside(str(path), lambda stream: stream.write(data))
-    except OSError as error:
-        raise OutputError(why_not_written(str(path), error)) from None
 
 
 def table(runs: Mapping[str, Metrics]) -> Table:

@@ -5,7 +5,7 @@ from .decoding import MAX_PIXELS, picture_extensions
 from .destinations import check_targets, picture_targets, video_target
 from .frames import Frame, Image, Kind, Source, VideoInfo
 from .pictures import ImageBytes, ImageFiles, as_rgb, expand, open_folder, read_image
-from .records import CocoFile, CsvFile, JsonFile, image_ids
+from .records import STDOUT, CocoFile, CsvFile, JsonFile, image_ids
 from .sinks import DrawnPictures, DrawnVideo, Sink
 from .sources import open_source
 from .threads import Background, prefetch
@@ -16,6 +16,7 @@ from .writers import PICTURE_SUFFIXES, VIDEO_SUFFIXES, VideoWriter, write_image
 __all__ = [
     "MAX_PIXELS",
     "PICTURE_SUFFIXES",
+    "STDOUT",
     "VIDEO_SUFFIXES",
     "Background",
     "Camera",

@@ -7,7 +7,10 @@ import os
 import stat
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import BinaryIO
+
+from ..errors import OutputError
 
 
 def is_special(path: str) -> bool:
@@ -31,6 +34,15 @@ def write_beside(target: str, save: Callable[[BinaryIO], object]) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file, whole or not at all, and the folders above it. Raises OutputError; an older file is still there."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_beside(str(path), lambda stream: stream.write(data))
+    except OSError as error:
+        raise OutputError(why_not_written(str(path), error)) from None
 
 
 def why_not_written(path: str, error: Exception) -> str:

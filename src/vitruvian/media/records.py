@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -21,10 +22,13 @@ if TYPE_CHECKING:
     from .frames import Frame, Source
 
 SCHEMA_VERSION = 1
+STDOUT = Path("-")
 
 
 class RecordFile(ABC):
     """A text file that grows picture by picture, from the first one on: without any, what was there before stays.
+
+    The path ``-`` is standard output.
 
     Errors of writing become OutputError and name the file.
     """
@@ -41,8 +45,10 @@ class RecordFile(ABC):
         with self._output_errors():
             if not self._started:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
+                # Standard output stays open: the file is a view of it, in UTF-8 wherever it goes.
+                target, own = (sys.stdout.fileno(), False) if self.path == STDOUT else (self.path, True)
                 # Names of files are any bytes, so not all of them are valid text.
-                self._file = self.path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+                self._file = open(target, "w", encoding="utf-8", errors="backslashreplace", newline="", closefd=own)  # noqa: SIM115
                 self._started = True
                 self._start()
             self._append(frame, poses)

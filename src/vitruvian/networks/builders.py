@@ -9,6 +9,7 @@ from .heads import RLEPose, SimDRHRNet, SimDRResNet
 from .hrnet import AttentionFactory, HRNet, PoseHRNet
 from .persons import PersonDetector
 from .psa import ParallelAttention, SequentialAttention
+from .pyramid import Pyramid
 from .resnet import PoseResNet, ResNet50
 from .specs import Attention, DetectorSpec, PersonSpec, PoseSpec, Spec
 from .yolov5 import YOLOv5
@@ -40,6 +41,8 @@ def _pose(spec: PoseSpec, num_keypoints: int) -> nn.Module:
         if spec.head == "simdr":
             return SimDRResNet(spec.input_size, spec.bins, num_keypoints, spec.width)
         return RLEPose(ResNet50(spec.width), num_keypoints, spec.feature_norm)
+    if spec.backbone == "pyramid":
+        return Pyramid(num_keypoints, spec.width)
     attention = _ATTENTIONS[spec.attention]
     if spec.head == "heatmap":
         return PoseHRNet(num_keypoints, spec.width, attention)

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from ..errors import ModelError
 
-Backbone = Literal["hrnet", "resnet50"]
+Backbone = Literal["hrnet", "resnet50", "pyramid"]
 Head = Literal["heatmap", "simdr", "regression"]
 Attention = Literal["none", "parallel", "sequential"]
 Layout = Literal["v6", "v5"]
@@ -27,10 +27,12 @@ class PoseSpec:
     """A top-down pose network.
 
     Args:
-        backbone: "hrnet" (arXiv 1908.07919) or "resnet50" (1512.03385), the latter with the transposed convolutions of
-            Simple Baselines (1804.06208) in front of the heads "heatmap" and "simdr".
+        backbone: "hrnet" (arXiv 1908.07919), "resnet50" (1512.03385), the latter with the transposed convolutions of
+            Simple Baselines (1804.06208) in front of the heads "heatmap" and "simdr", or the project's own "pyramid",
+            slim and for heatmaps only.
         head: what comes out, by the name of the codec that reads it: "heatmap", "simdr" or "regression".
-        width: channels of HRNet's first branch (the 32 of W32), or of ResNet's first stage (64). Fewer make slim nets.
+        width: channels of HRNet's first branch (the 32 of W32), or of the first stage of ResNet (64) or of the pyramid
+            (32). Fewer make slim nets.
         input_size: (height, width) in pixels, multiples of 32.
         attention: polarized self-attention (2107.00782) in every basic block of HRNet.
         split: bins per pixel of a SimDR head (2107.03332).
@@ -56,7 +58,7 @@ class PoseSpec:
     bgr: bool = False
 
     def __post_init__(self) -> None:
-        _check_choice("backbone", self.backbone, ("hrnet", "resnet50"))
+        _check_choice("backbone", self.backbone, ("hrnet", "resnet50", "pyramid"))
         _check_choice("head", self.head, ("heatmap", "simdr", "regression"))
         _check_choice("attention", self.attention, ("none", "parallel", "sequential"))
         _check_size(self.input_size)
@@ -64,8 +66,10 @@ class PoseSpec:
             raise ModelError(f"width is {self.width}; it is a number of channels, {_LEAST_WIDTH} or more")
         if self.split <= 0:
             raise ModelError(f"split is {self.split}; it is a number of bins per pixel, above 0")
-        if self.backbone == "resnet50" and self.attention != "none":
-            raise ModelError(f"resnet50 comes without attention; take hrnet for {self.attention!r}")
+        if self.backbone != "hrnet" and self.attention != "none":
+            raise ModelError(f"{self.backbone} comes without attention; take hrnet for {self.attention!r}")
+        if self.backbone == "pyramid" and self.head != "heatmap":
+            raise ModelError(f"pyramid makes heatmaps; take hrnet or resnet50 for {self.head!r}")
 
     @property
     def bins(self) -> tuple[int, int]:
@@ -168,6 +172,7 @@ SPECS: Mapping[str, Spec] = MappingProxyType(
         "psa_p_hrnet_w48_256x192": PoseSpec("hrnet", "heatmap", 48, _SMALL, attention="parallel"),
         "psa_p_hrnet_w48_384x288": PoseSpec("hrnet", "heatmap", 48, _LARGE, attention="parallel"),
         "psa_s_hrnet_w48_384x288": PoseSpec("hrnet", "heatmap", 48, _LARGE, attention="sequential"),
+        "pose_pyramid_w32_256x192": PoseSpec("pyramid", "heatmap", 32, _SMALL),
         "person_csp_w32_320x320": PersonSpec(32, 48, 1),
         "yolov5n": DetectorSpec(0.33, 0.25),
         "yolov5s": DetectorSpec(0.33, 0.50),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -87,7 +88,7 @@ class Augmentation:
     ) -> NDArray[np.float32] | None:
         """The box xyxy (4,) of the upper or the lower half of a body, or None: by chance, or where it has too few."""
         wanted, upper_first = rng.random() < self.half_body, rng.random() < 0.5
-        legs = lower_body(skeleton)
+        legs = lower_body(skeleton.keypoints)
         if not wanted or labelled.sum() < self.half_body_keypoints or not legs.any() or legs.all():
             return None
         halves = [labelled & ~legs, labelled & legs]
@@ -143,20 +144,8 @@ def varied(
     return result
 
 
-def place(affine: NDArray[np.float64], keypoints: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Keypoints (K, 2) in pixels of the picture to those of the crop."""
-    return (keypoints @ affine[:, :2].T + affine[:, 2]).astype(np.float32)
-
-
-def mirror_order(skeleton: Skeleton) -> NDArray[np.intp]:
-    """The index (K,) of the keypoint that takes each one's place in a mirror."""
-    order = np.arange(len(skeleton))
-    for left, right in skeleton.flip_pairs:
-        order[[left, right]] = right, left
-    return order
-
-
-def lower_body(skeleton: Skeleton) -> NDArray[np.bool_]:
+@cache  # every sample asks
+def lower_body(names: tuple[str, ...]) -> NDArray[np.bool_]:
     """bool (K,): keypoints from the hips down, by their names."""
-    words: Sequence[list[str]] = [re.split(r"[^a-z]+", name.lower()) for name in skeleton.keypoints]
+    words: Sequence[list[str]] = [re.split(r"[^a-z]+", name.lower()) for name in names]
     return np.array([not _LEGS.isdisjoint(parts) for parts in words], bool)

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from ..networks.flow import RealNVP
+
+if TYPE_CHECKING:
+    from ..cards import ModelCard
 
 # What a network returns, and the targets of its codec with the weights at the end, to a number.
 Loss = Callable[[Sequence[Tensor], Sequence[Tensor]], Tensor]
@@ -32,6 +36,21 @@ def heatmap_loss(outputs: Sequence[Tensor], targets: Sequence[Tensor], hardest: 
     if hardest:
         each = each.topk(min(hardest, each.shape[1]), dim=1).values
     return each.mean()
+
+
+def position_loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+    """Cross-entropy of where each keypoint is, a softmax over the whole map, as in Mask R-CNN (arXiv 1703.06870).
+
+    There the target is one-hot; here it is the heatmap's Gaussian, in parts of its sum.
+
+    Args:
+        outputs: logits (N, K, h, w).
+        targets: heatmaps of that shape, and weights (N, K).
+    """
+    (logits,), (expected, weights) = outputs, targets
+    wanted = expected.flatten(2)
+    each = -(wanted * logits.flatten(2).log_softmax(dim=2)).sum(dim=2) / wanted.sum(dim=2).clamp(min=1e-6)
+    return (each * weights).mean()
 
 
 def simdr_loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
@@ -71,11 +90,13 @@ def rle_loss(outputs: Sequence[Tensor], targets: Sequence[Tensor], flow: RealNVP
     return (each * weights[..., None]).sum() / len(each)
 
 
-def loss_of(family: str, network: torch.nn.Module, hardest: int = 0) -> Loss:
-    """The loss of a codec's family; `hardest` is for heatmaps, and RLE's flow is the network's."""
-    if family == "heatmap":
+def loss_of(card: ModelCard, network: torch.nn.Module, hardest: int = 0) -> Loss:
+    """The loss for a card's codec; `hardest` is for heatmaps, and RLE's flow is the network's."""
+    if card.family == "heatmap":
+        if card.options.get("softmax"):
+            return position_loss
         return lambda outputs, targets: heatmap_loss(outputs, targets, hardest)
-    if family == "simdr":
+    if card.family == "simdr":
         return simdr_loss
     flow = network.flow
     assert isinstance(flow, RealNVP)

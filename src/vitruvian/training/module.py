@@ -6,6 +6,7 @@ import logging
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from ..cards import ModelCard
     from .recipe import Recipe, Settings
+    from .teaching import Teacher
 
 logger = logging.getLogger("vitruvian")
 
@@ -56,7 +58,7 @@ class Training(L.LightningModule, ABC):
         self._still = still
         self.average: AveragedModel | None = None
         if recipe.ema:
-            average = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
+            average = partial(_follow, recipe.ema)
             self.average = AveragedModel(network, multi_avg_fn=average, use_buffers=True).requires_grad_(False)
         self.train()
 
@@ -148,6 +150,12 @@ class Training(L.LightningModule, ABC):
                 yield {"params": chosen, "share": share, "weight_decay": decay, "lr": self.recipe.rate * share}
 
 
+def _follow(decay: float, averaged: Any, current: Any, count: Any) -> None:
+    """A step of the average; in the first steps a faster one, so that the random start is soon forgotten."""
+    step = get_ema_multi_avg_fn(min(decay, (1 + int(count)) / (10 + int(count))))  # type: ignore[no-untyped-call]
+    step(averaged, current, count)
+
+
 class PoseTraining(Training):
     """A pose net and how it learns.
 
@@ -156,12 +164,16 @@ class PoseTraining(Training):
         card: what it takes; its family decides the loss.
         recipe: the settings.
         folder: where a batch that breaks the run is saved.
+        teacher: another net whose outputs are matched too.
     """
 
-    def __init__(self, network: nn.Module, card: ModelCard, recipe: Recipe, folder: Path) -> None:
+    def __init__(
+        self, network: nn.Module, card: ModelCard, recipe: Recipe, folder: Path, teacher: Teacher | None = None
+    ) -> None:
         still = frozen(network, recipe.freeze) + (freeze_norms(network) if recipe.freeze_norm else [])
         super().__init__(network, card, recipe, folder, still)
-        self._loss = loss_of(card.family, network, recipe.hardest)
+        self._loss = loss_of(card, network, recipe.hardest)
+        self._teacher, self._match = teacher, recipe.match
         self._backbone_rate = recipe.backbone_rate
 
     def shares(self) -> list[tuple[Callable[[str], bool], float]]:
@@ -175,5 +187,10 @@ class PoseTraining(Training):
         return tuple(result if result.dtype == torch.float64 else result.float() for result in found)
 
     def loss(self, batch: dict[str, Any]) -> Tensor:
-        """The family's loss of a batch, see `Samples.collate`."""
-        return self._loss(self(batch["images"]), [target.to(self.mean.dtype) for target in batch["targets"]])
+        """The family's loss of a batch, see `Samples.collate`, and that against the teacher's outputs."""
+        outputs = self(batch["images"])
+        loss = self._loss(outputs, [target.to(self.mean.dtype) for target in batch["targets"]])
+        if self._teacher is None:
+            return loss
+        taught = [target.to(self.mean) for target in self._teacher(batch["images"].cpu().numpy())]
+        return loss + self._match * self._loss(outputs, taught)

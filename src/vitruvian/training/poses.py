@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,16 +19,17 @@ from ..errors import InputError
 from ..evaluation import evaluate_coco
 from ..evaluation.page import page
 from ..evaluation.report import write_json
-from ..geometry import crop_affines
+from ..geometry import crop_affines, to_crop
 from ..pipeline import PoseEstimator
 from ..zoo.describing import describe
-from .augmentation import NONE, place
+from .augmentation import NONE
 from .module import PoseTraining
 from .recipe import Recipe
 from .rounds import Evaluate, Measured, engine
 from .run import OVERFIT, OVERFIT_COPIES, BaseJob, Task, Trained, is_first, run
 from .samples import Samples
 from .starting import start
+from .teaching import Teacher
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,10 +47,12 @@ class Job(BaseJob):
 
     Args:
         skeleton: a YAML file with what the annotations don't say of their keypoints.
+        teacher: a pose net, by its name or file, whose outputs are matched too; see `teaching.Teacher`.
     """
 
     recipe: Recipe
     skeleton: Path | None = None
+    teacher: str | None = None
 
 
 def train(job: Job) -> Trained:
@@ -66,9 +70,11 @@ def _task(job: Job) -> Task:
     card = card_of(recipe, persons, job.output.resolve().name)
     codec = codecs.create(card.family, card.input_size, card.options)
 
+    teacher = Teacher(job.teacher, codec, len(persons.skeleton)) if job.teacher else None
+
     def module() -> PoseTraining:
         begun = start(recipe if not job.resume else recipe.changed({"init": "none"}), len(persons.skeleton))
-        return PoseTraining(begun, card, recipe, job.output)
+        return PoseTraining(begun, card, recipe, job.output, teacher)
 
     return Task(
         recipe,
@@ -77,7 +83,7 @@ def _task(job: Job) -> Task:
         Samples(persons, card, codec, recipe.augmentation, job.seed, recipe.reduced),
         persons.copies,
         _evaluation(job, card),
-        _digest(persons),
+        _digest(job, persons),
         "persons",
     )
 
@@ -102,7 +108,7 @@ def _learnable(persons: Persons, recipe: Recipe, count: int) -> NDArray[np.intp]
     """
     size, labelled = recipe.spec.input_size, persons.confidences > 0
     affines = crop_affines(persons.boxes, size)
-    points = np.stack([place(affine, own) for affine, own in zip(affines, persons.keypoints, strict=True)])
+    points = to_crop(persons.keypoints, affines)
     shown = ((points >= 0) & (points <= np.array(size[::-1]) - 1)).all(axis=2) | ~labelled
     areas = (persons.boxes[:, 2:] - persons.boxes[:, :2]).prod(axis=1)
     order = np.lexsort((-areas, -labelled.sum(axis=1), ~shown.all(axis=1)))
@@ -120,8 +126,8 @@ def card_of(recipe: Recipe, persons: Persons, name: str) -> ModelCard:
     return replace(card, options=options, skeleton=persons.skeleton)
 
 
-def _digest(persons: Persons) -> str:
-    digest = hashlib.sha256()
+def _digest(job: Job, persons: Persons) -> str:
+    digest = hashlib.sha256(os.fsencode(job.teacher or ""))
     for column in (persons.ids, persons.boxes, persons.keypoints, persons.confidences, persons.copies):
         digest.update(column.tobytes())
     return digest.hexdigest()

@@ -46,7 +46,8 @@ class Settings:
         weight_decay: of the weights.
         clip: largest norm of the gradient; 0: any.
         sync_norm: batch norms take their statistics over all processes (GPUs only).
-        ema: decay of the average of the weights that is evaluated and saved beside the last ones; 0: none.
+        ema: decay of the average of the weights that is evaluated and saved beside the last ones; 0: none. After n
+            steps it is (1 + n) / (10 + n) at most.
         precision: "32-true", "16-mixed", "bf16-mixed" or "64-true".
         evaluate_every: epochs from one evaluation to the next.
         patience: stop after so many evaluations without a better AP; 0: never.
@@ -136,6 +137,7 @@ class Recipe(Settings):
         freeze: so many stages of the backbone stay as they are, its batch norms too: 1 the stem, 2 to 5 a stage each.
         freeze_norm: batch norms keep their statistics and weights.
         hardest: train on the so many keypoints of a person with the highest loss (heatmaps, OHKM); 0: on all.
+        match: weight of the loss against a teacher's outputs, where there is a teacher.
     """
 
     SPEC = PoseSpec
@@ -152,6 +154,7 @@ class Recipe(Settings):
     freeze: int = 0
     freeze_norm: bool = False
     hardest: int = 0
+    match: float = 1.0
     flip: float = 0.5
     rotation: float = 45.0
     rotation_probability: float = 0.6
@@ -162,14 +165,14 @@ class Recipe(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check("sigma", self.sigma, self.sigma > 0, "above 0")
+        for name in ("sigma", "match"):
+            check(name, getattr(self, name), getattr(self, name) > 0, "above 0")
         for name in ("backbone_rate", "hardest"):
             check(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
         check("smoothing", self.smoothing, 0 <= self.smoothing < 1, "0 or more, and below 1")
         check("freeze", self.freeze, 0 <= self.freeze <= STAGES, f"0 to {STAGES}")
-        head = self.spec.head
-        if self.hardest and head != "heatmap":
-            raise InputError(f"hardest is for heatmaps; {self.model} is a {head} model")
+        if self.hardest and (self.spec.head != "heatmap" or self.spec.backbone == "pyramid"):
+            raise InputError(f"hardest is for heatmaps with squared errors; {self.model} learns otherwise")
         self.augmentation  # noqa: B018, it raises what is wrong with it
 
     @property

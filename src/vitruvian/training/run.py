@@ -21,7 +21,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException  # 
 from ..cards import ModelCard
 from ..datasets import Source
 from ..errors import InputError, VitruvianError
-from ..evaluation.report import write_file
+from ..media.files import write_file
 from .loading import Batches, KeyedSamples, Loader
 from .module import Training
 from .recipe import Settings

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from ..codecs.base import mirror_order
 from ..datasets import Persons, read_picture
 from ..datasets.pictures import from_reduced, reduction
-from ..geometry import crop
-from .augmentation import Augmentation, mirror_order, place
+from ..geometry import crop, to_crop
+from .augmentation import Augmentation
 from .loading import KeyedSamples
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Samples(KeyedSamples[Sample]):
 
     @cached_property
     def _mirrored(self) -> NDArray[np.intp]:
-        return mirror_order(self.persons.skeleton)
+        return mirror_order(len(self.persons.skeleton), self.persons.skeleton.flip_pairs)
 
     def sample(self, epoch: int, row: int, copy: int, problems: tuple[str, ...]) -> Sample:
         """The crop of an epoch and a person. Raises InputError for a picture that can't be read."""
@@ -88,7 +89,7 @@ class Samples(KeyedSamples[Sample]):
         file = persons.files[persons.pictures[row]]
         image, factor = read_picture(file, reduction(affine) if self.reduced else 1)
         pixels = vary.recolour(rng, crop(image, from_reduced(affine, factor)[None], size)[0])
-        points = place(affine, keypoints)
+        points = to_crop(keypoints[None], affine[None])[0]
         if flipped:
             points, confidences = points[self._mirrored], confidences[self._mirrored]
         return Sample(pixels, points, confidences, persons.name(row), problems)

@@ -7,7 +7,6 @@ SimDR or SimDR*.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
@@ -15,8 +14,8 @@ from typing import TYPE_CHECKING
 import safetensors.torch
 
 from ..cards import METADATA_KEY, ModelCard
-from ..errors import ModelError, OutputError
-from ..media.files import why_not_written, write_beside
+from ..errors import ModelError
+from ..media.files import write_file
 from ..networks import PersonSpec, PoseSpec
 from .identification import Identity, with_size
 
@@ -41,11 +40,7 @@ def save_model(path: Path, tensors: Mapping[str, Tensor], card: ModelCard, spec:
         OutputError: it can't be written; an older file of that name is still there.
     """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    data = safetensors.torch.save(plain, {METADATA_KEY: card.to_json(), SPEC_KEY: json.dumps(asdict(spec))})
-    try:
-        write_beside(os.fspath(path), lambda stream: stream.write(data))
-    except OSError as error:
-        raise OutputError(why_not_written(str(path), error)) from None
+    write_file(path, safetensors.torch.save(plain, {METADATA_KEY: card.to_json(), SPEC_KEY: json.dumps(asdict(spec))}))
 
 
 def carried(

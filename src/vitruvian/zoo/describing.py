@@ -44,5 +44,7 @@ def _options(spec: PoseSpec) -> dict[str, Any]:
         return {"split": spec.split, "sigma": spec.target_sigma}
     if spec.head == "regression":
         return {}
+    if spec.backbone == "pyramid":
+        return {"stride": 4, "aligned": True, "softmax": True, "refine": "dark"}
     # PSA's authors build on UDP (arXiv 1911.07524): aligned crops, and its own sub-pixel step.
     return {"stride": 4} if spec.attention == "none" else {"stride": 4, "aligned": True, "refine": "udp"}

@@ -138,7 +138,7 @@ def _open(model: File, size: tuple[int, int] | None, engine: dict[str, Any]) -> 
     """What a model is, and its network in an engine."""
     file, named = _located(model)
     if is_checkpoint(file):
-        loaded, card = checkpoint_network(model, size)
+        loaded, card = _from_checkpoint(file, named, size)
         if engine.get("compile") and card.task == "detection":
             # Compiled code is for one size, so that every picture goes onto the same canvas.
             card = replace(card, options={name: value for name, value in card.options.items() if name != "stride"})
@@ -180,9 +180,13 @@ def checkpoint_network(model: File, size: tuple[int, int] | None = None) -> tupl
     Raises:
         ModelError: see `vitruvian.zoo.load_network` and `vitruvian.zoo.fetch`; or the network doesn't take this size.
     """
+    return _from_checkpoint(*_located(model), size)
+
+
+def _from_checkpoint(file: Path, named: ModelCard | None, size: tuple[int, int] | None) -> tuple[nn.Module, ModelCard]:
+    """As `checkpoint_network`, from what `_located` gives: a name's file is fetched, and hashed, no second time."""
     from . import load_checkpoint
 
-    file, named = _located(model)
     if not is_checkpoint(file):
         raise ModelError(f"{file} is no checkpoint (.pth, .pt, .safetensors)")
     name = named.name if named and named.name in SPECS else None

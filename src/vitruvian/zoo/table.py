@@ -143,6 +143,7 @@ ENTRIES: Mapping[str, Entry] = MappingProxyType(
         "sa_simdr_hrnet_w48_384x288": _pose(
             76.0, _TEST, 70_564_049, 32.99, _SIMDR, _simdr("sa_simdr_hrnet_w48_384x288.pth")
         ),
+        "pose_pyramid_w32_256x192": _pose(None, "", 2_358_625, 0.52, "", None),
         "rle_resnet50_256x192": _pose(None, "", 23_701_148, 4.0, _RLE_PAPER, _RLE_COCO),
         "rle_hrnet_w48_384x288": _pose(75.7, _TEST, 65_427_932, 35.74, _RLE_PAPER, None),
         "psa_p_hrnet_w48_256x192": _pose(78.9, _TEST, 69_950_945, 15.65, _PSA, None),

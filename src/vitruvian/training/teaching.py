@@ -1,0 +1,70 @@
+"""Distillation: another pose net, of any runtime, says what a crop's outputs should be.
+
+That is beside what annotations say. A teacher's keypoints alone need nothing of this: what `vitruvian predict --json`
+writes about pictures without labels is read like any annotations, with the teacher's scores as weights.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import zoo
+from ..codecs import Heatmap, Regression, SimDR
+from ..errors import InputError
+from ..geometry import to_tensor
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..codecs import Codec
+
+
+class Teacher:
+    """Targets that a trained pose net gives for crops.
+
+    Args:
+        model: its name or file, as `vitruvian.load` takes it.
+        codec: of the network that learns.
+        num_keypoints: K of that network.
+
+    Raises:
+        InputError: the teacher takes crops of another size or geometry, or returns something of another shape.
+        ModelError: it can't be loaded.
+    """
+
+    def __init__(self, model: str, codec: Codec, num_keypoints: int) -> None:
+        self._pose = zoo.load_pose(model)
+        theirs, ours = _nature(self._pose.codec, len(self._pose.skeleton)), _nature(codec, num_keypoints)
+        if theirs != ours or isinstance(codec, Regression):
+            raise InputError(
+                f"{model} can't teach this network by its outputs: it returns {theirs}, the network {ours}. It can by "
+                "its keypoints: write them with vitruvian predict --json, and train on that file"
+            )
+
+    def __call__(self, crops: NDArray[np.uint8]) -> list[Tensor]:
+        """What `Codec.encode` gives: targets, and as weights (N, K) how sure the teacher is of each keypoint, 0..1.
+
+        Args:
+            crops: RGB uint8 (N, H, W, 3).
+        """
+        card, codec = self._pose.card, self._pose.codec
+        outputs = self._pose.runtime(to_tensor(crops, card.mean, card.std, card.bgr))
+        assert isinstance(codec, Heatmap | SimDR)
+        _, scores = codec.decode(outputs)
+        return [torch.from_numpy(np.ascontiguousarray(array)) for array in (*codec.as_targets(outputs), scores)]
+
+
+def _nature(codec: Codec, num_keypoints: int) -> str:
+    """What a network returns, in words; alike for two networks if one can learn the other's outputs."""
+    crops = f"{num_keypoints} keypoints of {'aligned ' * codec.aligned}crops of {_by(codec.input_size)}"
+    if isinstance(codec, Heatmap):
+        return f"heatmaps {_by(codec.grid)} of {crops}"
+    return f"{_by(codec.bins)} bins of {crops}" if isinstance(codec, SimDR) else f"coordinates of {crops}"
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
