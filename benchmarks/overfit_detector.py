@@ -1,7 +1,7 @@
 """Does the person detector learn 16 pictures by heart, from the command line alone?
 
 `vitruvian train-detector --overfit 16`, then `vitruvian evaluate` of the model that came out, and of its ONNX file from
-`vitruvian export`, on the same pictures. A loss, an assignment, a decoding or a letterbox that disagreed with the others
+`vitruvian export`, on the same pictures. A loss, an assignment, a decoding or a letterbox that disagreed with the rest
 would show here.
 
     python benchmarks/overfit_detector.py ANNOTATIONS IMAGES
@@ -35,16 +35,10 @@ def main() -> None:
         took = time.perf_counter() - started
         vitruvian("export", run / "best.safetensors", "-o", run / "best.onnx")
         for model in ("best.safetensors", "best.onnx"):
-            data = (
-                "--annotations",
-                run / "overfit.json",
-                "--images",
-                arguments.images,
-                "-o",
-                run / model.split(".")[1],
-            )
+            output = run / f"evaluation_{model}"
+            data = ("--annotations", run / "overfit.json", "--images", arguments.images, "-o", output)
             vitruvian("evaluate", "--detector", run / model, *data)
-            boxes = json.loads((run / model.split(".")[1] / "metrics.json").read_text())["boxes"]
+            boxes = json.loads((output / "metrics.json").read_text())["boxes"]
             print(f"{model:16} AP50 {boxes['AP50']:.4f}, AP {boxes['AP']:.4f} (trained in {took:.0f} s)", flush=True)
 
 
