@@ -22,12 +22,17 @@ import torch
 
 from vitruvian import codecs
 from vitruvian.datasets import Source, read_persons
+from vitruvian.datasets.boxed import read_boxes
+from vitruvian.training.detection.module import DetectorTraining
+from vitruvian.training.detection.recipe import DetectorRecipe
+from vitruvian.training.detection.samples import Canvases
 from vitruvian.training.loading import Batches, Loader
-from vitruvian.training.module import PoseTraining
+from vitruvian.training.module import PoseTraining, Training
 from vitruvian.training.poses import card_of
-from vitruvian.training.recipe import Recipe, read_recipe
+from vitruvian.training.recipe import Recipe, read_settings, recipes
 from vitruvian.training.samples import Samples
 from vitruvian.training.starting import start
+from vitruvian.zoo.describing import describe
 
 WARM_UP = 3
 
@@ -48,25 +53,25 @@ class Clock(L.Callback):
         return (len(self.ends) - 1 - WARM_UP) * batch / (self.ends[-1] - self.ends[WARM_UP])
 
 
-def plain(module: PoseTraining, batch: dict[str, Any], steps: int) -> float:
+def plain(module: Training, batch: dict[str, Any], steps: int) -> float:
     """Samples/s of a loop that has nothing but the network."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     module = module.to(device)
-    images, targets = batch["images"].to(device), [target.to(device) for target in batch["targets"]]
+    batch = module.transfer_batch_to_device(batch, torch.device(device), 0)
     optimizer = torch.optim.Adam(module.network.parameters(), 1e-3)
     mixed = module.recipe.precision.startswith("bf16")
     clock = Clock()
     for _ in range(steps):
         with torch.autocast(device, torch.bfloat16, enabled=mixed):
-            loss = module._loss(module(images), targets)
+            loss = module.loss(batch)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         clock.on_train_batch_end()
-    return clock.rate(len(images))
+    return clock.rate(len(batch["images"]))
 
 
-def trained(module: PoseTraining, loader: Loader, steps: int) -> float:
+def trained(module: Training, loader: Loader, steps: int) -> float:
     """Samples/s of training on the data set."""
     clock = Clock()
     recipe = module.recipe
@@ -86,8 +91,16 @@ class Begin(L.Callback):
         trainer.train_dataloader.batches.set_epoch(trainer.current_epoch)
 
 
-def make(recipe: Recipe, source: Source) -> tuple[PoseTraining, Loader]:
+def make(recipe: Recipe | DetectorRecipe, source: Source) -> tuple[Training, Loader]:
     """The network, and its batches."""
+    if isinstance(recipe, DetectorRecipe):
+        pictures = read_boxes([source])
+        detector_card = describe(recipe.spec, "speed")
+        canvases = Canvases(pictures, detector_card.input_size, recipe, 0)
+        detector = start(recipe).to(memory_format=torch.channels_last)
+        batches = Batches(pictures.copies, recipe.batch, 0)
+        module = DetectorTraining(detector, detector_card, recipe, Path(tempfile.gettempdir()))
+        return module, Loader(canvases, batches, recipe.workers, torch.cuda.is_available())
     persons = read_persons([source])
     card = card_of(recipe, persons, "speed")
     codec = codecs.create(card.family, card.input_size, card.options)
@@ -109,7 +122,8 @@ def main() -> None:
     parser.add_argument("--set", dest="settings", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    recipe = read_recipe(arguments.recipe, ["init=none", *arguments.settings])
+    kind = DetectorRecipe if arguments.recipe in recipes(DetectorRecipe) else Recipe
+    recipe = read_settings(kind, arguments.recipe, ["init=none", *arguments.settings])
     rates: dict[str, list[float]] = {"plain": [], "trained": []}
     for _ in range(arguments.rounds):
         module, loader = make(recipe, Source(arguments.annotations, arguments.images))

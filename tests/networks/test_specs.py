@@ -12,7 +12,7 @@ import torch
 from shapes import outline
 
 from vitruvian import ModelError, networks
-from vitruvian.networks import DetectorSpec, PoseSpec
+from vitruvian.networks import DetectorSpec, PersonSpec, PoseSpec
 
 NAMES = [
     "pose_hrnet_w32_256x192",
@@ -28,6 +28,7 @@ NAMES = [
     "psa_p_hrnet_w48_256x192",
     "psa_p_hrnet_w48_384x288",
     "psa_s_hrnet_w48_384x288",
+    "person_csp_w32_320x320",
     "yolov5n",
     "yolov5s",
     "yolov5m",
@@ -52,6 +53,8 @@ def test_every_network_takes_a_picture(name: str) -> None:
     height, width = spec.input_size
     if isinstance(spec, DetectorSpec):
         assert outputs.shape == (2, 25200, 5 + spec.num_classes)
+    elif isinstance(spec, PersonSpec):
+        assert outputs.shape == (2, 2100, 6)
     elif spec.head == "heatmap":
         assert outputs.shape == (2, 17, height // 4, width // 4)
     elif spec.head == "simdr":

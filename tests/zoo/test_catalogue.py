@@ -65,10 +65,10 @@ def test_what_yolov5_publishes(name: str) -> None:
 
 
 def unit(name: str) -> float:
-    """Multiply-adds in one GFLOP of the tables: 2 ** 30 in HRNet's, 1e9 in RLE's, half of that in YOLOv5's."""
+    """Multiply-adds in one GFLOP of the tables: 2 ** 30 in HRNet's, 1e9 in RLE's, half of that in detectors'."""
     if name.startswith("rle_"):
         return 1e9
-    return 0.5e9 if name.startswith("yolov5") else 2**30
+    return 0.5e9 if name.startswith(("yolov5", "person_")) else 2**30
 
 
 @pytest.mark.parametrize("name", networks.SPECS)

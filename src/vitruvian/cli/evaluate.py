@@ -42,7 +42,10 @@ WIDE = 1_000
 
 def evaluate(
     annotations: Annotated[
-        Path, typer.Option(metavar="FILE", help="COCO-style keypoint annotations.", rich_help_panel=MODEL)
+        Path,
+        typer.Option(
+            metavar="FILE", help="COCO-style annotations: keypoints; boxes alone for a detector.", rich_help_panel=MODEL
+        ),
     ],
     images: Annotated[Path, typer.Option(metavar="DIR", help="Folder of their pictures.", rich_help_panel=MODEL)],
     pose: Annotated[
@@ -168,7 +171,7 @@ def evaluate(
     if results is not None and len(labels) != 1:
         raise InputError("--results is for one evaluation; here are several, or none")
     _check(output, targets, results, overwrite, resume)
-    truth = read_annotations(annotations)
+    truth = read_annotations(annotations, boxes_alone=not models)
     engine: dict[str, Any] = {"runtime": runtime, "device": device, "threads": threads, "precision": precision}
     engine["compile"] = compile
     finder = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from ...errors import InputError
 from ...networks import PersonSpec
 from ..recipe import Settings, check
 from .augmentation import Variation
@@ -42,6 +43,10 @@ class DetectorRecipe(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.init == "imagenet":
+            raise InputError(
+                "init is imagenet, which only pose nets' backbones can start from; give none or a checkpoint"
+            )
         check("plain", self.plain, 0 <= self.plain <= 1, "in 0..1")
         check("doubtful", self.doubtful, 0 <= self.doubtful < 1, "0 or more, and below 1")
         check("certain", self.certain, self.doubtful < self.certain <= 1, f"above doubtful, {self.doubtful}, up to 1")

@@ -62,6 +62,8 @@ def train_detector(job: DetectorJob) -> Trained:
 
 
 def _task(job: DetectorJob) -> Task:
+    if job.overfit and (len(job.data) != 1 or job.unlabelled):
+        raise InputError("to overfit, give one annotated data set, and no teacher")
     sources = (*job.data, *_taught(job))
     pictures = read_boxes(sources)
     for note in pictures.notes:
@@ -92,8 +94,6 @@ def _taught(job: DetectorJob) -> list[Source]:
 
 def _overfit(job: DetectorJob, pictures: BoxedPictures) -> tuple[DetectorJob, BoxedPictures]:
     """The pictures with the largest persons, as they are."""
-    if len(job.data) != 1 or job.unlabelled:
-        raise InputError("to overfit, give one annotated data set")
     areas = (pictures.boxes[:, 2:] - pictures.boxes[:, :2]).prod(axis=1)
     least = np.array([areas[pictures.own(row)].min(initial=np.inf) for row in range(len(pictures))])
     least[~np.isfinite(least)] = -1

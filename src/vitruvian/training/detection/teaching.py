@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError
 from ...evaluation.reading import read_json
-from ...media.files import write_file
 from ...media import ImageFiles, open_folder, prefetch
+from ...media.files import write_file
 from ...pipeline import FRAMES_AT_ONCE, batched
 from ...zoo import load_detector
 

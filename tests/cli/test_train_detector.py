@@ -1,0 +1,133 @@
+"""The command `vitruvian train-detector`, and what other commands make of its models."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from vitruvian.cli import main
+
+pytestmark = pytest.mark.filterwarnings("default")  # Lightning's and torch's own
+
+FAST = ["width=8", "neck=8", "input_size=96x96", "batch=8", "workers=0", "evaluate_every=1", "precision=32-true"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Networks as small as these ones wait for each other's threads longer than they compute."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs the command line; gives the exit code, standard output and standard error."""
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["vitruvian", *map(str, arguments)])
+        with pytest.raises(SystemExit) as leaving:
+            main()
+        printed = capsys.readouterr()
+        return int(leaving.value.code or 0), printed.out, printed.err
+
+    return command
+
+
+@pytest.fixture
+def few(shared, tmp_path) -> tuple[Path, Path]:
+    """Eight pictures of COCO with all of their persons, and no keypoints."""
+    folder = shared / "data/coco_mini/train"
+    content = json.loads((folder / "person_keypoints.json").read_text())
+    content["images"] = content["images"][:8]
+    numbers = {record["id"] for record in content["images"]}
+    kept = [record for record in content["annotations"] if record["image_id"] in numbers]
+    wanted = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
+    content["annotations"] = [{name: record[name] for name in wanted} for record in kept]
+    content["categories"] = [{"id": 1, "name": "person"}]
+    path = tmp_path / "few.json"
+    path.write_text(json.dumps(content))
+    return path, folder / "images"
+
+
+def settings(*more: str) -> list[str]:
+    return [part for setting in [*FAST, *more] for part in ("--set", setting)]
+
+
+def test_it_trains_evaluates_exports_and_goes_on(run, few, tmp_path):
+    annotations, images = few
+    out = tmp_path / "mine"
+    data = ("--data", annotations, "--images", images, "--val-data", annotations, "--val-images", images)
+    code, printed, said = run("train-detector", *data, "-o", out, "--epochs", 1, *settings())
+    assert code == 0, said
+    assert f"-> {out / 'best.safetensors'}" in printed
+    model = out / "best.safetensors"
+    code, printed, said = run("export", model, "-o", out / "mine.onnx", "--precision", "fp16")
+    assert code == 0, said
+    assert "mine, yolox, 96x96, fp16" in printed
+    for number, file in enumerate((model, out / "mine.onnx")):
+        evaluation = ("--annotations", annotations, "--images", images, "-o", tmp_path / f"evaluation{number}")
+        code, printed, said = run("evaluate", "--detector", file, *evaluation)
+        assert code == 0, said
+        assert printed.startswith("AP ")
+    code, printed, said = run("train-detector", *data, "-o", out, "--epochs", 2, "--resume", *settings())
+    assert code == 0, said
+    assert printed.startswith("2 epochs, loss ")
+
+
+def test_a_dry_run_with_a_teacher(run, few, shared, tmp_path):
+    annotations, images = few
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for record in json.loads(annotations.read_text())["images"][:3]:
+        (pictures / record["file_name"]).write_bytes((images / record["file_name"]).read_bytes())
+    teacher = ("--teacher", shared / "models/rtmdet_nano_person.onnx", "--teacher-size", 96, "--unlabelled", pictures)
+    data = ("--data", annotations, "--images", images, "--weight", 2, "--unlabelled-weight", 0.5)
+    code, printed, said = run("train-detector", *data, *teacher, "--dry-run", "-o", tmp_path / "out", *settings())
+    assert code == 0, said
+    assert "nothing is kept of a dry run" in printed
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--set", "plane=1"], "did you mean plain?"),
+        (["--recipe", "person_csp"], "did you mean person_csp_w32_320x320"),
+        (["--recipe", "pose_hrnet_w32_256x192"], "no recipe is called"),
+        (["--weight", "1", "--weight", "2"], "as many times --weight, not 2"),
+        (["--unlabelled-weight", "1"], "0 times --unlabelled needs as many times --unlabelled-weight, not 1"),
+        (["--images", "x"], "as many times --images, not 2"),
+        (["--val-data", "x"], "belong together"),
+        (["--teacher", "x.onnx"], "belong together"),
+        (["--teacher", "x.onnx", "--unlabelled", "nowhere"], "nowhere"),
+        (["--teacher-size", "big"], "--teacher-size big"),
+        (["--init", "imagenet"], "pose nets"),
+        (["--init", "nothing.pth"], "nothing.pth: no such file"),
+        (["--epochs", "0"], "epochs is 0"),
+        (["--resume"], "nothing to go on from"),
+        (["--overfit", "2", "--teacher", "x.onnx", "--unlabelled", "x"], "no teacher"),
+    ],
+)
+def test_wrong_use(run, few, tmp_path, arguments, words):
+    annotations, images = few
+    data = ("--data", annotations, "--images", images)
+    code, _, said = run("train-detector", *data, "-o", tmp_path / "out", *settings(), *arguments)
+    assert code == 2, said
+    assert words in said
+
+
+def test_nothing_to_learn_from(run, tmp_path):
+    code, _, said = run("train-detector", "-o", tmp_path / "out")
+    assert code == 2
+    assert "nothing to learn from" in said
+
+
+def test_annotations_without_keypoints_measure_detectors_only(run, few, tmp_path):
+    annotations, images = few
+    arguments = ("--annotations", annotations, "--images", images, "-o", tmp_path / "out")
+    code, _, said = run("evaluate", "--pose", "x.onnx", *arguments)
+    assert code == 2
+    assert "no category names its keypoints" in said
