@@ -23,7 +23,7 @@ from pathlib import Path
 # the loss was there after 200 steps); batches of 4, which make more steps of an epoch, with a rate that grows to 0.001,
 # left it soon.
 FAMILIES = {
-    "heatmap": ("pose_hrnet_w32_256x192", 16, "192x128", 4, 26, 0.001, 100),
+    "heatmap": ("pose_hrnet_w32_256x192", 16, "256x192", 4, 26, 0.001, 100),
     "simdr": ("simdr_hrnet_w32_256x192", 8, "128x96", 16, 30, 0.005, 0),
     "simdr*": ("sa_simdr_hrnet_w48_256x192", 8, "128x96", 16, 30, 0.005, 0),
     "rle": ("rle_resnet50_256x192", 16, "128x96", 16, 60, 0.001, 0),
