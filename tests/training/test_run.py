@@ -20,20 +20,27 @@ from vitruvian import InputError, OutputError
 from vitruvian.export import export
 from vitruvian.training import Job, read_recipe, train
 from vitruvian.training.module import PoseTraining
+from vitruvian.training.state import SameSums, own_threads
 
 pytestmark = pytest.mark.filterwarnings("default")  # Lightning's and torch's own
 
 SETTINGS = ["width=8", "input_size=64x64", "batch=4", "workers=0", "init=none", "evaluate_every=1", "epochs=1"]
-KILLED = """
-import os, signal, sys
-from vitruvian.training.module import PoseTraining
+# The command line, which notes what every step saw, and dies where it is told to.
+NOTED = """
+import os, signal, zlib
 from vitruvian.cli import main
-ended = PoseTraining.on_train_batch_end
+from vitruvian.training.module import PoseTraining
+stepped, ended = PoseTraining.training_step, PoseTraining.on_train_batch_end
+def step(self, batch, index):
+    arrays = [batch["images"], *batch["targets"]]
+    with open(os.environ["SEEN"], "a") as stream:
+        print(self.global_step, *batch["names"], *(zlib.crc32(a.numpy().tobytes()) for a in arrays), file=stream)
+    return stepped(self, batch, index)
 def end(self, *arguments):
     ended(self, *arguments)
-    if self.global_step == 6:
+    if self.global_step == int(os.environ["DIES"]):
         os.kill(os.getpid(), signal.SIGKILL)
-PoseTraining.on_train_batch_end = end
+PoseTraining.training_step, PoseTraining.on_train_batch_end = step, end
 main()
 """
 
@@ -93,19 +100,53 @@ def test_what_comes_out_is_taken_everywhere(draw, tmp_path, recipe, settings, si
         assert again.keypoints == pytest.approx(poses.keypoints, abs=1)
 
 
-def test_a_killed_run_goes_on_where_it_was(draw, tmp_path):
-    source = draw(8)
-    settings = ["batch=2", "epochs=3", "save_every=1", "workers=2", "ema=0.9", "rate_steps=1,2"]
-    out = tmp_path / "broken"
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, *command(source, out, *settings)], capture_output=True, timeout=120
+def noted(arguments: list[str], seen: Path, threads: int, dies: int = 0) -> subprocess.CompletedProcess[bytes]:
+    """The command line in a process with so many threads, which don't keep each other's cores busy while they wait."""
+    numbers = {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "passive", "SEEN": str(seen), "DIES": str(dies)}
+    environment = {**os.environ, **numbers}
+    environment.pop("MKL_NUM_THREADS", None)
+    return subprocess.run([sys.executable, "-c", NOTED, *arguments], env=environment, capture_output=True, timeout=300)
+
+
+def test_a_killed_run_ends_as_one_that_was_not(draw, tmp_path):
+    source = draw(5)
+    settings = ["batch=2", "epochs=3", "save_every=4", "workers=2", "ema=0.9", "rate_steps=1,2"]
+    out, whole = tmp_path / "broken", tmp_path / "whole"
+    broken, straight = (
+        [*command(source, path, *settings), "--recipe", "rle_resnet50_256x192"] for path in (out, whole)
     )
+    unbroken = noted(straight, tmp_path / "seen", threads=2)
+    assert unbroken.returncode == 0, unbroken.stderr.decode()
+    killed = noted(broken, tmp_path / "before", threads=2, dies=5)
     assert killed.returncode == -9, killed.stderr.decode()
-    state = torch.load(out / "state.ckpt", weights_only=True)
-    assert state["global_step"] == 6  # two of the second epoch's four
-    resumed = train(job(source, out, *settings, resume=True))
-    assert len(resumed.history) == 3
-    assert torch.load(out / "state.ckpt", weights_only=True)["global_step"] == 12
+    # One of the second epoch's three steps is in the state; the one after it is lost, and comes again.
+    assert torch.load(out / "state.ckpt", weights_only=True)["global_step"] == 4
+    resumed = noted([*broken, "--resume"], tmp_path / "after", threads=1)
+    assert resumed.returncode == 0, resumed.stderr.decode()
+    assert "computing with 2 threads, as before, instead of 1" in resumed.stderr.decode()
+
+    before, after, seen = ((tmp_path / name).read_text().splitlines() for name in ("before", "after", "seen"))
+    assert before == seen[:5]
+    assert after == seen[4:]
+    assert len(seen) == 9
+    assert same(out, whole)
+    ours, theirs = (torch.load(path / "state.ckpt", weights_only=True)["state_dict"] for path in (out, whole))
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
+    assert (out / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
+
+
+def test_what_sums_depend_on_is_taken_or_said(caplog):
+    sums = SameSums()
+    state = sums.state_dict()
+    with own_threads():
+        sums.load_state_dict(state)
+        assert not caplog.text
+        sums.load_state_dict({**state, "threads": 2, "torch": "1.0"})
+        assert torch.get_num_threads() == 2
+    assert torch.get_num_threads() == 1
+    assert "torch was 1.0, is " in caplog.text
+    assert "instructions" not in caplog.text
 
 
 def test_a_run_that_ended_can_be_made_longer(draw, tmp_path):
@@ -133,6 +174,11 @@ def test_two_processes_learn_what_one_does_with_twice_the_batch(draw, tmp_path):
     assert all(torch.allclose(ours[name], theirs[name], rtol=0, atol=1e-9) for name in ours)
     start = train(job(source, tmp_path / "start", *settings, "rate=1e-12"))
     assert not torch.allclose(ours["final_layer.weight"], weights(start.model.parent)["final_layer.weight"], atol=1e-3)
+
+
+def test_norms_over_all_processes_need_gpus(draw, tmp_path):
+    with pytest.raises(InputError, match="sync_norm is for GPUs"):
+        train(job(draw(4), tmp_path / "out", "sync_norm=true", accelerator="cpu"))
 
 
 def test_accumulated_batches_are_one_large_one(draw, tmp_path):

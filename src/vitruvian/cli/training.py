@@ -61,7 +61,9 @@ Settings = Annotated[
 Seed = Annotated[
     int | None,
     typer.Option(
-        min=0, help="What chance starts from; given, the same run gives the same weights.", rich_help_panel=HOW
+        min=0,
+        help="What chance starts from; given, the same run on as many threads gives the same weights.",
+        rich_help_panel=HOW,
     ),
 ]
 Overfit = Annotated[

@@ -34,6 +34,7 @@ def as_annotations(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
         skeleton, folder = data["skeleton"], PurePath(data["source"])
         images: list[dict[str, Any]] = [
             {"id": number, "file_name": _name(PurePath(frame["source"]), folder)}
+            | {name: frame[name] for name in ("width", "height")}
             for number, frame in enumerate(data["frames"])
         ]
         category = {"id": 1, "name": "person", "keypoints": list(skeleton["keypoints"])}

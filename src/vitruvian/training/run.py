@@ -26,7 +26,7 @@ from .loading import Batches, KeyedSamples, Loader
 from .module import Training
 from .recipe import Settings
 from .rounds import BEST, LAST, STATE, Evaluate, Rounds
-from .state import WholeFiles
+from .state import SameSums, WholeFiles, own_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -146,10 +146,14 @@ def _run(job: BaseJob, task: Task) -> Trained:
     identity = {"the seed": job.seed, "the data": task.digest, "the number of processes": f"{job.nodes}x{job.devices}"}
     rounds = Rounds(job.output, recipe, task.card, identity, task.evaluate)
     trainer = _trainer(job, recipe, rounds)
+    if recipe.sync_norm and trainer.strategy.root_device.type == "cpu":
+        raise InputError(
+            "sync_norm is for GPUs; on CPUs leave it out, or keep the norms as they are (freeze_norm=true)"
+        )
     batches = Batches(task.copies, recipe.batch, job.seed, trainer.global_rank, trainer.world_size)
     loader = Loader(task.samples, batches, recipe.workers, pin=torch.cuda.is_available())
     logger.info("%d %s, %d batches of %d an epoch", len(task.copies), task.rows, len(loader), recipe.batch)
-    with _in_words(recipe, rounds):
+    with _in_words(recipe, rounds), own_threads():
         trainer.fit(module, loader, ckpt_path=str(job.output / STATE) if job.resume else None, weights_only=True)
     model = BEST if (job.output / BEST).is_file() else LAST
     return Trained(job.output / model, rounds.best, rounds.history)
@@ -185,7 +189,7 @@ def _trainer(job: BaseJob, recipe: Settings, rounds: Rounds) -> L.Trainer:
             accumulate_grad_batches=recipe.accumulate,
             gradient_clip_val=recipe.clip or None,
             sync_batchnorm=recipe.sync_norm,
-            callbacks=[rounds],
+            callbacks=[rounds, SameSums()],
             plugins=[WholeFiles()],
             logger=_loggers(job),
             enable_checkpointing=False,

@@ -1,17 +1,26 @@
-"""What a broken run goes on from: Lightning's state of training, in one file that is always whole."""
+"""What a broken run goes on from: Lightning's state of training, in one file that is always whole.
+
+Every step continues the one before to the last bit only if sums are made in the same order, and on a CPU that order
+follows from the number of threads: each of them sums up a part. So that number belongs to the state.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import torch
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 
 from ..errors import InputError, OutputError
 from ..media.files import why_not_written, write_beside
+
+logger = logging.getLogger("vitruvian")
 
 
 class WholeFiles(CheckpointIO):
@@ -42,3 +51,48 @@ class WholeFiles(CheckpointIO):
     def remove_checkpoint(self, path: Any) -> None:
         """Delete a state."""
         Path(path).unlink(missing_ok=True)
+
+
+class SameSums(L.Callback):
+    """A run that goes on sums up as it did before: on a CPU with as many threads; what else differs is said."""
+
+    def __init__(self) -> None:
+        self._device = "cpu"
+
+    def setup(self, trainer: L.Trainer, module: L.LightningModule, stage: str) -> None:
+        """Note what computes; states are read after this."""
+        self._device = trainer.strategy.root_device.type
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the order of sums follows from."""
+        return {
+            "threads": torch.get_num_threads(),
+            "device": self._device,
+            "torch": str(torch.__version__),
+            "instructions": torch.backends.cpu.get_cpu_capability(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take the number of threads; `own_threads` gives it back."""
+        now = self.state_dict()
+        names = [name for name in ("device", "torch", "instructions") if state[name] != now[name]]
+        if names:
+            changes = ", ".join(f"{name} was {state[name]}, is {now[name]}" for name in names)
+            logger.warning("%s: the weights will not be those of an unbroken run to the last bit", changes)
+        if self._device == "cpu" and state["threads"] != now["threads"]:
+            torch.set_num_threads(state["threads"])
+            logger.info(
+                "computing with %d threads, as before, instead of %d: sums depend on it in their last bits",
+                state["threads"],
+                now["threads"],
+            )
+
+
+@contextmanager
+def own_threads() -> Iterator[None]:
+    """Whatever happens to PyTorch's number of threads, it is what it was afterwards."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
