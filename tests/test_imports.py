@@ -53,6 +53,7 @@ def test_import_takes_in_nothing_heavy():
         ["predict", "--help"],
         ["evaluate", "--help"],
         ["train", "--help"],
+        ["train-detector", "--help"],
         ["models", "--help"],
         ["--version"],
     ],

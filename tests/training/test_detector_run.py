@@ -81,8 +81,7 @@ def test_what_comes_out_is_taken_everywhere(people, tmp_path):
     }
     detector = load_detector(done.model, score=0.001, max_persons=100)
     assert (detector.card.name, detector.card.input_size) == ("mine", (96, 96))
-    truth = vt.evaluation.read_annotations(people.annotations, boxes_alone=True)
-    numbers, _ = vt.evaluation.evaluate_boxes(detector, truth, people.images)
+    numbers, _ = vt.evaluation.evaluate_boxes(detector, people.annotations, people.images)
     assert numbers["AP"] == pytest.approx(done.best)
     exported = export(done.model, tmp_path / "mine.onnx")
     assert exported.card == detector.card

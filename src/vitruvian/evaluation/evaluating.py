@@ -135,10 +135,10 @@ def evaluate_boxes(
 ) -> tuple[dict[str, float], list[str]]:
     """How good a person detector is: AP and the like of its boxes, see `Metrics.boxes`, and notes.
 
-    Arguments and errors are those of `evaluate_coco`. Give the detector a low score threshold, such as 0.001: AP is
-    taken over all thresholds.
+    Arguments and errors are those of `evaluate_coco`, but annotations need no keypoints. Give the detector a low score
+    threshold, such as 0.001: AP is taken over all thresholds.
     """
-    truth = annotations if isinstance(annotations, Annotations) else read_annotations(annotations)
+    truth = annotations if isinstance(annotations, Annotations) else read_annotations(annotations, boxes_alone=True)
     pictures, missing = gather(truth, images, None)
     notes = [*truth.notes]
     _tell(_lacking(images, missing), notes, strict)

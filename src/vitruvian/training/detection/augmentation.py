@@ -49,8 +49,8 @@ class Variation:
     """
 
     mosaic: float = 1.0
-    smallest: float = 0.4
-    largest: float = 1.6
+    smallest: float = 0.3
+    largest: float = 1.4
     stretch: float = 0.15
     flip: float = 0.5
     colour: float = 0.3

@@ -35,8 +35,8 @@ class DetectorRecipe(Settings):
     certain: float = 0.5
     plain: float = 0.1
     mosaic: float = 1.0
-    smallest: float = 0.4
-    largest: float = 1.6
+    smallest: float = 0.3
+    largest: float = 1.4
     stretch: float = 0.15
     flip: float = 0.5
     colour: float = 0.3

@@ -68,6 +68,7 @@ class Canvases(KeyedSamples[Canvas]):
         self.doubtful, self.certain = recipe.doubtful, recipe.certain
         self.reduced = recipe.reduced
         self.seed = seed
+        self._shares = np.cumsum(pictures.copies) / pictures.copies.sum()
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -78,7 +79,8 @@ class Canvases(KeyedSamples[Canvas]):
         # At the end pictures come as the detector will see them.
         variation = self.late if epoch >= self.mosaics_end else self.variation
         windows = variation.windows(rng, self.size)
-        rows = [row, *rng.integers(len(self), size=len(windows) - 1).tolist()]
+        # Who comes often comes often into others' mosaics, too.
+        rows = [row, *np.searchsorted(self._shares, rng.random(len(windows) - 1), side="right").tolist()]
         image = np.full((*self.size, 3), GREY, np.uint8)
         placed = [self._put(rng, variation, image, index, window) for index, window in zip(rows, windows, strict=True)]
         boxes, confidences, regions, crowd = (np.concatenate(parts) for parts in zip(*placed, strict=True))
