@@ -194,7 +194,7 @@ class TopDown:
 
     def _detected(self, source: Source, at_once: int, depth: int) -> Iterator[tuple[list[Frame], list[Boxes]]]:
         with closing(prefetch(source, depth, newest=source.paced)) as ahead:
-            for batch in batched(ahead, at_once):
+            for batch in _batched(ahead, at_once):
                 yield batch, self._find([frame.image for frame in batch])
 
 
@@ -202,7 +202,7 @@ def _picture(image: Picture) -> NDArray[np.uint8]:
     return read_image(image) if isinstance(image, (str, os.PathLike)) else as_rgb(image)
 
 
-def batched(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
+def _batched(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
     """Lists of `size` frames, the last one shorter."""
     iterator = iter(frames)
     while batch := list(itertools.islice(iterator, size)):

@@ -77,15 +77,10 @@ def test_it_trains_evaluates_exports_and_goes_on(run, few, tmp_path):
     assert printed.startswith("2 epochs, loss ")
 
 
-def test_a_dry_run_with_a_teacher(run, few, shared, tmp_path):
+def test_a_dry_run_keeps_nothing(run, few, tmp_path):
     annotations, images = few
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
-    for record in json.loads(annotations.read_text())["images"][:3]:
-        (pictures / record["file_name"]).write_bytes((images / record["file_name"]).read_bytes())
-    teacher = ("--teacher", shared / "models/rtmdet_nano_person.onnx", "--teacher-size", 96, "--unlabelled", pictures)
-    data = ("--data", annotations, "--images", images, "--weight", 2, "--unlabelled-weight", 0.5)
-    code, printed, said = run("train-detector", *data, *teacher, "--dry-run", "-o", tmp_path / "out", *settings())
+    data = ("--data", annotations, "--images", images, "--weight", 2)
+    code, printed, said = run("train-detector", *data, "--dry-run", "-o", tmp_path / "out", *settings())
     assert code == 0, said
     assert "nothing is kept of a dry run" in printed
     assert not (tmp_path / "out").exists()
@@ -98,17 +93,12 @@ def test_a_dry_run_with_a_teacher(run, few, shared, tmp_path):
         (["--recipe", "person_csp"], "did you mean person_csp_w32_320x320"),
         (["--recipe", "pose_hrnet_w32_256x192"], "no recipe is called"),
         (["--weight", "1", "--weight", "2"], "as many times --weight, not 2"),
-        (["--unlabelled-weight", "1"], "0 times --unlabelled needs as many times --unlabelled-weight, not 1"),
         (["--images", "x"], "as many times --images, not 2"),
         (["--val-data", "x"], "belong together"),
-        (["--teacher", "x.onnx"], "belong together"),
-        (["--teacher", "x.onnx", "--unlabelled", "nowhere"], "nowhere"),
-        (["--teacher-size", "big"], "--teacher-size big"),
         (["--init", "imagenet"], "pose nets"),
         (["--init", "nothing.pth"], "nothing.pth: no such file"),
         (["--epochs", "0"], "epochs is 0"),
         (["--resume"], "nothing to go on from"),
-        (["--overfit", "2", "--teacher", "x.onnx", "--unlabelled", "x"], "no teacher"),
     ],
 )
 def test_wrong_use(run, few, tmp_path, arguments, words):
@@ -117,12 +107,6 @@ def test_wrong_use(run, few, tmp_path, arguments, words):
     code, _, said = run("train-detector", *data, "-o", tmp_path / "out", *settings(), *arguments)
     assert code == 2, said
     assert words in said
-
-
-def test_nothing_to_learn_from(run, tmp_path):
-    code, _, said = run("train-detector", "-o", tmp_path / "out")
-    assert code == 2
-    assert "nothing to learn from" in said
 
 
 def test_annotations_without_keypoints_measure_detectors_only(run, few, tmp_path):

@@ -1,4 +1,4 @@
-"""Runs of detectors from end to end: what comes out, going on after a break, and learning from a teacher."""
+"""Runs of detectors from end to end: what comes out, going on after a break, and learning from another one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ import torch
 from safetensors.torch import load_file
 
 import vitruvian as vt
-from vitruvian import InputError
+from vitruvian import InputError, Poses
 from vitruvian.datasets import Source
+from vitruvian.datasets.boxed import read_boxes
 from vitruvian.export import export
+from vitruvian.media import JsonFile
+from vitruvian.media.frames import Frame
+from vitruvian.skeletons import COCO17
 from vitruvian.training import DetectorJob, DetectorRecipe, read_settings, recipes, train_detector
-from vitruvian.training.detection.teaching import taught
 from vitruvian.training.run import Trained
 from vitruvian.zoo import load_detector
 
@@ -147,62 +150,31 @@ def test_a_dry_run_leaves_nothing(people, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_teacher_s_boxes_are_learned(learned, people, tmp_path, caplog):
+def test_what_predict_wrote_is_learned(people, tmp_path, caplog):
+    """Another detector's persons, those of other pictures, and how sure it was of each."""
     caplog.set_level("INFO", "vitruvian")
-    teacher = learned[0].model
-    student = DetectorJob(
-        *(job(people, tmp_path / "student").recipe, (), tmp_path / "student"),
-        teacher=str(teacher),
-        unlabelled=((Path(people.images), 0.5),),
+    sink = JsonFile(tmp_path / "teacher.json", str(people.images), COCO17)
+    scores = [0.15, 0.35, 0.9]
+    found = Poses(
+        np.array([[10, 10, 60, 80], [30, 20, 70, 90], [5, 5, 90, 90]], np.float32),
+        np.array(scores, np.float32),
+        np.zeros((3, 17, 2), np.float32),
+        np.zeros((3, 17), np.float32),
     )
-    train_detector(student)
-    file = tmp_path / "student/teacher_1.json"
-    content = json.loads(file.read_text())
-    assert len(content["images"]) == 8
-    scores = [record["score"] for record in content["annotations"]]
-    assert scores
-    assert all(0.1 <= score <= 1 for score in scores)
+    for number, file in enumerate(sorted(Path(people.images).iterdir())):
+        sink.write(Frame(vt.media.read_image(file), str(file), number, None), found[: 3 * (number < 4)])
+    sink.close()
+    teacher = Source(tmp_path / "teacher.json", people.images, 0.5)
+    pictures = read_boxes([teacher])
+    assert len(pictures) == 8
+    assert pictures.confidences[pictures.own(0)] == pytest.approx(scores)
+    assert len(pictures.boxes[pictures.own(7)]) == 0
+    train_detector(job(teacher, tmp_path / "student"))
     assert "8 pictures, 1 batches of 4 an epoch" in caplog.text
-    # COCO's boxes of the same pictures that the teacher learned.
-    found = load_detector(teacher, score=0.1, max_persons=100)([vt.media.read_image(Path(people.images, "3.png"))])[0]
-    image = next(record["id"] for record in content["images"] if record["file_name"] == "3.png")
-    kept = [record for record in content["annotations"] if record["image_id"] == image]
-    x, y, width, height = np.array([record["bbox"] for record in kept]).T
-    assert np.stack([x, y, x + width, y + height], axis=1) == pytest.approx(found.xyxy, abs=0.02)
 
 
-def test_a_teacher_s_boxes_are_found_once(people, tmp_path, shared):
-    teacher, file = str(shared / "models/rtmdet_nano_person.onnx"), tmp_path / "boxes.json"
-    taught(teacher, people.images, file, (96, 96))
-    before = file.stat().st_mtime_ns
-    taught(teacher, people.images, file, (96, 96))
-    assert file.stat().st_mtime_ns == before
-    taught(teacher, people.images, file, (128, 128))  # other boxes, then
-    assert file.stat().st_mtime_ns != before
-    before = file.stat().st_mtime_ns
-    Path(people.images, "8.png").unlink()
-    taught(teacher, people.images, file, (128, 128))
-    assert len(json.loads(file.read_text())["images"]) == 7
-    assert file.stat().st_mtime_ns != before
-
-
-def test_a_broken_off_teacher_leaves_no_file(people, tmp_path, shared, monkeypatch):
-    from vitruvian.detectors import Detector
-
-    def stop(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Detector, "__call__", stop)
-    with pytest.raises(KeyboardInterrupt):
-        taught(str(shared / "models/rtmdet_nano_person.onnx"), people.images, tmp_path / "boxes.json", (96, 96))
-    assert not list(tmp_path.glob("*boxes.json*"))
-
-
-def test_damaged_pictures_are_left_out(people, tmp_path, shared, caplog):
+def test_damaged_pictures_are_left_out(people, tmp_path):
     Path(people.images, "2.png").write_bytes(b"broken")
-    taught(str(shared / "models/rtmdet_nano_person.onnx"), people.images, tmp_path / "boxes.json", (96, 96))
-    assert len(json.loads((tmp_path / "boxes.json").read_text())["images"]) == 7
-    assert "2.png" in caplog.text
     train_detector(job(people, tmp_path / "out", "mosaic=0"))
     assert "2.png" in (tmp_path / "out/left_out.txt").read_text()
 
@@ -232,9 +204,3 @@ def test_recipes_of_detectors_and_of_pose_nets_are_told_apart():
 def test_settings_that_cannot_be(setting, words):
     with pytest.raises(InputError, match=words):
         read_settings(DetectorRecipe, NAME, [setting])
-
-
-@pytest.mark.parametrize("more", [{"teacher": "x.onnx"}, {"unlabelled": ((Path("x"), 1.0),)}])
-def test_a_teacher_needs_pictures_and_pictures_need_a_teacher(people, tmp_path, more):
-    with pytest.raises(InputError, match="belong together"):
-        train_detector(job(people, tmp_path / "out", **more))

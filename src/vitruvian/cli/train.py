@@ -12,9 +12,11 @@ from .training import (
     DATA,
     HOW,
     Accelerator,
+    Annotations,
     Devices,
     DryRun,
     Epochs,
+    Images,
     Init,
     Nodes,
     Output,
@@ -34,14 +36,6 @@ from .training import (
     validation_of,
     weighted,
 )
-
-Annotations = Annotated[
-    list[Path],
-    typer.Option("--data", metavar="FILE", help="COCO-style keypoint annotations; may be given several times."),
-]
-Images = Annotated[
-    list[Path], typer.Option("--images", metavar="DIR", help="Folder of their pictures, one for each --data.")
-]
 
 
 def train(

@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 
 DATA, RUN, HOW = "What it learns from", "What it runs on", "How it learns"
 
+Annotations = Annotated[
+    list[Path],
+    typer.Option(
+        "--data",
+        metavar="FILE",
+        help="COCO-style annotations, or what predict --json wrote; may be given several times.",
+    ),
+]
+Images = Annotated[
+    list[Path], typer.Option("--images", metavar="DIR", help="Folder of their pictures, one for each --data.")
+]
 Weight = Annotated[
     list[float] | None,
     typer.Option(

@@ -69,7 +69,7 @@ def read_boxes(sources: Sequence[Source]) -> BoxedPictures:
         InputError: a file that can't be used, or no box of a person whose picture is there.
     """
     if not sources:
-        raise InputError("no data: give annotations and the folder of their images, or a teacher and a folder")
+        raise InputError("no data: give annotations and the folder of their images")
     parts = [_pictures(source, read_annotations(source.annotations, boxes_alone=True)) for source in sources]
     names = ("files", "ids", "sizes", "boxes", "confidences", "crowd", "copies")
     columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}

@@ -6,7 +6,6 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +16,7 @@ from ...datasets.boxed import BoxedPictures, read_boxes
 from ...detectors import create
 from ...errors import InputError
 from ...evaluation import Annotations, evaluate_boxes, read_annotations
-from ...evaluation.annotations import WANTED
-from ...evaluation.reading import read_json
+from ...evaluation.annotations import read_content
 from ...evaluation.report import write_json
 from ...zoo.describing import describe
 from ..rounds import Evaluate, Measured, engine
@@ -28,7 +26,6 @@ from .augmentation import PLAIN
 from .module import DetectorTraining
 from .recipe import DetectorRecipe
 from .samples import Canvases
-from .teaching import taught
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,18 +39,9 @@ _LEAST_SCORE, _MOST_BOXES = 0.001, 100
 
 @dataclass(frozen=True)
 class DetectorJob(BaseJob):
-    """A person detector to train; see `BaseJob`.
-
-    Args:
-        teacher: a detector whose boxes are learned on the pictures of `unlabelled`; None for none.
-        teacher_size: (height, width) of its input; None takes its own.
-        unlabelled: folders of pictures, and how often each of their pictures comes in an epoch.
-    """
+    """A person detector to train; see `BaseJob`."""
 
     recipe: DetectorRecipe
-    teacher: str | None = None
-    teacher_size: tuple[int, int] | None = None
-    unlabelled: tuple[tuple[Path, float], ...] = ()
 
 
 def train_detector(job: DetectorJob) -> Trained:
@@ -62,10 +50,9 @@ def train_detector(job: DetectorJob) -> Trained:
 
 
 def _task(job: DetectorJob) -> Task:
-    if job.overfit and (len(job.data) != 1 or job.unlabelled):
-        raise InputError("to overfit, give one annotated data set, and no teacher")
-    sources = (*job.data, *_taught(job))
-    pictures = read_boxes(sources)
+    if job.overfit and len(job.data) != 1:
+        raise InputError("to overfit, give one data set")
+    pictures = read_boxes(job.data)
     for note in pictures.notes:
         logger.info(note)
     if job.overfit:
@@ -79,17 +66,6 @@ def _task(job: DetectorJob) -> Task:
 
     samples = Canvases(pictures, card.input_size, recipe, job.seed)
     return Task(recipe, card, module, samples, pictures.copies, _evaluation(job, card), _digest(pictures), "pictures")
-
-
-def _taught(job: DetectorJob) -> list[Source]:
-    if bool(job.teacher) != bool(job.unlabelled):
-        raise InputError("a teacher and folders of unlabelled pictures belong together: give both, or none")
-    return [
-        Source(
-            taught(str(job.teacher), folder, job.output / f"teacher_{number}.json", job.teacher_size), folder, weight
-        )
-        for number, (folder, weight) in enumerate(job.unlabelled, 1)
-    ]
 
 
 def _overfit(job: DetectorJob, pictures: BoxedPictures) -> tuple[DetectorJob, BoxedPictures]:
@@ -109,7 +85,7 @@ def _overfit(job: DetectorJob, pictures: BoxedPictures) -> tuple[DetectorJob, Bo
 
 def _some(source: Source, ids: list[int]) -> Mapping[str, Any]:
     """The content of an annotation file with only these pictures, and all of their annotations."""
-    content: dict[str, Any] = read_json(source.annotations, WANTED)
+    content: dict[str, Any] = read_content(source.annotations)
     wanted = set(ids)
     images = [record for record in content["images"] if record["id"] in wanted]
     kept = [record for record in content["annotations"] if record["image_id"] in wanted]
