@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,10 +17,11 @@ import torch
 from safetensors.torch import load_file
 
 import vitruvian as vt
-from vitruvian import InputError, OutputError
+from vitruvian import InputError, OutputError, VitruvianError
 from vitruvian.export import export
 from vitruvian.training import Job, read_recipe, train
 from vitruvian.training.module import PoseTraining
+from vitruvian.training.samples import Samples
 from vitruvian.training.state import SameSums, own_threads
 
 pytestmark = pytest.mark.filterwarnings("default")  # Lightning's and torch's own
@@ -260,6 +262,12 @@ def test_too_little_memory(draw, tmp_path, monkeypatch, error):
     monkeypatch.setattr(PoseTraining, "training_step", step)
     with pytest.raises(InputError, match="batch=2 --set accumulate=2"):
         train(job(draw(4), tmp_path / "out"))
+
+
+def test_a_killed_worker_is_told(draw, tmp_path, monkeypatch):
+    monkeypatch.setattr(Samples, "sample", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    with pytest.raises(VitruvianError, match=r"was killed.*workers=1.*--resume"):
+        train(job(draw(4), tmp_path / "out", "workers=1"))
 
 
 def test_a_full_disk_keeps_what_was_saved(draw, tmp_path, monkeypatch):

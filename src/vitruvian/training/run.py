@@ -233,6 +233,11 @@ def _in_words(recipe: Settings, rounds: Rounds) -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt from None
     except (RuntimeError, MemoryError) as error:
+        if "DataLoader worker" in str(error):
+            raise VitruvianError(
+                "a process that makes samples was killed, maybe for want of memory: take fewer of them "
+                "(--set workers=1), and go on with --resume"
+            ) from None
         if not isinstance(error, MemoryError) and not any(words in str(error).lower() for words in _OUT_OF_MEMORY):
             raise
         batch, more = max(recipe.batch // 2, 1), recipe.accumulate * 2
