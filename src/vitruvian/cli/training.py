@@ -73,6 +73,7 @@ Seed = Annotated[
     int | None,
     typer.Option(
         min=0,
+        max=2**32 - 1,
         help="What chance starts from; given, the same run on as many threads gives the same weights.",
         rich_help_panel=HOW,
     ),
