@@ -71,7 +71,7 @@ def _task(job: Job) -> Task:
     card = card_of(recipe, persons, job.output.resolve().name)
     codec = codecs.create(card.family, card.input_size, card.options)
 
-    teacher = Teacher(job.teacher, codec, len(persons.skeleton)) if job.teacher else None
+    teacher = Teacher(job.teacher, codec, persons.skeleton) if job.teacher else None
 
     def module() -> PoseTraining:
         begun = start(recipe if not job.resume else recipe.changed({"init": "none"}), len(persons.skeleton))
