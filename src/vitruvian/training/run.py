@@ -249,6 +249,8 @@ def _in_words(recipe: Settings, rounds: Rounds) -> Iterator[None]:
         if not rounds.interrupted:
             raise
         signal.signal(signal.SIGINT, handler)
+        if (rounds.folder / STATE).is_file():
+            logger.info("stopped; --resume goes on from what %s has", rounds.folder / STATE)
         raise KeyboardInterrupt from None
     except (RuntimeError, MemoryError) as error:
         if not isinstance(error, MemoryError) and not any(words in str(error).lower() for words in _OUT_OF_MEMORY):
