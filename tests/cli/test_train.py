@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -91,7 +95,7 @@ def test_overfit_says_what_it_does_and_leaves_what_evaluate_takes(run, faces, tm
     data = ("--data", annotations, "--images", images, "--init", "none")
     code, printed, said = run("train", *data, "--overfit", 2, "-o", out, "--epochs", 1, *settings("batch=20"))
     assert code == 0, said
-    assert printed.startswith("1 epochs, loss ")
+    assert printed.startswith("1 epoch, loss ")
     assert "2 persons, 1 batches of 20 an epoch" in caplog.text
     assert len(json.loads((out / "overfit.json").read_text())["annotations"]) == 2
     code, _, said = run("train", *data, "--overfit", 2, "-o", out, "--epochs", 2, *settings("batch=20"))
@@ -154,3 +158,26 @@ def test_imagenet_weights_that_cannot_be_had(run, faces, tmp_path, monkeypatch):
     code, _, said = run("train", "--data", annotations, "--images", images, "-o", tmp_path / "o", *settings())
     assert code == 2
     assert "hrnet_w8" in said
+
+
+def test_ctrl_c_leaves_a_run_that_goes_on(run, faces, tmp_path):
+    annotations, images = faces
+    out = tmp_path / "out"
+    given = ["--data", annotations, "--images", images, "--init", "none", "-o", out, *settings("save_every=1")]
+    command = [sys.executable, "-m", "vitruvian", "train", *map(str, given), "--epochs", "1000"]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    ) as process:
+        end = time.monotonic() + 120
+        while not (out / "state.ckpt").is_file() and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert f"--resume goes on from what {out / 'state.ckpt'} has" in said
+    assert "Traceback" not in said
+    step = torch.load(out / "state.ckpt", weights_only=True)["global_step"]
+    epochs = torch.load(out / "state.ckpt", weights_only=True)["epoch"] + 1
+    code, _, said = run("train", *given, "--epochs", epochs, "--resume")
+    assert code == 0, said
+    assert torch.load(out / "state.ckpt", weights_only=True)["global_step"] >= step

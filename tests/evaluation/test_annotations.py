@@ -206,3 +206,12 @@ def test_sigmas_by_name_are_crowdpose_s():
 def test_a_model_of_other_keypoints_is_refused(names):
     with pytest.raises(InputError, match="they must be the same, in one order"):
         with_sigmas(Skeleton("f", NAMES), Skeleton("m", names))
+
+
+def test_values_of_another_type():
+    refused(one(keypoints=5), "annotation 7 has 5 as keypoints; a list of numbers is needed")
+    refused(one(keypoints="abcdefghi"), "annotation 7 has 'abcdefghi' as keypoints")
+    refused(one(image_id=[1]), r"annotation 7 is of image \[1\], which isn't there")
+    data = one()
+    data["categories"][0]["keypoints"] = 5
+    refused(data, "the category 'person' can't be read")

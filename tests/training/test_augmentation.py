@@ -95,7 +95,7 @@ def test_half_bodies():
     upper = [box for box in boxes if box[3] < 200]
     assert len(upper) / len(boxes) == pytest.approx(0.5, abs=0.1)
     centre = keypoints[:11].mean(axis=0)
-    extent = np.ptp(keypoints[:11], axis=0) * 1.5
+    extent = np.ptp(keypoints[:11], axis=0)
     assert upper[0] == pytest.approx(np.concatenate([centre - extent / 2, centre + extent / 2]), abs=1e-3)
     labelled[8:] = False
     sure = replace(vary, half_body=1.0)

@@ -189,3 +189,14 @@ def test_a_damaged_picture_is_replaced(tmp_path):
 def test_variations_that_cannot_be(setting, words):
     with pytest.raises(InputError, match=words):
         Variation(**setting)
+
+
+@pytest.mark.parametrize("said", [(1, 1), (640, 480), (320, 241)])
+def test_a_size_that_is_not_the_picture_s_is_not_believed(tmp_path, said):
+    pictures = drawn(tmp_path, (90, 60, 210, 200))
+    wrong = replace(pictures, sizes=np.tile(np.array([said], float), (4, 1)))
+    plain = {"colour": 0.0, "flip": 0.0, "plain": 1.0}
+    found, expected = (canvases(each, **plain)[(0, 0, 0)] for each in (wrong, pictures))
+    assert found.boxes == pytest.approx(expected.boxes + found.boxes[:, [0, 1, 0, 1]] - expected.boxes[:, [0, 1, 0, 1]])
+    (mark,) = extents(found.image)
+    assert np.abs(found.boxes[0] - mark).max() <= 0.75

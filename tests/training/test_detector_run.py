@@ -144,6 +144,16 @@ def test_another_run_in_the_folder(people, tmp_path):
         train_detector(replace(first, resume=True))
 
 
+def test_what_cannot_be_measured_is_told_before_training(people, tmp_path):
+    for validation, words in (
+        (replace(people, annotations=tmp_path / "none.json"), "none.json: no such file"),
+        (replace(people, images=tmp_path), "has none of the images of"),
+    ):
+        with pytest.raises(InputError, match=words):
+            train_detector(job(people, tmp_path / "out", validation=validation))
+        assert not (tmp_path / "out").exists()
+
+
 def test_a_dry_run_leaves_nothing(people, tmp_path):
     done = train_detector(job(people, tmp_path / "out", "batch=1", validation=people, dry_run=True))
     assert done.history[0]["step"] == 2

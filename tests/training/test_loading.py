@@ -138,3 +138,14 @@ def test_the_loader_goes_on_where_it_was(draw, workers):
     assert again.state_dict() == state
     assert all(np.array_equal(a["images"].numpy(), b) for a, b in zip(again, batches[1:], strict=True))
     assert whole.state_dict() == {"epoch": 1, "given": 0}
+
+
+def test_half_bodies_grow_by_half_as_in_the_release(draw):
+    names = ("left_eye", "right_eye", "nose", "left_shoulder", "right_shoulder")
+    vary = replace(NONE, half_body=1.0, half_body_keypoints=3)
+    # A single hip is too little of a lower half.
+    samples = samples_of(draw(4, names=(*names, "left_hip")), vary)
+    for row in range(4):
+        points = samples[(0, row, 0)].keypoints[: len(names)]
+        # The longer side is the crop but for what it grew by; the other one is no longer.
+        assert np.ptp(points, axis=0).max() == pytest.approx(64 / 1.5, rel=1e-4)

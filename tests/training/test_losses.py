@@ -55,6 +55,18 @@ def test_positions_are_a_cross_entropy_over_the_whole_map():
     assert float(position_loss(tensors(logits), tensors(expected, weights))) == pytest.approx(np.mean(terms), rel=1e-5)
 
 
+def test_positions_of_a_teacher_whose_maps_dip_below_zero():
+    """A mean of -log p with parts of one as weights: at equal logits it is log of the number of places."""
+    taught = RNG.normal(-0.001, 0.01, (1, 2, 8, 8))
+    assert taught.sum() < 1e-2
+    logits = torch.zeros(1, 2, 8, 8, requires_grad=True)
+    loss = position_loss((logits,), tensors(taught, np.array([[0.03, 1.0]])))
+    loss.backward()
+    assert float(loss.detach()) == pytest.approx(1.03 / 2 * np.log(64), rel=1e-5)
+    # The gradient of a softmax's cross-entropy is the weight times a difference of probabilities.
+    assert logits.grad.abs().max() <= 0.5
+
+
 @pytest.mark.parametrize("sigma", [0.0, 4.0])
 def test_simdr_is_the_divergence_over_the_bins(sigma):
     codec = SimDR((8, 4), split=2.0, sigma=sigma)

@@ -56,12 +56,18 @@ def test_a_recipe_survives_its_file(tmp_path):
         ("freeze_norm=2", "must be true or false"),
         ("rate_steps=a", "whole numbers"),
         ("input_size=1,2,3", "whole numbers"),
+        ("input_size=64", "two whole numbers, such as 256x192"),
+        ("epochs=.inf", "must be a whole number"),
+        ("rate=.inf", "must be a number"),
+        ("rate_steps=[1.5]", "whole numbers"),
+        ("workers=100000", "1024 or less"),
+        ("split=3", "split is for SimDR"),
+        ("target_sigma=3", "target_sigma is for SimDR"),
         ("input_size=100x100", "multiples of 32"),
         ("width=2", "8 or more"),
-        ("init=3", "must be text"),
         ("ema=1", "below 1"),
         ("optimizer=lion", "adam, adamw or sgd"),
-        ("precision=8", "must be text"),
+        ("precision=8", "one of 32-true"),
         ("flip=7", "flip is 7"),
         ("freeze=9", "0 to 5"),
         ("rate", "key=value"),
@@ -92,3 +98,8 @@ def test_recipes_that_cannot_be(tmp_path: Path):
     path.write_text("modell: x\n")
     with pytest.raises(InputError, match=r"mine.yaml: no setting is called modell; did you mean model\?"):
         read_recipe(path)
+
+
+@pytest.mark.parametrize("name", ["7", "true", "runs: mine/best.pth", "a #b.pth", "null"])
+def test_text_is_taken_as_it_is(name):
+    assert read_recipe(HRNET, [f"init={name}"]).init == name

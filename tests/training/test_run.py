@@ -17,11 +17,12 @@ import torch
 from safetensors.torch import load_file
 
 import vitruvian as vt
-from vitruvian import InputError, OutputError, VitruvianError
+from vitruvian import InputError, OutputError, VitruvianError, networks
 from vitruvian.export import export
 from vitruvian.training import Job, read_recipe, train
 from vitruvian.training.module import PoseTraining
 from vitruvian.training.samples import Samples
+from vitruvian.training.starting import frozen, start
 from vitruvian.training.state import SameSums, own_threads
 
 pytestmark = pytest.mark.filterwarnings("default")  # Lightning's and torch's own
@@ -234,6 +235,50 @@ def test_a_dry_run_leaves_nothing(draw, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_what_cannot_be_measured_is_told_before_training(draw, tmp_path):
+    source, out = draw(4), tmp_path / "out"
+    wrong = [
+        (replace(source, annotations=tmp_path / "none.json"), "none.json: no such file"),
+        (replace(source, images=tmp_path), "has none of the images of"),
+        (draw(4, "other", names=("a", "b", "nose")), "other.json can't measure this network: .* they must be the same"),
+    ]
+    for validation, words in wrong:
+        with pytest.raises(InputError, match=words):
+            train(job(source, out, "evaluate_every=10", validation=validation))
+        assert not out.exists()
+
+
+def test_a_dry_run_that_breaks_keeps_its_batch(draw, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    with pytest.raises(InputError, match="The batch is saved as") as caught:
+        train(job(draw(4), tmp_path / "out", "rate=1e30", "batch=2", dry_run=True))
+    path = Path(str(caught.value).partition("saved as ")[2].partition(";")[0])
+    assert path.is_relative_to(tmp_path)
+    assert len(torch.load(path, weights_only=True)["names"]) == 2
+
+
+def test_a_full_disk_does_not_hide_a_broken_loss(draw, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(InputError, match=r"the loss is .* can't be saved as .*No space left"):
+        train(job(draw(4), tmp_path / "out", "rate=1e30", "batch=2", "save_every=0"))
+
+
+def test_every_kind_of_backbone_can_be_kept():
+    for name in ("pose_hrnet_w32_256x192", "pose_pyramid_w32_256x192", "rle_resnet50_256x192", "rle_hrnet_w48_384x288"):
+        network = networks.create(name, num_keypoints=5, width=8)
+        learning = [sum(parameter.requires_grad for parameter in network.parameters())]
+        for stages in range(1, 6):
+            frozen(network, stages)
+            learning.append(sum(parameter.requires_grad for parameter in network.parameters()))
+        assert sorted(set(learning), reverse=True) == learning, name
+    with pytest.raises(InputError, match="pyramids were never trained on ImageNet"):
+        start(read_recipe("pose_pyramid_w32_256x192", ["init=imagenet"]), 5)
+
+
 def test_a_loss_that_is_no_number_stops_and_leaves_the_batch(draw, tmp_path):
     source = draw(4)
     content = json.loads(Path(source.annotations).read_text())
@@ -305,6 +350,17 @@ def test_folders_with_another_run(draw, tmp_path):
         train(job(source, out, "rate=0.1", resume=True))
     with pytest.raises(InputError, match="the seed differs"):
         train(job(source, out, seed=3, resume=True))
+    # Networks that the state doesn't fit.
+    with pytest.raises(InputError, match="width was 8, is 16"):
+        train(job(source, out, "width=16", resume=True))
+    with pytest.raises(InputError, match=r"has another run: model was pose_hrnet_w32_256x192, is simdr[^,]*\."):
+        train(job(source, out, resume=True, recipe="simdr_hrnet_w32_256x192"))
+    with pytest.raises(InputError, match="the data differs"):
+        train(job(draw(4, "other", names=("a", "b", "nose")), out, resume=True))
+    assert read_recipe(out / "recipe.yaml") == first.recipe
+    torch.save({"epoch": 3}, out / "state.ckpt")
+    with pytest.raises(InputError, match="is no state of a run"):
+        train(replace(first, resume=True))
     (out / "state.ckpt").write_bytes(b"broken")
     with pytest.raises(InputError, match="is no state of training"):
         train(replace(first, resume=True))

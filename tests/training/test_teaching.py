@@ -14,7 +14,7 @@ from vitruvian.datasets import read_persons
 from vitruvian.export import export
 from vitruvian.geometry import crop, crop_affines
 from vitruvian.media import read_image
-from vitruvian.skeletons import unnamed
+from vitruvian.skeletons import Skeleton, unnamed
 from vitruvian.training import Job, read_recipe, train
 from vitruvian.training.teaching import Teacher
 from vitruvian.zoo.carrying import save_model
@@ -46,7 +46,7 @@ def codec_of(card: ModelCard) -> codecs.Codec:
 def test_a_network_agrees_with_itself(tmp_path, name):
     """What a net is taught by its own copy is what it returns already, in the units of its targets."""
     card, network = saved(tmp_path / "teacher.safetensors", name)
-    teacher = Teacher(str(tmp_path / "teacher.safetensors"), codec_of(card), 5)
+    teacher = Teacher(str(tmp_path / "teacher.safetensors"), codec_of(card), unnamed(5))
     crops = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8)
     *targets, weights = teacher(crops)
     pixels = (torch.from_numpy(crops) - torch.tensor(card.mean)) / torch.tensor(card.std)
@@ -78,13 +78,13 @@ def test_what_cannot_teach(tmp_path, teacher, options, message):
     own, _ = saved(tmp_path / "own.safetensors", "pose_hrnet_w32_256x192")
     saved(tmp_path / "teacher.safetensors", teacher, **options)
     with pytest.raises(InputError, match=rf"{message}.*vitruvian predict --json"):
-        Teacher(str(tmp_path / "teacher.safetensors"), codec_of(own), 5)
+        Teacher(str(tmp_path / "teacher.safetensors"), codec_of(own), unnamed(5))
 
 
 def test_coordinates_teach_nothing_even_alike(tmp_path):
     own, _ = saved(tmp_path / "own.safetensors", "rle_resnet50_256x192")
     with pytest.raises(InputError, match="can't teach"):
-        Teacher(str(tmp_path / "own.safetensors"), codec_of(own), 5)
+        Teacher(str(tmp_path / "own.safetensors"), codec_of(own), unnamed(5))
 
 
 def test_an_onnx_teacher_pulls_towards_itself(draw, tmp_path):
@@ -104,7 +104,17 @@ def test_an_onnx_teacher_pulls_towards_itself(draw, tmp_path):
         )
         done = train(Job(recipe, (source,), tmp_path / f"run{weight}", teacher=str(onnx)))
         taught, learned = (
-            Teacher(str(model), codecs.Heatmap((64, 64), aligned=True), 5) for model in (onnx, done.model)
+            Teacher(str(model), codecs.Heatmap((64, 64), aligned=True), unnamed(5)) for model in (onnx, done.model)
         )
         distances.append(float((taught(crops)[0] - learned(crops)[0]).square().mean()))
     assert distances[1] < distances[0] / 2
+
+
+def test_a_teacher_whose_keypoints_come_in_another_order(tmp_path):
+    card, network = saved(tmp_path / "own.safetensors", "pose_hrnet_w32_256x192")
+    own = Skeleton("own", ("a", "b", "c", "d", "e"))
+    other = replace(card, skeleton=Skeleton("other", ("b", "a", "c", "d", "e")))
+    spec = replace(networks.spec("pose_hrnet_w32_256x192"), width=8, input_size=(64, 64))
+    save_model(tmp_path / "teacher.safetensors", network.state_dict(), other, spec)
+    with pytest.raises(InputError, match=r"teacher.safetensors returns b, a, c, d, e, the annotations have a, b"):
+        Teacher(str(tmp_path / "teacher.safetensors"), codec_of(card), own)

@@ -73,6 +73,7 @@ Seed = Annotated[
     int | None,
     typer.Option(
         min=0,
+        max=2**32 - 1,
         help="What chance starts from; given, the same run on as many threads gives the same weights.",
         rich_help_panel=HOW,
     ),
@@ -148,4 +149,5 @@ def tell(done: Trained, dry_run: bool) -> None:
     measured = f", AP {done.best:.4f}" if done.best >= 0 else ""
     loss = f"loss {done.history[-1]['loss']:.6g}" if done.history else "no steps"
     where = "nothing is kept of a dry run" if dry_run else f"-> {done.model}"
-    print(f"{len(done.history)} epochs, {loss}{measured} {where}")
+    epochs = f"{len(done.history)} epoch{'s' * (len(done.history) != 1)}"
+    print(f"{epochs}, {loss}{measured} {where}")

@@ -112,7 +112,7 @@ def _pictures(source: Source, truth: Annotations) -> BoxedPictures:
 
 def _size(record: Any) -> tuple[float, float]:
     width, height = record.get("width"), record.get("height")
-    known = isinstance(width, (int, float)) and isinstance(height, (int, float)) and width > 0 and height > 0
+    known = all(isinstance(side, (int, float)) and 0 < side < np.inf for side in (width, height))
     return (float(width), float(height)) if known else (np.nan, np.nan)
 
 

@@ -154,8 +154,8 @@ def _category(name: str, records: Sequence[Mapping[str, Any]], boxes_alone: bool
         )
     chosen = next((record for record in having if record.get("name") == "person"), having[0])
     notes = [f"only the category {chosen.get('name')!r} is measured"] if len(having) > 1 else []
-    names = tuple(map(str, chosen.get("keypoints") or ()))
     try:
+        names = tuple(map(str, chosen.get("keypoints") or ()))
         limbs = tuple((int(first) - 1, int(second) - 1) for first, second in chosen.get("skeleton") or ())
         sigmas = tuple(float(sigma) for sigma in chosen.get("sigmas") or ())
         number = int(chosen["id"])
@@ -179,7 +179,7 @@ def _persons(
     for record in records:
         if type(record.get("id")) is not int:
             raise InputError(f"{name}: an annotation's id is {record.get('id')!r}; it must be an integer")
-        if record.get("image_id") not in images:
+        if type(record.get("image_id")) is not int or record["image_id"] not in images:
             raise InputError(
                 f"{name}: annotation {record['id']} is of image {record.get('image_id')!r}, which isn't there"
             )
@@ -220,6 +220,8 @@ def _keypoints(name: str, records: Sequence[Mapping[str, Any]], crowd: NDArray[n
     rows = []
     for record, many in zip(records, crowd, strict=True):
         row = record.get("keypoints") or [0] * 3 * count
+        if not isinstance(row, list):
+            raise InputError(f"{name}: annotation {record['id']} has {row!r} as keypoints; a list of numbers is needed")
         if len(row) != 3 * count and not many:
             raise InputError(
                 f"{name}: annotation {record['id']} has {len(row)} numbers as keypoints; "

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     from ..skeletons import Skeleton
 
-# As in the release: the half body's box grows by this much, and has at least so many keypoints.
-_HALF_PADDING = 1.5
+# As in the release: a half body's box grows by this much, instead of by what a whole one's does, and holds at least so
+# many keypoints.
+HALF_PADDING = 1.5
 _HALF_LEAST = 3
 _LEGS = {"hip", "knee", "ankle", "foot", "feet", "toe", "toes", "heel", "leg", "thigh", "shin"}
 
@@ -86,7 +87,10 @@ class Augmentation:
     def half(
         self, rng: np.random.Generator, keypoints: NDArray[np.float32], labelled: NDArray[np.bool_], skeleton: Skeleton
     ) -> NDArray[np.float32] | None:
-        """The box xyxy (4,) of the upper or the lower half of a body, or None: by chance, or where it has too few."""
+        """The box xyxy (4,) around the upper or the lower half of a body, or None: by chance, or where it has too few.
+
+        It is to grow by `HALF_PADDING`.
+        """
         wanted, upper_first = rng.random() < self.half_body, rng.random() < 0.5
         legs = lower_body(skeleton.keypoints)
         if not wanted or labelled.sum() < self.half_body_keypoints or not legs.any() or legs.all():
@@ -95,7 +99,7 @@ class Augmentation:
         for half in halves if upper_first else halves[::-1]:
             if half.sum() >= _HALF_LEAST:
                 points = keypoints[half]
-                extent = np.maximum(points.max(axis=0) - points.min(axis=0), 1) * _HALF_PADDING
+                extent = np.maximum(points.max(axis=0) - points.min(axis=0), 1)
                 centre = points.mean(axis=0)
                 return np.concatenate([centre - extent / 2, centre + extent / 2]).astype(np.float32)
         return None

@@ -48,7 +48,8 @@ def position_loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tenso
         targets: heatmaps of that shape, and weights (N, K).
     """
     (logits,), (expected, weights) = outputs, targets
-    wanted = expected.flatten(2)
+    # A teacher that learned by squared errors dips below 0, and its map of what it doesn't see may sum up to nothing.
+    wanted = expected.flatten(2).clamp(min=0)
     each = -(wanted * logits.flatten(2).log_softmax(dim=2)).sum(dim=2) / wanted.sum(dim=2).clamp(min=1e-6)
     return (each * weights).mean()
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..errors import InputError
+from ..media.files import write_beside
 from .losses import loss_of
 from .starting import freeze_norms, frozen, is_backbone
 
@@ -103,12 +104,18 @@ class Training(L.LightningModule, ABC):
 
     def _broken(self, batch: dict[str, Any], index: int, loss: float) -> InputError:
         path = self.folder / f"broken_batch_{self.global_rank}.pt"
-        torch.save({name: batch[name] for name in ("images", "targets", "names")}, path)
+        content = {name: batch[name] for name in ("images", "targets", "names")}
+        try:
+            write_beside(str(path), lambda stream: torch.save(content, stream))
+            where = f"The batch is saved as {path}"
+        except (OSError, RuntimeError) as error:
+            # A full disk must not hide what happened.
+            where = f"The batch can't be saved as {path} ({str(error).splitlines()[0]})"
         names, epoch = batch["names"], self.current_epoch
         more = f" and {len(names) - _SHOWN_BATCH} more" if len(names) > _SHOWN_BATCH else ""
         return InputError(
             f"the loss is {loss} in epoch {epoch}, batch {index}: {', '.join(names[:_SHOWN_BATCH])}{more}. "
-            f"The batch is saved as {path}; look at its annotations, or lower the rate, or clip the gradient "
+            f"{where}; look at its annotations, or lower the rate, or clip the gradient "
             "(--set rate=..., --set clip=...)"
         )
 

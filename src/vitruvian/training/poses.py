@@ -7,7 +7,7 @@ import logging
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from ..cards import ModelCard
 from ..datasets import Persons, Source, read_persons
 from ..datasets.persons import subset
 from ..errors import InputError
-from ..evaluation import evaluate_coco
+from ..evaluation import Annotations, evaluate_coco, read_annotations
+from ..evaluation.annotations import with_sigmas
 from ..evaluation.page import page
 from ..evaluation.report import write_json
 from ..geometry import crop_affines, to_crop
@@ -26,7 +27,7 @@ from .augmentation import NONE
 from .module import PoseTraining
 from .recipe import Recipe
 from .rounds import Evaluate, Measured, engine
-from .run import OVERFIT, OVERFIT_COPIES, BaseJob, Task, Trained, is_first, run
+from .run import OVERFIT, OVERFIT_COPIES, BaseJob, Task, Trained, check_pictures, is_first, run
 from .samples import Samples
 from .starting import start
 from .teaching import Teacher
@@ -70,7 +71,7 @@ def _task(job: Job) -> Task:
     card = card_of(recipe, persons, job.output.resolve().name)
     codec = codecs.create(card.family, card.input_size, card.options)
 
-    teacher = Teacher(job.teacher, codec, len(persons.skeleton)) if job.teacher else None
+    teacher = Teacher(job.teacher, codec, persons.skeleton) if job.teacher else None
 
     def module() -> PoseTraining:
         begun = start(recipe if not job.resume else recipe.changed({"init": "none"}), len(persons.skeleton))
@@ -137,14 +138,28 @@ def _evaluation(job: Job, card: ModelCard) -> Evaluate | None:
     """Measures by the procedure of the model's authors, with the annotated boxes."""
     if job.validation is None:
         return None
-    images, annotations = job.validation.images, job.validation.annotations
-    content: Any = annotations
-    if job.dry_run:
-        content = subset(job.validation, read_persons([job.validation]).ids[:_DRY_PERSONS].tolist())
+    images = job.validation.images
     codec = codecs.create(card.family, card.input_size, card.options)
+    # Only the first process measures; the others may be here before it has written what is overfitted.
+    truth = _truth(job, job.validation, card) if is_first() else None
 
     def evaluate(network: nn.Module, device: str) -> Measured:
-        metrics = evaluate_coco(PoseEstimator(card, engine(network, card, device), codec), content, images)
+        assert truth is not None
+        metrics = evaluate_coco(PoseEstimator(card, engine(network, card, device), codec), truth, images)
         return Measured(metrics.keypoints, lambda: page(metrics, card.name, _WORST).encode(errors="replace"))
 
     return evaluate
+
+
+def _truth(job: Job, source: Source, card: ModelCard) -> Annotations:
+    """What AP is measured on. Raises InputError for what can't be, before training."""
+    truth = read_annotations(source.annotations)
+    check_pictures(source, truth)
+    assert card.skeleton is not None
+    try:
+        with_sigmas(truth.skeleton, card.skeleton)
+    except InputError as error:
+        raise InputError(f"{source.annotations} can't measure this network: {error}") from None
+    if job.dry_run:
+        return read_annotations(subset(source, read_persons([source]).ids[:_DRY_PERSONS].tolist()))
+    return truth

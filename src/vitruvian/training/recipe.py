@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import types
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 STAGES = 5
+_MOST_WORKERS = 1024
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "64-true")
 
 
@@ -90,6 +92,7 @@ class Settings:
             check(name, getattr(self, name), getattr(self, name) > 0, "above 0")
         for name in ("warmup", "weight_decay", "clip", "patience", "save_every", "workers"):
             check(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+        check("workers", self.workers, self.workers <= _MOST_WORKERS, f"{_MOST_WORKERS} or less: each is a process")
         check("ema", self.ema, 0 <= self.ema < 1, "0 or more, and below 1")
         check("optimizer", self.optimizer, self.optimizer in ("adam", "adamw", "sgd"), "adam, adamw or sgd")
         check("decay", self.decay, self.decay in ("steps", "cosine"), "steps or cosine")
@@ -171,6 +174,9 @@ class Recipe(Settings):
             check(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
         check("smoothing", self.smoothing, 0 <= self.smoothing < 1, "0 or more, and below 1")
         check("freeze", self.freeze, 0 <= self.freeze <= STAGES, f"0 to {STAGES}")
+        for name in ("split", "target_sigma"):
+            if getattr(self, name) is not None and self.spec.head != "simdr":
+                raise InputError(f"{name} is for SimDR's bins; {self.model} has none")
         if self.hardest and (self.spec.head != "heatmap" or self.spec.backbone == "pyramid"):
             raise InputError(f"hardest is for heatmaps with squared errors; {self.model} learns otherwise")
         self.augmentation  # noqa: B018, it raises what is wrong with it
@@ -222,7 +228,8 @@ def read_settings(kind: type[Kind], name: str | os.PathLike[str], settings: Sequ
     content = read_yaml(source) or {}
     if not isinstance(content, Mapping):
         raise InputError(f"{name} is no recipe: one 'setting: value' a line is wanted")
-    values = {**_typed(kind, content, str(name)), **_typed(kind, dict(map(_split, settings)), "--set")}
+    given = dict(_split(kind, setting) for setting in settings)
+    values = {**_typed(kind, content, str(name)), **_typed(kind, given, "--set")}
     if "model" not in values:
         raise InputError(f"{name} says no model; give one, such as model: {recipes(kind)[0]}")
     return kind(**values)
@@ -234,12 +241,15 @@ def check(name: str, value: object, right: bool, what: str) -> None:
         raise InputError(f"{name} is {value}; it must be {what}")
 
 
-def _split(setting: str) -> tuple[str, Any]:
+def _split(kind: type[Settings], setting: str) -> tuple[str, Any]:
     import yaml
 
     key, equals, value = setting.partition("=")
     if not equals:
         raise InputError(f"--set {setting}: give key=value, such as rate=0.0005")
+    if get_type_hints(kind).get(key.strip()) is str:
+        # Text as it is: a checkpoint may be called 7, or have a colon in its name.
+        return key.strip(), value.strip()
     try:
         return key.strip(), yaml.safe_load(value)
     except yaml.YAMLError:
@@ -274,7 +284,7 @@ def _value(value: Any, kind: Any) -> Any:
         parts = [parts] if isinstance(parts, int) else list(parts)
         if wanted[-1] is not Ellipsis and len(parts) != len(wanted):
             raise ValueError
-        return tuple(int(part) for part in parts)
+        return tuple(_value(part, int) for part in parts)
     if kind is bool:
         if not isinstance(value, bool):
             raise TypeError
@@ -282,11 +292,13 @@ def _value(value: Any, kind: Any) -> Any:
     if isinstance(value, bool) or value is None:
         raise TypeError
     if kind is int:
-        if float(value) != int(float(value)):
+        if not float(value).is_integer():
             raise ValueError
         return int(float(value))
     if kind is float:
         # YAML takes 1e-3 for text.
+        if not math.isfinite(float(value)):
+            raise ValueError
         return float(value)
     if not isinstance(value, str):
         raise TypeError
@@ -296,5 +308,6 @@ def _value(value: Any, kind: Any) -> Any:
 def _words(kind: Any) -> str:
     kind = get_args(kind)[0] if get_origin(kind) in (Union, types.UnionType) else kind
     if get_origin(kind) is tuple:
-        return "whole numbers, such as 170,200"
+        several = get_args(kind)[-1] is Ellipsis
+        return "whole numbers, such as 170,200" if several else "two whole numbers, such as 256x192"
     return {bool: "true or false", int: "a whole number", float: "a number"}.get(kind, "text")

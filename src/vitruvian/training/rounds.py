@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("vitruvian")
 
 STATE, LAST, BEST = "state.ckpt", "last.safetensors", "best.safetensors"
-# Settings that may differ when a broken run goes on, since no step before depends on them.
+# Settings that may differ when a broken run goes on. With other epochs a cosine, and the end of mosaics, follow the new
+# number from there on.
 FREE = {"epochs", "workers", "evaluate_every", "patience", "save_every", "init"}
 _LOGGED = 50
 
@@ -73,6 +74,11 @@ class Rounds(L.Callback):
         self.interrupted = False
         self._total = torch.zeros((), dtype=torch.float64)
         self._count = 0
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Write down how it is trained; a run that goes on has been found to be the same by now."""
+        if trainer.is_global_zero:
+            write_file(self.folder / "recipe.yaml", self.recipe.to_yaml().encode())
 
     def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Let the data begin this epoch."""
@@ -162,10 +168,16 @@ class Rounds(L.Callback):
             "identity": self.identity,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state. Raises InputError for that of another run."""
+    def check(self, checkpoint: Mapping[str, Any]) -> None:
+        """Raises InputError for the state of another run, before anything of it is taken: its network may not fit."""
+        state = checkpoint.get("callbacks", {}).get(self.state_key)
+        if state is None:
+            raise InputError(f"{self.folder / STATE} is no state of a run of Vitruvian; train anew in another folder")
         before, now = json.loads(state["recipe"]), json.loads(json.dumps(asdict(self.recipe)))
         names = [field.name for field in fields(self.recipe) if field.name not in FREE]
+        if before["model"] != now["model"]:
+            # Another network has other settings altogether.
+            names = ["model"]
         changed = [f"{name} was {before.get(name)}, is {now[name]}" for name in names if before.get(name) != now[name]]
         changed += [f"{name} differs" for name, value in self.identity.items() if state["identity"].get(name) != value]
         if changed:
@@ -173,6 +185,9 @@ class Rounds(L.Callback):
                 f"{self.folder} has another run: {', '.join(changed)}. Go on with the same data, seed, processes and "
                 f"settings, of which only {', '.join(sorted(FREE))} may differ, or train anew in another folder"
             )
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state that `check` let pass."""
         self.history, self.best, self.waited = state["history"], state["best"], state["waited"]
         self._total, self._count = torch.tensor(state["total"], dtype=torch.float64), state["count"]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import signal
 import tempfile
 import warnings
@@ -30,6 +32,8 @@ from .state import SameSums, WholeFiles, own_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from ..evaluation import Annotations
 
 logger = logging.getLogger("vitruvian")
 
@@ -129,16 +133,22 @@ def run(job: AnyJob, prepare: Callable[[AnyJob], Task]) -> Trained:
         OutputError: something can't be written.
     """
     if job.dry_run:
-        with tempfile.TemporaryDirectory(prefix="vitruvian-") as folder:
-            job = replace(job, output=Path(folder), resume=False)
+        folder = Path(tempfile.mkdtemp(prefix="vitruvian-"))
+        try:
+            job = replace(job, output=folder, resume=False)
             return _run(job, prepare(job))
+        finally:
+            # The batch that broke a run is named, to be looked at.
+            if not any(folder.glob("broken_batch_*.pt")):
+                shutil.rmtree(folder, ignore_errors=True)
     _check_folder(job)
     return _run(job, prepare(job))
 
 
 def _run(job: BaseJob, task: Task) -> Trained:
     recipe = task.recipe
-    if is_first():
+    if is_first() and not job.resume:
+        # Now already, so that a folder that can't be written to is found before anything heavy begins.
         write_file(job.output / "recipe.yaml", recipe.to_yaml().encode())
     L.seed_everything(job.seed, verbose=False)
     module = task.module()
@@ -162,6 +172,13 @@ def _run(job: BaseJob, task: Task) -> Trained:
 def is_first() -> bool:
     """Whether this process writes the files; the others learn beside it."""
     return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def check_pictures(source: Source, truth: Annotations) -> None:
+    """Raises InputError unless the folder has at least one of the pictures: before training, not after epochs of it."""
+    files = (os.path.join(source.images, str(record["file_name"])) for record in truth.images.values())
+    if not any(map(os.path.isfile, files)):
+        raise InputError(f"{source.images} has none of the images of {source.annotations}; is this their folder?")
 
 
 def _check_folder(job: BaseJob) -> None:
@@ -190,7 +207,7 @@ def _trainer(job: BaseJob, recipe: Settings, rounds: Rounds) -> L.Trainer:
             gradient_clip_val=recipe.clip or None,
             sync_batchnorm=recipe.sync_norm,
             callbacks=[rounds, SameSums()],
-            plugins=[WholeFiles()],
+            plugins=[WholeFiles(rounds.check)],
             logger=_loggers(job),
             enable_checkpointing=False,
             enable_progress_bar=job.progress,
@@ -200,7 +217,8 @@ def _trainer(job: BaseJob, recipe: Settings, rounds: Rounds) -> L.Trainer:
             default_root_dir=job.output,
         )
     except (TypeError, ValueError, RuntimeError, MisconfigurationException) as error:
-        raise InputError(f"Lightning can't run on that: {str(error).splitlines()[0]}") from None
+        wanted = f"--accelerator {job.accelerator} --devices {job.devices} --nodes {job.nodes}"
+        raise InputError(f"{wanted}: Lightning can't run on that: {str(error).splitlines()[0]}") from None
 
 
 def _loggers(job: BaseJob) -> list[Logger]:
@@ -231,6 +249,8 @@ def _in_words(recipe: Settings, rounds: Rounds) -> Iterator[None]:
         if not rounds.interrupted:
             raise
         signal.signal(signal.SIGINT, handler)
+        if (rounds.folder / STATE).is_file():
+            logger.info("stopped; --resume goes on from what %s has", rounds.folder / STATE)
         raise KeyboardInterrupt from None
     except (RuntimeError, MemoryError) as error:
         if "DataLoader worker" in str(error):

@@ -14,7 +14,7 @@ from ..codecs.base import mirror_order
 from ..datasets import Persons, read_picture
 from ..datasets.pictures import from_reduced, reduction
 from ..geometry import crop, to_crop
-from .augmentation import Augmentation
+from .augmentation import HALF_PADDING, Augmentation
 from .loading import KeyedSamples
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ class Samples(KeyedSamples[Sample]):
         rng = np.random.default_rng((self.seed, epoch, row, copy))
         keypoints, confidences = persons.keypoints[row], persons.confidences[row]
         half = vary.half(rng, keypoints, confidences > 0, persons.skeleton)
-        box = persons.boxes[row] if half is None else half
-        affine, flipped = vary.affine(rng, box, size, self.card.padding, self.codec.aligned)
+        box, padding = (persons.boxes[row], self.card.padding) if half is None else (half, HALF_PADDING)
+        affine, flipped = vary.affine(rng, box, size, padding, self.codec.aligned)
         file = persons.files[persons.pictures[row]]
         image, factor = read_picture(file, reduction(affine) if self.reduced else 1)
         pixels = vary.recolour(rng, crop(image, from_reduced(affine, factor)[None], size)[0])

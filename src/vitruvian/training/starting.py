@@ -27,6 +27,7 @@ _HRNET = (
     ("transition3.", "stage4."),
 )
 _RESNET = (("conv1.", "bn1."), ("layer1.",), ("layer2.",), ("layer3.",), ("layer4.",))
+_PYRAMID = (("stem.",), ("stages.0.",), ("stages.1.",), ("stages.2.",), ("stages.3.",))
 _BACKBONE = "preact."
 
 
@@ -48,6 +49,8 @@ def start(recipe: Settings, num_keypoints: int = 1) -> nn.Module:
 def _from_imagenet(network: nn.Module, spec: PoseSpec) -> None:
     name = f"hrnet_w{spec.width}" if spec.backbone == "hrnet" else "resnet50"
     try:
+        if spec.backbone == "pyramid":
+            raise ModelError("pyramids were never trained on ImageNet")
         if spec.backbone == "resnet50" and spec.width != 64:
             raise ModelError(f"ResNet-50 of width {spec.width} was never trained on ImageNet")
         file = zoo.fetch(zoo.backbone(name))
@@ -99,7 +102,8 @@ def is_backbone(name: str) -> bool:
 
 def frozen(network: nn.Module, stages: int) -> list[nn.Module]:
     """The modules of the first so many stages, whose parameters now stay as they are."""
-    table = _RESNET if any("layer4." in name for name, _ in network.named_parameters()) else _HRNET
+    names = [name.removeprefix(_BACKBONE) for name, _ in network.named_parameters()]
+    table = next(known for known in (_RESNET, _PYRAMID, _HRNET) if any(name.startswith(known[-1]) for name in names))
     prefixes = tuple(prefix for stage in table[:stages] for prefix in stage)
     if not prefixes:
         return []

@@ -24,7 +24,14 @@ logger = logging.getLogger("vitruvian")
 
 
 class WholeFiles(CheckpointIO):
-    """Files that replace older ones once they are complete, and whose reading runs no code of theirs."""
+    """Files that replace older ones once they are complete, and whose reading runs no code of theirs.
+
+    Args:
+        check: raises what is wrong with a state that was read.
+    """
+
+    def __init__(self, check: Callable[[dict[str, Any]], None]) -> None:
+        self._check = check
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write a state. Raises OutputError; the older one is then still there."""
@@ -45,7 +52,11 @@ class WholeFiles(CheckpointIO):
         except FileNotFoundError:
             raise InputError(f"{path}: no such file, so there is nothing to go on from; leave out --resume") from None
         except Exception as error:  # damage raises anything at all
-            raise InputError(f"{path} is no state of training ({str(error).splitlines()[0]})") from None
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise InputError(f"{path} is no state of training ({reason})") from None
+        if not isinstance(state, dict):
+            raise InputError(f"{path} is no state of training: it holds something else")
+        self._check(state)
         return state
 
     def remove_checkpoint(self, path: Any) -> None:

@@ -15,12 +15,14 @@ from torch import Tensor
 from .. import zoo
 from ..codecs import Heatmap, Regression, SimDR
 from ..errors import InputError
+from ..evaluation.reading import listed
 from ..geometry import to_tensor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..codecs import Codec
+    from ..skeletons import Skeleton
 
 
 class Teacher:
@@ -29,20 +31,26 @@ class Teacher:
     Args:
         model: its name or file, as `vitruvian.load` takes it.
         codec: of the network that learns.
-        num_keypoints: K of that network.
+        skeleton: of that network.
 
     Raises:
-        InputError: the teacher takes crops of another size or geometry, or returns something of another shape.
+        InputError: the teacher takes crops of another size or geometry, returns something of another shape, or the same
+            keypoints in another order.
         ModelError: it can't be loaded.
     """
 
-    def __init__(self, model: str, codec: Codec, num_keypoints: int) -> None:
+    def __init__(self, model: str, codec: Codec, skeleton: Skeleton) -> None:
         self._pose = zoo.load_pose(model)
-        theirs, ours = _nature(self._pose.codec, len(self._pose.skeleton)), _nature(codec, num_keypoints)
+        theirs, ours = _nature(self._pose.codec, len(self._pose.skeleton)), _nature(codec, len(skeleton))
         if theirs != ours or isinstance(codec, Regression):
             raise InputError(
                 f"{model} can't teach this network by its outputs: it returns {theirs}, the network {ours}. It can by "
                 "its keypoints: write them with vitruvian predict --json, and train on that file"
+            )
+        names, wanted = self._pose.skeleton.keypoints, skeleton.keypoints
+        if names != wanted and set(names) == set(wanted):
+            raise InputError(
+                f"{model} returns {listed(names)}, the annotations have {listed(wanted)}: in another order"
             )
 
     def __call__(self, crops: NDArray[np.uint8]) -> list[Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -99,13 +100,16 @@ class Canvases(KeyedSamples[Canvas]):
         """Draw a picture onto a canvas; returns its boxes, confidences, regions and which of these are crowds."""
         pictures, own = self.pictures, self.pictures.own(row)
         width, height = pictures.sizes[row].tolist()
-        if np.isnan(width):
+        known = not np.isnan(width)
+        if known:
+            tile = variation.tile(rng, (width, height), window, self.size)
+            image, factor = read_picture(pictures.files[row], reduction(tile.affine) if self.reduced else 1)
+            known = image.shape[:2] == (math.ceil(height / factor), math.ceil(width / factor))
+        if not known:
+            # Nothing is said of its size, or what isn't so.
             image, factor = read_picture(pictures.files[row])
             height, width = image.shape[:2]
             tile = variation.tile(rng, (width, height), window, self.size)
-        else:
-            tile = variation.tile(rng, (width, height), window, self.size)
-            image, factor = read_picture(pictures.files[row], reduction(tile.affine) if self.reduced else 1)
         draw(canvas, image, tile, factor)
         boxes, shown = place_boxes(tile, pictures.boxes[own])
         visible = (shown > 0) & (boxes[:, 2:] - boxes[:, :2] > 0).all(axis=1)

@@ -20,7 +20,7 @@ from ...evaluation.annotations import read_content
 from ...evaluation.report import write_json
 from ...zoo.describing import describe
 from ..rounds import Evaluate, Measured, engine
-from ..run import OVERFIT, OVERFIT_COPIES, BaseJob, Task, Trained, is_first, run
+from ..run import OVERFIT, OVERFIT_COPIES, BaseJob, Task, Trained, check_pictures, is_first, run
 from ..starting import start
 from .augmentation import PLAIN
 from .module import DetectorTraining
@@ -104,12 +104,21 @@ def _evaluation(job: DetectorJob, card: ModelCard) -> Evaluate | None:
     if job.validation is None:
         return None
     source = job.validation
-    truth: Annotations = read_annotations(source.annotations, boxes_alone=True)
-    if job.dry_run:
-        truth = read_annotations(_some(source, list(truth.images)[:_DRY_PICTURES]), boxes_alone=True)
+    # Only the first process measures; the others may be here before it has written what is overfitted.
+    truth = _truth(job, source) if is_first() else None
 
     def evaluate(network: nn.Module, device: str) -> Measured:
+        assert truth is not None
         detector = create(card, engine(network, card, device), _LEAST_SCORE, max_persons=_MOST_BOXES)
         return Measured(evaluate_boxes(detector, truth, source.images)[0])
 
     return evaluate
+
+
+def _truth(job: DetectorJob, source: Source) -> Annotations:
+    """What AP is measured on. Raises InputError for what can't be, before training."""
+    truth = read_annotations(source.annotations, boxes_alone=True)
+    check_pictures(source, truth)
+    if job.dry_run:
+        return read_annotations(_some(source, list(truth.images)[:_DRY_PICTURES]), boxes_alone=True)
+    return truth
