@@ -3,20 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PICTURE ?= docs/images/astronaut.jpg
-SIZE ?= 320
 OUTPUT ?= runs/demo
 
-.PHONY: demo models test clean
+.PHONY: demo test clean
 
-demo: models $(VENV)/.demo
-	$(BIN)/vitruvian predict "$(PICTURE)" --detector "$(DETECTOR)" --pose "$(POSE)" --img-size $(SIZE) \
-		-o "$(OUTPUT)/" --json "$(OUTPUT)/poses.json" --draw-boxes --overwrite
-
-models:
-	@test -f "$(DETECTOR)" -a -f "$(POSE)" || { \
-		echo "This version ships no weights yet, and DETECTOR=$(DETECTOR) POSE=$(POSE) are not two files."; \
-		echo "Give two ONNX files, a person detector (RTMDet, YOLOX) and a pose net:"; \
-		echo "    make demo DETECTOR=detector.onnx POSE=pose.onnx [PICTURE=photo.jpg] [SIZE=320]"; exit 2; } >&2
+demo: $(VENV)/.demo
+	$(BIN)/vitruvian predict "$(PICTURE)" $(if $(DETECTOR),--detector "$(DETECTOR)") $(if $(POSE),--pose "$(POSE)") \
+		$(if $(SIZE),--img-size $(SIZE)) -o "$(OUTPUT)/" --json "$(OUTPUT)/poses.json" --draw-boxes --overwrite
 
 test: $(VENV)/.test
 	$(BIN)/ruff check src tests benchmarks

@@ -114,7 +114,6 @@ def test_a_list_gives_the_poses_of_each_in_order(model, tmp_path):
 
 def test_given_boxes_take_the_place_of_the_detector(nets, model):
     alone = vt.load(pose=nets["heat.onnx"], threads=1)
-    assert alone.detector is None
     found = model(PICTURE)
     given = alone(PICTURE, boxes=found.boxes)
     assert same(given, Poses(found.boxes, np.ones(2, np.float32), found.keypoints, found.scores), within=1e-3)
@@ -163,7 +162,7 @@ def test_what_cannot_be_is_refused(model, image, boxes, words):
 
 
 def test_without_a_detector_boxes_are_needed(nets, tmp_path):
-    model = vt.load(pose=nets["heat.onnx"])
+    model = vt.TopDown(vt.zoo.load_pose(nets["heat.onnx"]))
     with pytest.raises(InputError, match="without a detector every call needs its boxes"):
         model(PICTURE)
     PIL.fromarray(PICTURE).save(tmp_path / "a.png")
@@ -297,7 +296,6 @@ def test_a_stream_can_be_left_early(model, pictures):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"pose": None}, "no pose net"),
         ({"score": 2}, "score is 2"),
         ({"iou": -0.1}, "iou is -0.1"),
         ({"max_persons": 0}, "max_persons is 0"),

@@ -237,19 +237,6 @@ def test_a_file_that_is_no_network_in_a_process_of_its_own(process, folder, runt
     assert len(done.err.splitlines()) == 1
 
 
-def test_no_model_given(command, folder, models):
-    make_picture(folder / "a.png")
-    done = command("predict", "a.png", "--detector", models.detector)
-    assert done.code == USAGE
-    assert "no pose net" in done.err
-    assert "--pose" in done.err
-    done = command("predict", "a.png", "--pose", models.pose)
-    assert done.code == USAGE
-    assert "no detector" in done.err
-    assert "--detector" in done.err
-    assert not (folder / "runs").exists()
-
-
 def test_an_output_below_a_file(process, folder):
     make_picture(folder / "a.png")
     (folder / "file").write_text("not a folder")

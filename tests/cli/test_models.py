@@ -12,6 +12,7 @@ import pytest
 from known import Command, program, read_json
 
 import vitruvian as vt
+from vitruvian.zoo.loading import DEFAULT_DETECTOR, DEFAULT_POSE
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +99,8 @@ def test_json_for_machines(command: Command, folder: Path, downloaded: Path) -> 
     models = json.loads(done.out)["models"]
     assert [model["name"] for model in models] == [card.name for card in vt.zoo.cards()]
     here = {model["name"]: model["downloaded"] for model in models if model["downloaded"]}
+    packaged = {name: here.pop(name) for name in (DEFAULT_POSE, DEFAULT_DETECTOR)}
+    assert all(Path(file).is_file() for file in packaged.values())
     assert here == {"simdr_hrnet_w32_256x192": str(downloaded)}
     assert models[0]["published"]["ap"] == 74.4
     assert models[0]["input_size"] == [256, 192]

@@ -147,9 +147,7 @@ def test_arguments_out_of_range(make_onnx, arguments: dict, words: str) -> None:
         load_detector(make_onnx(outputs((10, 5), (10,)), input_shape=ANY), **arguments)
 
 
-def test_without_files_and_with_the_wrong_refinement(make_onnx) -> None:
-    with pytest.raises(InputError, match="no pose net"):
-        load()
+def test_with_the_wrong_refinement(make_onnx) -> None:
     simcc = make_onnx(outputs((17, 384), (17, 512)), input_shape=POSE)
     with pytest.raises(InputError, match="refine"):
         load(pose=simcc, refine="dark")

@@ -90,7 +90,8 @@ def _print_one(card: ModelCard) -> None:
         lines |= {f"address{f' {index}' if index > 1 else ''}": url for index, url in enumerate(weights.urls, 1)}
         lines["sha256"] = weights.sha256 or "none published: that of the first download is kept and checked"
     else:
-        lines["file"] = "none published"
+        licence, lines["source"] = _unpublished(card)
+        lines |= {"licence": licence} if licence != "-" else {}
     lines["downloaded"] = _where(card)
     for key, value in lines.items():
         typer.echo(f"{key:<12}{value}")
@@ -116,9 +117,15 @@ def _row(card: ModelCard) -> tuple[str, ...]:
         published.split.removeprefix("COCO ") or "-",
         _number(published.detector_ap),
         card.task,
-        weights.licence if weights else "-",
-        weights.source.removeprefix("https://") if weights else "no weights published",
+        *((weights.licence, weights.source.removeprefix("https://")) if weights else _unpublished(card)),
     )
+
+
+def _unpublished(card: ModelCard) -> tuple[str, str]:
+    """Licence and source of a model that its authors have no weights of."""
+    from ..zoo.downloads import packaged
+
+    return ("Apache-2.0", "inside the package") if packaged(card) else ("-", "no weights published")
 
 
 def _print_table(cards: list[ModelCard]) -> None:

@@ -176,8 +176,6 @@ def predict(
         precision=precision,
         compile=compile,
     )
-    if model.detector is None:
-        raise InputError("no detector: this version ships no default weights, so give a name or a file (--detector)")
     style = {"boxes": draw_boxes, "scores": draw_scores, "names": draw_names, "keypoint_score": keypoint_score}
     tally = _run(model, opened, outputs, track, show, style, console)
     if not quiet:

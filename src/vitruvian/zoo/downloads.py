@@ -26,12 +26,13 @@ from .cache import HOME, OFFLINE, cache_folder, is_offline, locked
 from .transfer import Progress, forget, transfer
 
 _CHUNK = 1 << 20
+_PACKAGED = Path(__file__).parent.parent / "weights"
 
 logger = logging.getLogger("vitruvian")
 
 
 def fetch(model: ModelCard | Weights, *, offline: bool | None = None, quiet: bool = False) -> Path:
-    """The file of a model, downloaded if it isn't here yet. See `cache.cache_folder` for where it is kept.
+    """The file of a model: in the package, or downloaded if it isn't here yet, into `cache.cache_folder`.
 
     It is whole and has its checksum; a broken or changed download is never returned. A download that was interrupted
     goes on where it ended. Two processes that want the same file download it once.
@@ -46,6 +47,8 @@ def fetch(model: ModelCard | Weights, *, offline: bool | None = None, quiet: boo
             where to put the file); or what came isn't the file that was published.
         OutputError: the folder can't be written to, or its disk is full.
     """
+    if own := packaged(model):
+        return own
     weights = _weights(model)
     path = cache_folder() / weights.filename
     if not path.exists():
@@ -59,8 +62,16 @@ def fetch(model: ModelCard | Weights, *, offline: bool | None = None, quiet: boo
     return path
 
 
+def packaged(model: ModelCard | Weights) -> Path | None:
+    """The file of a model that comes with the package."""
+    path = _PACKAGED / f"{model.name}.onnx" if isinstance(model, ModelCard) else None
+    return path if path and path.is_file() else None
+
+
 def downloaded(model: ModelCard | Weights) -> Path | None:
-    """The file of a model if it is in the cache, unchecked."""
+    """The file of a model if it is in the package or, unchecked, in the cache."""
+    if own := packaged(model):
+        return own
     weights = model.weights if isinstance(model, ModelCard) else model
     path = cache_folder() / weights.filename if weights else None
     return path if path and path.is_file() else None

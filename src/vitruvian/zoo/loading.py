@@ -14,7 +14,7 @@ from ..networks import SPECS
 from ..runtimes import open_network, open_runtime
 from .catalogue import card as zoo_card
 from .describing import describe
-from .downloads import fetch
+from .downloads import fetch, packaged
 from .recognition import recognise
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     File = str | os.PathLike[str]
     Size = int | tuple[int, int]
 
+# The models inside the package; docs/default-models.md says how they were made.
+DEFAULT_POSE, DEFAULT_DETECTOR = "pose_pyramid_w32_256x192", "person_csp_w32_320x320"
 CHECKPOINT_SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
 
 logger = logging.getLogger("vitruvian")
@@ -55,9 +57,10 @@ def load(
 
     Args:
         pose: a pose net: a name of `vitruvian.zoo.cards`, an ONNX file (heatmap, or SimCC/SimDR pairs; or any that
-            `vitruvian export` made), or a checkpoint of one of the five families (.pth, .pt, .safetensors).
+            `vitruvian export` made), or a checkpoint of one of the five families (.pth, .pt, .safetensors); None takes
+            the small one inside the package.
         detector: a person detector: a name, an ONNX file (RTMDet, YOLOX or exported YOLOv5), or a YOLOv5 checkpoint;
-            None works as long as every call brings its boxes.
+            None takes the small one inside the package, which isn't run where a call brings its boxes.
         img_size: detector input, (height, width) or one number for both; None takes the file's own size, or 640.
         pose_size: pose net input, for checkpoints that fit any; None takes what the weights or the file's name say, or
             else the smallest published size.
@@ -75,13 +78,12 @@ def load(
     """
     from ..pipeline import TopDown
 
-    if pose is None:
-        raise InputError("no pose net: this version ships no default weights, so give a name or a file (pose=, --pose)")
     engine = {"runtime": runtime, "device": device, "threads": threads, "precision": precision, "compile": compile}
-    finder = None
-    if detector is not None:
-        finder = load_detector(detector, img_size, score=score, iou=iou, max_persons=max_persons, **engine)
-    return TopDown(load_pose(pose, refine, pose_size, flip, **engine), finder)
+    limits: dict[str, Any] = {"score": score, "iou": iou, "max_persons": max_persons}
+    # Beside a model that somebody chose, one of the package runs anywhere: torch and GPUs may not be for it.
+    own = {"threads": threads} if pose or detector else engine
+    finder = load_detector(detector or DEFAULT_DETECTOR, img_size, **limits, **(engine if detector else own))
+    return TopDown(load_pose(pose or DEFAULT_POSE, refine, pose_size, flip, **(engine if pose else own)), finder)
 
 
 def load_detector(
@@ -154,7 +156,8 @@ def _located(model: File) -> tuple[Path, ModelCard | None]:
     if path.is_file() or path.suffix or len(path.parts) != 1:
         return path, None
     named = zoo_card(str(model))
-    return fetch(named), named
+    # A file of the package brings a card of its own, of what it was trained with.
+    return fetch(named), None if packaged(named) else named
 
 
 def is_checkpoint(path: File) -> bool:
