@@ -4,7 +4,7 @@ from .cameras import Camera
 from .decoding import MAX_PIXELS, picture_extensions
 from .destinations import check_targets, picture_targets, video_target
 from .frames import Frame, Image, Kind, Source, VideoInfo
-from .pictures import ImageBytes, ImageFiles, as_rgb, expand, read_image
+from .pictures import ImageBytes, ImageFiles, as_rgb, expand, open_folder, read_image
 from .records import STDOUT, CocoFile, CsvFile, JsonFile, image_ids
 from .sinks import DrawnPictures, DrawnVideo, Sink
 from .sources import open_source
@@ -40,6 +40,7 @@ __all__ = [
     "check_targets",
     "expand",
     "image_ids",
+    "open_folder",
     "open_source",
     "picture_extensions",
     "picture_targets",
