@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import subprocess
@@ -21,7 +22,7 @@ from vitruvian.export import export
 from vitruvian.training import Job, read_recipe, train
 from vitruvian.training.module import PoseTraining
 from vitruvian.training.starting import frozen, start
-from vitruvian.training.state import SameSums, own_threads
+from vitruvian.training.state import SameSums, WholeFiles, own_threads
 
 pytestmark = pytest.mark.filterwarnings("default")  # Lightning's and torch's own
 
@@ -327,6 +328,24 @@ def test_a_full_disk_keeps_what_was_saved(draw, tmp_path, monkeypatch):
     train(job(source, out, "epochs=2", resume=True))
     train(job(source, tmp_path / "whole", "epochs=2"))
     assert same(out, tmp_path / "whole")
+
+
+def test_the_disk_s_own_words_are_passed_on(tmp_path, monkeypatch):
+    """What torch makes of a full disk in the middle of a file says nothing to anybody."""
+
+    class Full(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data) -> int:
+            if len(data) > 1000:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return len(data)
+
+    monkeypatch.setattr("vitruvian.training.state.write_beside", lambda path, save: save(Full()))
+    files = WholeFiles(lambda state: None)
+    with pytest.raises(OutputError, match=r"state\.ckpt can't be written: No space left on device; check"):
+        files.save_checkpoint({"weights": torch.zeros(10000)}, tmp_path / "state.ckpt")
 
 
 def test_folders_with_another_run(draw, tmp_path):
