@@ -306,6 +306,8 @@ def test_too_little_memory(draw, tmp_path, monkeypatch, error):
     monkeypatch.setattr(PoseTraining, "training_step", step)
     with pytest.raises(InputError, match="batch=2 --set accumulate=2"):
         train(job(draw(4), tmp_path / "out"))
+    with pytest.raises(InputError, match="with batches of 1: a smaller network needs less"):
+        train(job(draw(4, "other"), tmp_path / "single", "batch=1"))
 
 
 def test_a_full_disk_keeps_what_was_saved(draw, tmp_path, monkeypatch):
@@ -366,6 +368,9 @@ def test_folders_with_another_run(draw, tmp_path):
         train(job(source, out, "width=16", resume=True))
     with pytest.raises(InputError, match=r"has another run: model was pose_hrnet_w32_256x192, is simdr[^,]*\."):
         train(job(source, out, resume=True, recipe="simdr_hrnet_w32_256x192"))
+    (tmp_path / "unlike.yaml").write_text("flip_pairs: [[left_eye, right_hip]]\n")
+    with pytest.raises(InputError, match="the data differs"):
+        train(job(source, out, skeleton=tmp_path / "unlike.yaml", resume=True))
     with pytest.raises(InputError, match="the data differs"):
         train(job(draw(4, "other", names=("a", "b", "nose")), out, resume=True))
     assert read_recipe(out / "recipe.yaml") == first.recipe
