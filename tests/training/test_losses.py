@@ -21,7 +21,7 @@ def tensors(*arrays: np.ndarray) -> tuple[torch.Tensor, ...]:
 
 def test_heatmaps_are_half_the_weighted_mean_square():
     maps, expected = RNG.normal(size=(2, 2, 3, 4, 3))
-    weights = np.array([[1, 0, 1], [0.5, 1, 1]])
+    weights = np.array([[1, 0, 1], [1, 1, 1]])
     # One keypoint of one person after the other, as the release's loop goes.
     terms = [
         0.5 * np.mean((maps[n, k] * weights[n, k] - expected[n, k] * weights[n, k]) ** 2)
@@ -30,6 +30,9 @@ def test_heatmaps_are_half_the_weighted_mean_square():
     ]
     found = heatmap_loss(tensors(maps), tensors(expected, weights))
     assert float(found) == pytest.approx(np.mean(terms), rel=1e-5)
+    # Who is half sure counts half; the release knows 0 and 1 only, and squares them.
+    half = heatmap_loss(tensors(maps), tensors(expected, weights / 2))
+    assert float(half) == pytest.approx(np.mean(terms) / 2, rel=1e-5)
 
 
 def test_hard_keypoints_alone_count():

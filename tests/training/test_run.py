@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import signal
@@ -23,7 +24,7 @@ from vitruvian.training import Job, read_recipe, train
 from vitruvian.training.module import PoseTraining
 from vitruvian.training.samples import Samples
 from vitruvian.training.starting import frozen, start
-from vitruvian.training.state import SameSums, own_threads
+from vitruvian.training.state import SameSums, WholeFiles, own_threads
 
 pytestmark = pytest.mark.filterwarnings("default")  # Lightning's and torch's own
 
@@ -307,6 +308,8 @@ def test_too_little_memory(draw, tmp_path, monkeypatch, error):
     monkeypatch.setattr(PoseTraining, "training_step", step)
     with pytest.raises(InputError, match="batch=2 --set accumulate=2"):
         train(job(draw(4), tmp_path / "out"))
+    with pytest.raises(InputError, match="with batches of 1: a smaller network needs less"):
+        train(job(draw(4, "other"), tmp_path / "single", "batch=1"))
 
 
 def test_a_killed_worker_is_told(draw, tmp_path, monkeypatch):
@@ -337,6 +340,24 @@ def test_a_full_disk_keeps_what_was_saved(draw, tmp_path, monkeypatch):
     assert same(out, tmp_path / "whole")
 
 
+def test_the_disk_s_own_words_are_passed_on(tmp_path, monkeypatch):
+    """What torch makes of a full disk in the middle of a file says nothing to anybody."""
+
+    class Full(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data) -> int:
+            if len(data) > 1000:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return len(data)
+
+    monkeypatch.setattr("vitruvian.training.state.write_beside", lambda path, save: save(Full()))
+    files = WholeFiles(lambda state: None)
+    with pytest.raises(OutputError, match=r"state\.ckpt can't be written: No space left on device; check"):
+        files.save_checkpoint({"weights": torch.zeros(10000)}, tmp_path / "state.ckpt")
+
+
 def test_folders_with_another_run(draw, tmp_path):
     source = draw(4)
     out = tmp_path / "out"
@@ -355,6 +376,9 @@ def test_folders_with_another_run(draw, tmp_path):
         train(job(source, out, "width=16", resume=True))
     with pytest.raises(InputError, match=r"has another run: model was pose_hrnet_w32_256x192, is simdr[^,]*\."):
         train(job(source, out, resume=True, recipe="simdr_hrnet_w32_256x192"))
+    (tmp_path / "unlike.yaml").write_text("flip_pairs: [[left_eye, right_hip]]\n")
+    with pytest.raises(InputError, match="the data differs"):
+        train(job(source, out, skeleton=tmp_path / "unlike.yaml", resume=True))
     with pytest.raises(InputError, match="the data differs"):
         train(job(draw(4, "other", names=("a", "b", "nose")), out, resume=True))
     assert read_recipe(out / "recipe.yaml") == first.recipe

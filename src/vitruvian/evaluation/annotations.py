@@ -123,7 +123,7 @@ def read_annotations(source: str | os.PathLike[str] | Mapping[str, Any], boxes_a
     persons = [record for record in data["annotations"] if record.get("category_id") == category]
     found = _persons(name, images, category, skeleton, persons, notes)
     if not boxes_alone and not found.counted.any():
-        raise InputError(f"{name}: none of its {len(found)} persons has labelled keypoints, so nothing can be measured")
+        raise InputError(f"{name}: none of its {len(found)} persons has labelled keypoints to measure by, or to learn")
     return found
 
 

@@ -32,7 +32,7 @@ def heatmap_loss(outputs: Sequence[Tensor], targets: Sequence[Tensor], hardest: 
         hardest: only so many keypoints of each person count, those with the highest loss (OHKM, 1711.07319); 0: all.
     """
     (maps,), (expected, weights) = outputs, targets
-    each = ((maps - expected) * weights[..., None, None]).square().mean(dim=(2, 3)) / 2
+    each = weights * (maps - expected).square().mean(dim=(2, 3)) / 2
     if hardest:
         each = each.topk(min(hardest, each.shape[1]), dim=1).values
     return each.mean()

@@ -129,6 +129,8 @@ def card_of(recipe: Recipe, persons: Persons, name: str) -> ModelCard:
 
 def _digest(job: Job, persons: Persons) -> str:
     digest = hashlib.sha256(os.fsencode(job.teacher or ""))
+    # What trades places in a mirror is learned as well.
+    digest.update(repr((persons.skeleton.keypoints, persons.skeleton.flip_pairs)).encode())
     for column in (persons.ids, persons.boxes, persons.keypoints, persons.confidences, persons.copies):
         digest.update(column.tobytes())
     return digest.hexdigest()

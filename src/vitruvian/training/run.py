@@ -260,8 +260,15 @@ def _in_words(recipe: Settings, rounds: Rounds) -> Iterator[None]:
             ) from None
         if not isinstance(error, MemoryError) and not any(words in str(error).lower() for words in _OUT_OF_MEMORY):
             raise
-        batch, more = max(recipe.batch // 2, 1), recipe.accumulate * 2
         raise InputError(
-            f"out of memory with batches of {recipe.batch}: smaller ones, more of them a step, train alike: "
-            f"--set batch={batch} --set accumulate={more}. Half precision needs less, too: --precision 16-mixed"
+            f"out of memory with batches of {recipe.batch}: {_less(recipe)}. Half precision needs less, too: "
+            "--precision 16-mixed"
         ) from None
+
+
+def _less(recipe: Settings) -> str:
+    """What needs less memory, in words."""
+    if recipe.batch == 1:
+        return "a smaller network needs less (--set input_size=..., --set width=...)"
+    batch, more = recipe.batch // 2, recipe.accumulate * 2
+    return f"smaller ones, more of them a step, train alike: --set batch={batch} --set accumulate={more}"

@@ -38,8 +38,11 @@ class WholeFiles(CheckpointIO):
         try:
             write_beside(os.fspath(path), lambda stream: torch.save(checkpoint, stream))
         except (OSError, RuntimeError) as error:
-            # torch's own writer wraps what the disk says.
-            cause = error if isinstance(error, OSError) else OSError(str(error).splitlines()[0])
+            # torch's own writer complains of its own place in the file, and only then of what the disk says.
+            said = error.__cause__ or error.__context__
+            cause = next(
+                (each for each in (error, said) if isinstance(each, OSError)), OSError(str(error).splitlines()[0])
+            )
             kept = " What was saved before is whole: free some space, and go on with --resume" * Path(path).is_file()
             raise OutputError(f"{why_not_written(os.fspath(path), cause)}.{kept}") from None
 
