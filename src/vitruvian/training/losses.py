@@ -24,7 +24,7 @@ Loss = Callable[[Sequence[Tensor], Sequence[Tensor]], Tensor]
 
 
 def heatmap_loss(outputs: Sequence[Tensor], targets: Sequence[Tensor], hardest: int = 0) -> Tensor:
-    """Half of the mean squared error between weighted heatmaps (HRNet, arXiv 1908.07919; PSA, with UDP's targets).
+    """Half of the weighted mean squared error of heatmaps (HRNet, arXiv 1908.07919; PSA, with UDP's targets).
 
     Args:
         outputs: heatmaps (N, K, h, w).
