@@ -156,8 +156,10 @@ def _located(model: File) -> tuple[Path, ModelCard | None]:
     if path.is_file() or path.suffix or len(path.parts) != 1:
         return path, None
     named = zoo_card(str(model))
-    # A file of the package brings a card of its own, of what it was trained with.
-    return fetch(named), None if packaged(named) else named
+    if own := packaged(named):
+        # It brings a card of its own, of what it was trained with.
+        return own, None
+    return fetch(named), named
 
 
 def is_checkpoint(path: File) -> bool:
