@@ -8,7 +8,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import astuple
 from pathlib import Path
 
 import av
@@ -59,6 +60,12 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         return Result(int(ended.value.code or 0), said.out, said.err)
 
     return run
+
+
+@pytest.fixture
+def run(command: Command) -> Callable[..., tuple[int, str, str]]:
+    """The same, for tests that take its exit code, standard output and standard error apart."""
+    return lambda *arguments: astuple(command(*arguments))
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import pytest
 import torch
 
 import vitruvian as vt
-from vitruvian.cli import main
 
 pytestmark = pytest.mark.filterwarnings("default")  # Lightning's and torch's own
 
@@ -26,20 +25,6 @@ FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 def one_thread() -> None:
     """Networks as small as these ones wait for each other's threads longer than they compute."""
     torch.set_num_threads(1)
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs the command line; gives the exit code, standard output and standard error."""
-
-    def command(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vitruvian", *map(str, arguments)])
-        with pytest.raises(SystemExit) as leaving:
-            main()
-        printed = capsys.readouterr()
-        return int(leaving.value.code or 0), printed.out, printed.err
-
-    return command
 
 
 @pytest.fixture

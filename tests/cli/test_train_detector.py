@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-
-from vitruvian.cli import main
 
 pytestmark = pytest.mark.filterwarnings("default")  # Lightning's and torch's own
 
@@ -20,20 +17,6 @@ FAST = ["width=8", "neck=8", "input_size=96x96", "batch=8", "workers=0", "evalua
 def one_thread() -> None:
     """Networks as small as these ones wait for each other's threads longer than they compute."""
     torch.set_num_threads(1)
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs the command line; gives the exit code, standard output and standard error."""
-
-    def command(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vitruvian", *map(str, arguments)])
-        with pytest.raises(SystemExit) as leaving:
-            main()
-        printed = capsys.readouterr()
-        return int(leaving.value.code or 0), printed.out, printed.err
-
-    return command
 
 
 @pytest.fixture

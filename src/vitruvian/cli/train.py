@@ -32,9 +32,9 @@ from .training import (
     machines,
     paired,
     settings_of,
+    sources_of,
     tell,
     validation_of,
-    weighted,
 )
 
 
@@ -83,15 +83,12 @@ def train(
     if check:
         check_data(data, images)
         return
-    from ..datasets import Source
     from ..training import Job, read_recipe, train
 
     chosen = read_recipe(recipe, settings_of(settings, init, epochs, precision))
-    weights = weighted("--data", "--weight", len(data), weight)
-    sources = tuple(Source(*pair, share) for pair, share in zip(paired(data, images), weights, strict=True))
     job = Job(
         chosen,
-        sources,
+        sources_of(data, images, weight),
         output,
         validation_of(val_data, val_images, overfit),
         skeleton=skeleton,

@@ -25,11 +25,10 @@ from .training import (
     ValImages,
     Weight,
     machines,
-    paired,
     settings_of,
+    sources_of,
     tell,
     validation_of,
-    weighted,
 )
 
 
@@ -55,15 +54,12 @@ def train_detector(
     nodes: Nodes = 1,
 ) -> None:
     """Train a person detector on annotated boxes, or on another detector's, or on both; or go on with a run."""
-    from ..datasets import Source
     from ..training import DetectorJob, DetectorRecipe, read_settings, train_detector
 
     chosen = read_settings(DetectorRecipe, recipe, settings_of(settings, init, epochs, precision))
-    pairs = paired(data, images)
-    weights = weighted("--data", "--weight", len(pairs), weight)
     job = DetectorJob(
         chosen,
-        tuple(Source(*pair, share) for pair, share in zip(pairs, weights, strict=True)),
+        sources_of(data, images, weight),
         output,
         validation_of(val_data, val_images, overfit),
         overfit=overfit,

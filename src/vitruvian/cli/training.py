@@ -104,19 +104,21 @@ def settings_of(
     return [*(settings or []), *(f"{name}={value}" for name, value in given.items() if value is not None)]
 
 
+def sources_of(data: Sequence[Path], images: Sequence[Path], weight: Sequence[float] | None) -> tuple[Source, ...]:
+    """The data sets, each with its pictures and its weight, 1 unless given. Raises InputError for one too few."""
+    from ..datasets import Source
+
+    weights = weight or [1.0] * len(data)
+    if len(weights) != len(data):
+        raise InputError(f"{len(data)} times --data needs as many times --weight, not {len(weights)}")
+    return tuple(Source(*pair, share) for pair, share in zip(paired(data, images), weights, strict=True))
+
+
 def paired(data: Sequence[Path], images: Sequence[Path]) -> list[tuple[Path, Path]]:
     """Each --data with its --images. Raises InputError where there aren't as many."""
     if len(images) != len(data):
         raise InputError(f"{len(data)} times --data needs as many times --images, not {len(images)}")
     return list(zip(data, images, strict=True))
-
-
-def weighted(what: str, option: str, count: int, weights: Sequence[float] | None) -> list[float]:
-    """The values of `option`, one for each `what`, 1 unless given. Raises InputError where there aren't as many."""
-    weights = weights or [1.0] * count
-    if len(weights) != count:
-        raise InputError(f"{count} times {what} needs as many times {option}, not {len(weights)}")
-    return list(weights)
 
 
 def validation_of(data: Path | None, images: Path | None, overfit: int) -> Source | None:

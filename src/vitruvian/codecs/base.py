@@ -60,6 +60,12 @@ def log_softmax(logits: Array, axes: int | tuple[int, ...]) -> Array:
     return result
 
 
+def mean_logits(own: Array, other: Array, axes: int | tuple[int, ...]) -> Array:
+    """Logits whose softmax along these axes is the average of that of both."""
+    result: Array = np.logaddexp(log_softmax(own, axes), log_softmax(other, axes)) - np.float32(np.log(2))
+    return result
+
+
 def as_scores(raw: Array) -> Array:
     """Peak values as scores in 0..1; a network that returned NaN is sure of nothing."""
     return np.clip(np.nan_to_num(raw, nan=0.0), 0.0, 1.0).astype(np.float32)

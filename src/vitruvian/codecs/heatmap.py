@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ..errors import ModelError
-from .base import as_scores, log_softmax, swap_sides
+from .base import as_scores, log_softmax, mean_logits, swap_sides
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -140,8 +140,7 @@ class Heatmap:
         if self.flip_shift and not self.aligned:
             back = np.concatenate([back[..., :1], back[..., :-1]], axis=3)
         if self.softmax:
-            half = np.float32(np.log(2))
-            return (np.logaddexp(log_softmax(outputs[0], (2, 3)), log_softmax(back, (2, 3))) - half,)
+            return (mean_logits(outputs[0], back, (2, 3)),)
         return ((outputs[0] + back) * np.float32(0.5),)
 
     def as_targets(self, outputs: Sequence[Array]) -> tuple[Array]:

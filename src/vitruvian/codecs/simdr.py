@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ..errors import ModelError
-from .base import as_scores, log_softmax, swap_sides
+from .base import as_scores, log_softmax, mean_logits, swap_sides
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,9 +110,7 @@ class SimDR:
         both = list(zip(outputs, (across, down), strict=True))
         if self.softmax and not self.sigma:
             # The logarithm, because decoding takes the softmax: it gives back just this average.
-            return tuple(
-                np.logaddexp(log_softmax(own, 2), log_softmax(other, 2)) - np.float32(np.log(2)) for own, other in both
-            )
+            return tuple(mean_logits(own, other, 2) for own, other in both)
         return tuple((own + other) * np.float32(0.5) for own, other in both)
 
 

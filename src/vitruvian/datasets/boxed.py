@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from ..errors import InputError
 from ..evaluation.annotations import Annotations, read_annotations
 from ..evaluation.reading import listed
-from .persons import Source
+from .persons import Source, lacking, picture_files
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,46 +80,32 @@ def read_boxes(sources: Sequence[Source]) -> BoxedPictures:
 
 
 def _pictures(source: Source, truth: Annotations) -> BoxedPictures:
-    if not os.path.isdir(source.images):
-        raise InputError(f"{source.images}: no such folder; give the folder of the images of {source.annotations}")
-    ids = np.array(list(truth.images), np.int64)
-    files = np.array([str(Path(source.images, str(record["file_name"]))) for record in truth.images.values()], np.str_)
+    files = picture_files(source, truth)
+    there = np.array([os.path.isfile(file) for file in files], bool)
+    if not there.any():
+        raise InputError(f"{source.images} has none of the images of {source.annotations}; is this their folder?")
+    notes = lacking(source, [file for file, known in zip(files, there.tolist(), strict=True) if not known])
     sizes = np.array([_size(record) for record in truth.images.values()], float).reshape(-1, 2)
     solid = np.all(truth.boxes[:, 2:] > 0, axis=1)
-    place = {number: index for index, number in enumerate(ids.tolist())}
-    pictures = np.array([place[number] for number in truth.image_ids.tolist()], np.int64)
-    rows = np.flatnonzero(solid)
+    if flat := int((~solid).sum()):
+        notes.append(f"{source.annotations}: {flat} boxes have no area, and are left out")
+    pictures, rows = truth.pictures, np.flatnonzero(solid)
     rows = rows[np.argsort(pictures[rows], kind="stable")]
-    ends = np.searchsorted(pictures[rows], np.arange(len(ids) + 1))
-    xyxy = np.concatenate([truth.boxes[:, :2], truth.boxes[:, :2] + truth.boxes[:, 2:]], axis=1)
     found = BoxedPictures(
-        files,
-        ids,
+        np.array(files, np.str_),
+        np.array(list(truth.images), np.int64),
         sizes,
-        ends,
-        xyxy[rows].astype(np.float32),
+        np.searchsorted(pictures[rows], np.arange(len(files) + 1)),
+        truth.xyxy[rows].astype(np.float32),
         np.clip(truth.confidences[rows], 0, 1).astype(np.float32),
         truth.crowd[rows],
-        np.full(len(ids), source.weight),
-        tuple(_notes(source, truth, solid, files)),
+        np.full(len(files), source.weight),
+        tuple(notes),
     )
-    present = np.flatnonzero([os.path.isfile(file) for file in files.tolist()])
-    if not len(present):
-        raise InputError(f"{source.images} has none of the images of {source.annotations}; is this their folder?")
-    return found[present]
+    return found[np.flatnonzero(there)]
 
 
 def _size(record: Any) -> tuple[float, float]:
     width, height = record.get("width"), record.get("height")
     known = all(isinstance(side, (int, float)) and 0 < side < np.inf for side in (width, height))
     return (float(width), float(height)) if known else (np.nan, np.nan)
-
-
-def _notes(source: Source, truth: Annotations, solid: NDArray[np.bool_], files: NDArray[np.str_]) -> list[str]:
-    notes = []
-    missing = [os.path.basename(file) for file in files.tolist() if not os.path.isfile(file)]
-    if missing:
-        notes.append(f"{source.images} lacks {len(missing)} pictures, which are left out: {listed(missing)}")
-    if flat := int((~solid).sum()):
-        notes.append(f"{source.annotations}: {flat} boxes have no area, and are left out")
-    return notes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from ..evaluation.annotations import Annotations, read_annotations
 from ..media import read_image
 from ..runtimes import usable_cores
 from ..skeletons import Skeleton
-from .persons import Source
+from .persons import Source, picture_files
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,16 +56,15 @@ def check(source: Source, decode: bool = True, progress: Callable[[int, int], ob
         InputError: annotations that can't be used at all.
     """
     truth = read_annotations(source.annotations)
-    if not os.path.isdir(source.images):
-        raise InputError(f"{source.images}: no such folder; give the folder of the images of {source.annotations}")
+    paths = picture_files(source, truth)
     found = [*(Finding(note) for note in truth.notes), *_persons(truth), *_names(truth.skeleton)]
-    files = {number: Path(source.images, str(record["file_name"])) for number, record in truth.images.items()}
-    missing = [path.name for path in files.values() if not path.is_file()]
+    files = dict(zip(truth.images, map(Path, paths), strict=True))
+    present = {number: path for number, path in files.items() if path.is_file()}
+    missing = [path.name for number, path in files.items() if number not in present]
     found += _finding("pictures are missing", missing)
     empty = sorted(set(truth.images) - set(truth.image_ids[truth.counted].tolist()))
     found += _finding("pictures have no person with keypoints", [files[number].name for number in empty])
     if decode:
-        present = {number: path for number, path in files.items() if path.is_file()}
         found += _pictures(truth, present, progress)
     return found
 

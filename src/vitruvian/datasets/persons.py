@@ -120,11 +120,7 @@ def read_persons(sources: Sequence[Source], skeleton: str | os.PathLike[str] | N
 
 
 def _persons(source: Source, truth: Annotations) -> Persons:
-    if not os.path.isdir(source.images):
-        raise InputError(f"{source.images}: no such folder; give the folder of the images of {source.annotations}")
-    numbers = {number: index for index, number in enumerate(truth.images)}
-    files = [str(Path(source.images, str(record["file_name"]))) for record in truth.images.values()]
-    pictures = np.array([numbers[number] for number in truth.image_ids.tolist()], np.int64)
+    files, pictures = picture_files(source, truth), truth.pictures
     solid = (truth.boxes[:, 2:] > 0).all(axis=1)
     wanted = truth.counted & solid & (truth.keypoints[..., 2] > 0).any(axis=1)
     # Only pictures that are needed are looked for: folders may be far away.
@@ -133,9 +129,7 @@ def _persons(source: Source, truth: Annotations) -> Persons:
     present[needed] = [os.path.isfile(files[index]) for index in needed.tolist()]
     rows = np.flatnonzero(wanted & present[pictures])
     notes = [note for note in truth.notes if "measured" not in note]
-    missing = [os.path.basename(files[index]) for index in needed.tolist() if not present[index]]
-    if missing:
-        notes.append(f"{source.images} lacks {len(missing)} pictures, which are left out: {listed(missing)}")
+    notes += lacking(source, [files[index] for index in needed.tolist() if not present[index]])
     if flat := int((truth.counted & ~solid).sum()):
         notes.append(f"{source.annotations}: {flat} persons have boxes without area, and are left out")
     if not len(rows):
@@ -143,7 +137,6 @@ def _persons(source: Source, truth: Annotations) -> Persons:
             f"{source.annotations}: none of its {len(truth)} persons has keypoints, a box, and its picture in "
             f"{source.images}; are these annotations of persons, and is this their folder?"
         )
-    boxes = np.concatenate([truth.boxes[:, :2], truth.boxes[:, :2] + truth.boxes[:, 2:]], axis=1)
     return Persons(
         truth.skeleton,
         np.array(files),
@@ -151,10 +144,23 @@ def _persons(source: Source, truth: Annotations) -> Persons:
         truth.ids[rows],
         truth.keypoints[rows, :, :2].astype(np.float32),
         ((truth.keypoints[rows, :, 2] > 0) * truth.keypoint_scores[rows]).astype(np.float32),
-        boxes[rows].astype(np.float32),
+        truth.xyxy[rows].astype(np.float32),
         np.full(len(rows), source.weight),
         tuple(notes),
     )
+
+
+def picture_files(source: Source, truth: Annotations) -> list[str]:
+    """The paths of the annotations' pictures, there or not. Raises InputError if their folder isn't."""
+    if not os.path.isdir(source.images):
+        raise InputError(f"{source.images}: no such folder; give the folder of the images of {source.annotations}")
+    return [str(Path(source.images, str(record["file_name"]))) for record in truth.images.values()]
+
+
+def lacking(source: Source, files: Sequence[str]) -> list[str]:
+    """What to say of files that aren't there, if any."""
+    names = [os.path.basename(file) for file in files]
+    return [f"{source.images} lacks {len(names)} pictures, which are left out: {listed(names)}"] if names else []
 
 
 def subset(source: Source, ids: Sequence[int]) -> dict[str, Any]:

@@ -69,6 +69,17 @@ class Annotations:
         """bool (T,): persons to be found, those with keypoints that aren't crowds."""
         return ~self.crowd & (self.labelled > 0)
 
+    @property
+    def xyxy(self) -> Array:
+        """float64 (T, 4), the boxes by their corners."""
+        return np.concatenate([self.boxes[:, :2], self.boxes[:, :2] + self.boxes[:, 2:]], axis=1)
+
+    @property
+    def pictures(self) -> NDArray[np.int64]:
+        """int64 (T,), the place of each one's image among `images`."""
+        places = {number: place for place, number in enumerate(self.images)}
+        return np.array([places[number] for number in self.image_ids.tolist()], np.int64)
+
     def to_coco(self, keypoint: int | None = None) -> dict[str, Any]:
         """The annotations as COCO's dict, without segmentations; with all keypoints labelled, or a single one."""
         points, labelled = self.keypoints, self.labelled

@@ -109,7 +109,7 @@ def _by_image(image_ids: NDArray[np.int64], xywh: NDArray[np.float64], scores: N
 
 def annotated(truth: Annotations, clip: bool) -> dict[int, Boxes]:
     """The boxes of the persons to be found, scored 1; see `Procedure.clip_boxes`."""
-    xyxy = np.concatenate([truth.boxes[:, :2], truth.boxes[:, :2] + truth.boxes[:, 2:]], axis=1)
+    xyxy = truth.xyxy
     if clip:
         records = [truth.images[number] for number in truth.image_ids.tolist()]
         edges = np.array([[record.get("width", np.inf), record.get("height", np.inf)] for record in records], float) - 1

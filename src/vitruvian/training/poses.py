@@ -19,7 +19,6 @@ from ..errors import InputError
 from ..evaluation import Annotations, evaluate_coco, read_annotations
 from ..evaluation.annotations import with_sigmas
 from ..evaluation.page import page
-from ..evaluation.report import write_json
 from ..geometry import crop_affines, to_crop
 from ..pipeline import PoseEstimator
 from ..zoo.describing import describe
@@ -27,7 +26,7 @@ from .augmentation import NONE
 from .module import PoseTraining
 from .recipe import Recipe
 from .rounds import Evaluate, Measured, engine
-from .run import OVERFIT, OVERFIT_COPIES, BaseJob, Task, Trained, check_pictures, is_first, run
+from .run import OVERFIT_COPIES, BaseJob, Task, Trained, by_heart, check_pictures, is_first, run
 from .samples import Samples
 from .starting import start
 from .teaching import Teacher
@@ -74,7 +73,7 @@ def _task(job: Job) -> Task:
     teacher = Teacher(job.teacher, codec, persons.skeleton) if job.teacher else None
 
     def module() -> PoseTraining:
-        begun = start(recipe if not job.resume else recipe.changed({"init": "none"}), len(persons.skeleton))
+        begun = start(recipe, len(persons.skeleton), job.resume)
         return PoseTraining(begun, card, recipe, job.output, teacher)
 
     return Task(
@@ -94,12 +93,7 @@ def _overfit(job: Job, persons: Persons) -> tuple[Job, Persons]:
         raise InputError("to overfit, give one data set")
     persons = persons[_learnable(persons, job.recipe, job.overfit)]
     persons = replace(persons, copies=persons.copies * OVERFIT_COPIES)
-    plain = {name: getattr(NONE, name) for name in NONE.__dataclass_fields__}
-    recipe = replace(job.recipe, **{**plain, "reduced": False})
-    few = Source(job.output / OVERFIT, job.data[0].images)
-    if is_first():
-        write_json(job.output / OVERFIT, subset(job.data[0], persons.ids.tolist()))
-    return replace(job, recipe=recipe, validation=few), persons
+    return by_heart(job, NONE, lambda: subset(job.data[0], persons.ids.tolist())), persons
 
 
 def _learnable(persons: Persons, recipe: Recipe, count: int) -> NDArray[np.intp]:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ..datasets.skeletons import read_yaml
 from ..errors import InputError, ModelError
@@ -20,9 +20,6 @@ from ..networks import PoseSpec, Spec
 from ..networks import spec as spec_of
 from ..networks.specs import Attention
 from .augmentation import Augmentation
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 STAGES = 5
 _MOST_WORKERS = 1024
@@ -117,10 +114,6 @@ class Settings:
             return replace(found, **given)
         except ModelError as error:
             raise InputError(f"{self.model} can't be made like this: {error}") from None
-
-    def changed(self, settings: Mapping[str, Any]) -> Self:
-        """The recipe with other settings, as YAML or text has them. Raises InputError."""
-        return replace(self, **_typed(type(self), settings, "--set"))
 
     def to_yaml(self) -> str:
         """What `read_recipe` reads back, one setting a line."""

@@ -10,7 +10,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +23,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException  # 
 from ..cards import ModelCard
 from ..datasets import Source
 from ..errors import InputError, VitruvianError
+from ..evaluation.report import write_json
 from ..media.files import write_file
 from .loading import Batches, KeyedSamples, Loader
 from .module import Training
@@ -167,6 +168,20 @@ def _run(job: BaseJob, task: Task) -> Trained:
         trainer.fit(module, loader, ckpt_path=str(job.output / STATE) if job.resume else None, weights_only=True)
     model = BEST if (job.output / BEST).is_file() else LAST
     return Trained(job.output / model, rounds.best, rounds.history)
+
+
+def by_heart(job: AnyJob, still: Any, content: Callable[[], Any]) -> AnyJob:
+    """The job for a few samples that come as they are, which are also what is measured on.
+
+    Args:
+        job: of one data set.
+        still: the variation of a recipe that varies nothing, whose settings the recipe gets.
+        content: the annotations of those samples, for `OVERFIT`.
+    """
+    if is_first():
+        write_json(job.output / OVERFIT, content())
+    recipe = replace(job.recipe, **asdict(still), reduced=False)
+    return replace(job, recipe=recipe, validation=Source(job.output / OVERFIT, job.data[0].images))
 
 
 def is_first() -> bool:

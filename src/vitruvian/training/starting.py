@@ -31,17 +31,24 @@ _PYRAMID = (("stem.",), ("stages.0.",), ("stages.1.",), ("stages.2.",), ("stages
 _BACKBONE = "preact."
 
 
-def start(recipe: Settings, num_keypoints: int = 1) -> nn.Module:
+def start(recipe: Settings, num_keypoints: int = 1, resume: bool = False) -> nn.Module:
     """The network with the weights that training starts from; what of them is new is logged.
+
+    Args:
+        recipe: its settings.
+        num_keypoints: K, of a pose net.
+        resume: its weights will come from a state, so random ones do.
 
     Raises:
         InputError: a start that the network can't have, or that can't be read.
     """
     spec = recipe.spec
     network = networks.build(spec, num_keypoints)
+    if resume or recipe.init == "none":
+        return network
     if recipe.init == "imagenet" and isinstance(spec, PoseSpec):
         _from_imagenet(network, spec)
-    elif recipe.init != "none":
+    else:
         _from_checkpoint(network, recipe.init)
     return network
 

@@ -17,10 +17,9 @@ from ...detectors import create
 from ...errors import InputError
 from ...evaluation import Annotations, evaluate_boxes, read_annotations
 from ...evaluation.annotations import read_content
-from ...evaluation.report import write_json
 from ...zoo.describing import describe
 from ..rounds import Evaluate, Measured, engine
-from ..run import OVERFIT, OVERFIT_COPIES, BaseJob, Task, Trained, check_pictures, is_first, run
+from ..run import OVERFIT_COPIES, BaseJob, Task, Trained, by_heart, check_pictures, is_first, run
 from ..starting import start
 from .augmentation import PLAIN
 from .module import DetectorTraining
@@ -61,11 +60,13 @@ def _task(job: DetectorJob) -> Task:
     card = describe(recipe.spec, job.output.resolve().name)
 
     def module() -> DetectorTraining:
-        begun = start(recipe if not job.resume else recipe.changed({"init": "none"}))
+        begun = start(recipe, resume=job.resume)
         return DetectorTraining(begun, card, recipe, job.output)
 
     samples = Canvases(pictures, card.input_size, recipe, job.seed)
-    return Task(recipe, card, module, samples, pictures.copies, _evaluation(job, card), _digest(pictures), "pictures")
+    return Task(
+        recipe, card, module, samples, pictures.copies, _evaluation(job, card), _digest(pictures), "pictures"
+    )
 
 
 def _overfit(job: DetectorJob, pictures: BoxedPictures) -> tuple[DetectorJob, BoxedPictures]:
@@ -75,12 +76,7 @@ def _overfit(job: DetectorJob, pictures: BoxedPictures) -> tuple[DetectorJob, Bo
     least[~np.isfinite(least)] = -1
     pictures = pictures[np.sort(np.argsort(-least, kind="stable")[: job.overfit])]
     pictures = replace(pictures, copies=pictures.copies * OVERFIT_COPIES)
-    plain = {name: getattr(PLAIN, name) for name in PLAIN.__dataclass_fields__}
-    recipe = replace(job.recipe, **{**plain, "reduced": False})
-    if is_first():
-        write_json(job.output / OVERFIT, _some(job.data[0], pictures.ids.tolist()))
-    few = Source(job.output / OVERFIT, job.data[0].images)
-    return replace(job, recipe=recipe, validation=few), pictures
+    return by_heart(job, PLAIN, lambda: _some(job.data[0], pictures.ids.tolist())), pictures
 
 
 def _some(source: Source, ids: list[int]) -> Mapping[str, Any]:
