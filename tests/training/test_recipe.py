@@ -66,7 +66,7 @@ def test_a_recipe_survives_its_file(tmp_path):
         ("input_size=100x100", "multiples of 32"),
         ("width=2", "8 or more"),
         ("ema=1", "below 1"),
-        ("optimizer=lion", "adam, adamw or sgd"),
+        ("optimizer=lion", "one of adam, adamw, sgd, muon"),
         ("precision=8", "one of 32-true"),
         ("flip=7", "flip is 7"),
         ("freeze=9", "0 to 5"),

@@ -18,6 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from ..errors import InputError
 from ..media.files import write_beside
 from .losses import loss_of
+from .muon import Muon
 from .starting import freeze_norms, frozen, is_backbone
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from .teaching import Teacher
 
 logger = logging.getLogger("vitruvian")
+
+# A network's forward, or another way through it.
+Forward = Callable[..., Any]
 
 _SHOWN_BATCH = 8
 
@@ -82,6 +86,10 @@ class Training(L.LightningModule, ABC):
         for module in self._still:
             module.eval()
         return self
+
+    def compiled(self, call: Forward) -> Forward:
+        """A method of the network, as faster code where the recipe wants that."""
+        return torch.compile(call) if self.recipe.compile else call
 
     def normalised(self, images: Tensor) -> Tensor:
         """RGB uint8 (N, H, W, 3) to what the network takes, (N, 3, H, W)."""
@@ -146,15 +154,26 @@ class Training(L.LightningModule, ABC):
             raise InputError("everything is frozen: lower freeze, or leave the norms (--set freeze_norm=false)")
         if recipe.optimizer == "sgd":
             return torch.optim.SGD(groups, recipe.rate, momentum=0.9)
-        return (torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam)(groups, recipe.rate)
+        kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "muon": Muon}
+        return kinds[recipe.optimizer](groups, recipe.rate)
 
     def _groups(self) -> Iterator[dict[str, Any]]:
         learning = [item for item in self.network.named_parameters() if item[1].requires_grad]
+        matrices = self._matrices() if self.recipe.optimizer == "muon" else set()
         for belongs, share in self.shares():
-            for decayed in (True, False):
-                chosen = [p for name, p in learning if belongs(name) and (p.dim() > 1) == decayed]
-                decay = self.recipe.weight_decay * decayed
-                yield {"params": chosen, "share": share, "weight_decay": decay, "lr": self.recipe.rate * share}
+            for decayed, matrix in ((True, True), (True, False), (False, False)):
+                chosen = [
+                    parameter
+                    for name, parameter in learning
+                    if belongs(name) and (parameter.dim() > 1) == decayed and (name in matrices) == matrix
+                ]
+                rates = {"share": share, "lr": self.recipe.rate * share}
+                yield {"params": chosen, "matrix": matrix, "weight_decay": self.recipe.weight_decay * decayed, **rates}
+
+    def _matrices(self) -> set[str]:
+        """The weights of convolutions before norms, whose scale means nothing; those with a bias have none behind."""
+        modules = self.network.named_modules()
+        return {f"{name}.weight" for name, module in modules if isinstance(module, nn.Conv2d) and module.bias is None}
 
 
 def _follow(decay: float, averaged: Any, current: Any, count: Any) -> None:
@@ -179,6 +198,7 @@ class PoseTraining(Training):
     ) -> None:
         still = frozen(network, recipe.freeze) + (freeze_norms(network) if recipe.freeze_norm else [])
         super().__init__(network, card, recipe, folder, still)
+        self._outputs = self.compiled(network.forward)
         self._loss = loss_of(card, network, recipe.hardest)
         self._teacher, self._match = teacher, recipe.match
         self._backbone_rate = recipe.backbone_rate
@@ -189,7 +209,7 @@ class PoseTraining(Training):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Crops RGB uint8 (N, H, W, 3) to what the network returns, in float32 or better."""
-        results = self.network(self.normalised(images))
+        results = self._outputs(self.normalised(images))
         found = results if isinstance(results, tuple) else (results,)
         return tuple(result if result.dtype == torch.float64 else result.float() for result in found)
 

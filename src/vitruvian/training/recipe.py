@@ -23,6 +23,7 @@ from .augmentation import Augmentation
 
 STAGES = 5
 _MOST_WORKERS = 1024
+OPTIMIZERS = ("adam", "adamw", "sgd", "muon")
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "64-true")
 
 
@@ -37,7 +38,7 @@ class Settings:
         epochs: how often everything comes.
         batch: samples a step, of each process.
         accumulate: so many batches make a step.
-        optimizer: "adam", "adamw" or "sgd".
+        optimizer: "adam", "adamw", "sgd" or "muon", which is adamw but for the convolutions before norms.
         rate: learning rate.
         decay: "steps" for `rate_steps`, or "cosine" for half a cosine down to `rate_factor` at the end.
         rate_steps: epochs after which the rate is multiplied by `rate_factor`.
@@ -52,6 +53,7 @@ class Settings:
         patience: stop after so many evaluations without a better AP; 0: never.
         save_every: steps after which what a broken run goes on from is saved, beside the end of each epoch; 0: never.
         workers: processes that make samples.
+        compile: make faster code of the network first (torch.compile), which takes a minute and a C++ compiler.
         reduced: decode JPEGs at a half, a quarter or an eighth where samples are that much smaller.
 
     Raises:
@@ -80,6 +82,7 @@ class Settings:
     patience: int = 0
     save_every: int = 1000
     workers: int = 4
+    compile: bool = False
     reduced: bool = True
 
     def __post_init__(self) -> None:
@@ -91,7 +94,7 @@ class Settings:
             check(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
         check("workers", self.workers, self.workers <= _MOST_WORKERS, f"{_MOST_WORKERS} or less: each is a process")
         check("ema", self.ema, 0 <= self.ema < 1, "0 or more, and below 1")
-        check("optimizer", self.optimizer, self.optimizer in ("adam", "adamw", "sgd"), "adam, adamw or sgd")
+        check("optimizer", self.optimizer, self.optimizer in OPTIMIZERS, f"one of {', '.join(OPTIMIZERS)}")
         check("decay", self.decay, self.decay in ("steps", "cosine"), "steps or cosine")
         check("precision", self.precision, self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
         self.spec  # noqa: B018, it raises what is wrong with it

@@ -30,7 +30,7 @@ logger = logging.getLogger("vitruvian")
 STATE, LAST, BEST = "state.ckpt", "last.safetensors", "best.safetensors"
 # Settings that may differ when a broken run goes on. With other epochs a cosine, and the end of mosaics, follow the new
 # number from there on.
-FREE = {"epochs", "workers", "evaluate_every", "patience", "save_every", "init"}
+FREE = {"compile", "epochs", "workers", "evaluate_every", "patience", "save_every", "init"}
 _LOGGED = 50
 
 
