@@ -10,7 +10,6 @@ import typer
 from .options import Quiet
 from .training import (
     DATA,
-    HOW,
     Accelerator,
     Annotations,
     Devices,
@@ -25,6 +24,7 @@ from .training import (
     Resume,
     Seed,
     Settings,
+    Teacher,
     TrainingPrecision,
     ValData,
     ValImages,
@@ -59,14 +59,7 @@ def train(
     precision: TrainingPrecision = None,
     settings: Settings = None,
     seed: Seed = None,
-    teacher: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MODEL",
-            help="Pose net whose outputs are matched too (--set match=WEIGHT); its shapes must agree.",
-            rich_help_panel=HOW,
-        ),
-    ] = None,
+    teacher: Teacher = None,
     overfit: Overfit = 0,
     dry_run: DryRun = False,
     check: Annotated[

@@ -78,6 +78,14 @@ Seed = Annotated[
         rich_help_panel=HOW,
     ),
 ]
+Teacher = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        help="Model whose outputs are matched too (--set match=WEIGHT); their shapes must agree.",
+        rich_help_panel=HOW,
+    ),
+]
 Overfit = Annotated[
     int,
     typer.Option(

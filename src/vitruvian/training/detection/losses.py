@@ -18,6 +18,8 @@ from .assignment import Cells, assign, overlaps
 # A prediction that overlaps what is neither person nor background by more than this is left alone, as COCO matches.
 _SAME = 0.5
 _LARGEST = 20.0
+# A teacher's scores up to this are background.
+_BACKGROUND = 0.05
 
 
 def boxes_of(raw: Tensor, cells: Cells) -> Tensor:
@@ -68,6 +70,26 @@ def detector_loss(raw: Tensor, targets: Sequence[Tensor], cells: Cells, box_weig
     counts[chosen.pictures, chosen.cells] = True
     scores = (quality_focal_loss(logits, quality) * counts).sum()
     return (scores + box_weight * (giou_loss(ours, wanted) * sure).sum()) / count
+
+
+def taught_loss(raw: Tensor, boxes: Tensor, scores: Tensor, cells: Cells, box_weight: float) -> Tensor:
+    """The loss against a teacher's predictions of the same cells, in parts of the sum of its scores.
+
+    Every cell learns the teacher's score, and the teacher's box as far as that is sure of it; boxes of cells that it
+    takes for background mean nothing.
+
+    Args:
+        raw: float (N, A, 5), from `PersonDetector.cells`.
+        boxes: float (N, A, 4), xyxy in pixels of the input.
+        scores: float (N, A), 0..1.
+        cells: A of them.
+        box_weight: how much boxes count beside scores.
+    """
+    sure = torch.where(scores > _BACKGROUND, scores, 0)
+    some = sure.nonzero(as_tuple=True)
+    apart = giou_loss(boxes_of(raw[..., :4], cells)[some], boxes[some])
+    total = quality_focal_loss(raw[..., 4], scores).sum() + box_weight * (apart * sure[some]).sum()
+    return total / sure.sum().clamp(min=1)
 
 
 @torch.no_grad()

@@ -12,11 +12,12 @@ from ...detectors.yolox import anchors
 from ...networks.persons import PersonDetector
 from ..module import Training
 from .assignment import Cells
-from .losses import detector_loss
+from .losses import detector_loss, taught_loss
 
 if TYPE_CHECKING:
     from ...cards import ModelCard
     from .recipe import DetectorRecipe
+    from .teaching import Teacher
 
 
 class DetectorTraining(Training):
@@ -25,22 +26,27 @@ class DetectorTraining(Training):
     card: what it takes.
     recipe: the settings.
     folder: where a batch that breaks the run is saved.
+    teacher: another detector whose predictions are matched too.
     """
 
     centres: Tensor
     strides: Tensor
 
-    def __init__(self, network: nn.Module, card: ModelCard, recipe: DetectorRecipe, folder: Path) -> None:
+    def __init__(
+        self, network: nn.Module, card: ModelCard, recipe: DetectorRecipe, folder: Path, teacher: Teacher | None = None
+    ) -> None:
         super().__init__(network, card, recipe, folder)
+        assert isinstance(network, PersonDetector)
+        self._outputs = self.compiled(network.cells)
         cells = cells_of(card.input_size)
         self.register_buffer("centres", cells.centres, persistent=False)
         self.register_buffer("strides", cells.strides, persistent=False)
         self._box_weight = recipe.box_weight
+        self._teacher, self._match = teacher, recipe.match
 
     def forward(self, images: Tensor) -> Tensor:
         """Canvases RGB uint8 (N, H, W, 3) to `PersonDetector.cells`, in float32 or better."""
-        assert isinstance(self.network, PersonDetector)
-        raw = self.network.cells(self.normalised(images))
+        raw: Tensor = self._outputs(self.normalised(images))
         return raw if raw.dtype == torch.float64 else raw.float()
 
     def loss(self, batch: dict[str, Any]) -> Tensor:
@@ -49,7 +55,12 @@ class DetectorTraining(Training):
         raw = self(batch["images"])
         # Half precision has no room for pixels.
         with torch.autocast(raw.device.type, enabled=False):
-            return detector_loss(raw, targets, Cells(self.centres, self.strides), self._box_weight)
+            cells = Cells(self.centres, self.strides)
+            loss = detector_loss(raw, targets, cells, self._box_weight)
+            if self._teacher is None:
+                return loss
+            boxes, scores = (part.to(raw) for part in self._teacher(batch["images"].cpu().numpy()))
+            return loss + self._match * taught_loss(raw, boxes, scores, cells, self._box_weight)
 
 
 def cells_of(size: tuple[int, int]) -> Cells:

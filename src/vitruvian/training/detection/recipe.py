@@ -21,6 +21,7 @@ class DetectorRecipe(Settings):
         doubtful, certain: a teacher's scores up to the first are background, from the second on persons as if somebody
             had drawn them. In between it grows evenly how sure one is: of RTMDet-nano's boxes on COCO a hundredth is
             right at a score of 0.2, a quarter at 0.33, three quarters at 0.43, nine tenths at 0.5.
+        match: weight of the loss against a teacher's predictions, where there is a teacher.
         plain: share of the epochs, at the end, without mosaics (YOLOX, arXiv 2107.08430).
     """
 
@@ -33,6 +34,7 @@ class DetectorRecipe(Settings):
     box_weight: float = 2.0
     doubtful: float = 0.2
     certain: float = 0.5
+    match: float = 1.0
     plain: float = 0.1
     mosaic: float = 1.0
     smallest: float = 0.3
@@ -50,6 +52,7 @@ class DetectorRecipe(Settings):
         check("plain", self.plain, 0 <= self.plain <= 1, "in 0..1")
         check("doubtful", self.doubtful, 0 <= self.doubtful < 1, "0 or more, and below 1")
         check("certain", self.certain, self.doubtful < self.certain <= 1, f"above doubtful, {self.doubtful}, up to 1")
+        check("match", self.match, self.match > 0, "above 0")
         check("box_weight", self.box_weight, self.box_weight >= 0, "0 or more")
         self.variation  # noqa: B018, it raises what is wrong with it
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from .augmentation import PLAIN
 from .module import DetectorTraining
 from .recipe import DetectorRecipe
 from .samples import Canvases
+from .teaching import Teacher
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,9 +40,14 @@ _LEAST_SCORE, _MOST_BOXES = 0.001, 100
 
 @dataclass(frozen=True)
 class DetectorJob(BaseJob):
-    """A person detector to train; see `BaseJob`."""
+    """A person detector to train; see `BaseJob`.
+
+    Args:
+        teacher: a detector, by its name or file, whose predictions are matched too; see `teaching.Teacher`.
+    """
 
     recipe: DetectorRecipe
+    teacher: str | None = None
 
 
 def train_detector(job: DetectorJob) -> Trained:
@@ -59,13 +66,15 @@ def _task(job: DetectorJob) -> Task:
     recipe = job.recipe
     card = describe(recipe.spec, job.output.resolve().name)
 
+    teacher = Teacher(job.teacher, card.input_size) if job.teacher else None
+
     def module() -> DetectorTraining:
         begun = start(recipe, resume=job.resume)
-        return DetectorTraining(begun, card, recipe, job.output)
+        return DetectorTraining(begun, card, recipe, job.output, teacher)
 
     samples = Canvases(pictures, card.input_size, recipe, job.seed)
     return Task(
-        recipe, card, module, samples, pictures.copies, _evaluation(job, card), _digest(pictures), "pictures"
+        recipe, card, module, samples, pictures.copies, _evaluation(job, card), _digest(job, pictures), "pictures"
     )
 
 
@@ -88,8 +97,8 @@ def _some(source: Source, ids: list[int]) -> Mapping[str, Any]:
     return {**content, "images": images, "annotations": kept}
 
 
-def _digest(pictures: BoxedPictures) -> str:
-    digest = hashlib.sha256()
+def _digest(job: DetectorJob, pictures: BoxedPictures) -> str:
+    digest = hashlib.sha256(os.fsencode(job.teacher or ""))
     for column in (pictures.ids, pictures.ends, pictures.boxes, pictures.confidences, pictures.crowd, pictures.copies):
         digest.update(column.tobytes())
     return digest.hexdigest()
