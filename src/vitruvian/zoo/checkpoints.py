@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
+from .exported import ONNX_START, exported_tensors
 from .unpickling import ZIP_START, Record, module_tensors, unpickle
 
 # What training programs call the weights inside of their files; an average over training comes before its last step.
@@ -66,10 +67,11 @@ class Checkpoint:
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
-    """The tensors of a .pth, .pt or .safetensors file; the content decides which, not the suffix.
+    """The tensors of a .pth, .pt, .safetensors or .onnx file; the content decides which, not the suffix.
 
     Plain state dicts, dictionaries that hold one under a name of `WRAPPERS`, and YOLOv5's pickled models are read;
-    prefixes such as DataParallel's ``module.`` are taken off.
+    prefixes such as DataParallel's ``module.`` are taken off. ONNX files have names that mean something only if
+    `vitruvian export` made them.
 
     Raises:
         ModelError: no such file, no checkpoint, damaged, without tensors, or with code that it would run.
@@ -85,10 +87,13 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     if len(start) == 9 and start[8:] == b"{":
         tensors, metadata = _safetensors(path)
         return replace(_checkpoint(path, tensors), metadata=metadata)
+    if start.startswith(ONNX_START):
+        tensors, metadata = exported_tensors(path)
+        return replace(_checkpoint(path, tensors), metadata=metadata)
     if start.startswith(ZIP_START):
         _check_archive(path)
     elif not start.startswith(b"\x80"):
-        raise ModelError(f"{path} is no checkpoint: neither PyTorch's (.pth, .pt) nor .safetensors")
+        raise ModelError(f"{path} is no checkpoint: neither PyTorch's (.pth, .pt) nor .safetensors nor .onnx")
     return _checkpoint(path, _pickled(path))
 
 
