@@ -130,7 +130,7 @@ def _traced(network: nn.Module, card: ModelCard, precision: str) -> Any:
 
     # Norms stay apart and weights keep their names, so that training can start from the file; engines join them as they
     # load it. What is quantised can't be learned from, and has to be joined before.
-    kept = {} if precision == "int8" else {"training": torch.onnx.TrainingMode.PRESERVE, "do_constant_folding": False}
+    joined = precision == "int8"
     names = {"heatmap": ["heatmaps"], "simdr": ["x", "y"], "regression": ["coordinates", "sigma"]}
     outputs = names.get(card.family, ["predictions"])
     with tempfile.TemporaryDirectory(prefix="vitruvian-") as folder, warnings.catch_warnings(), torch.no_grad():
@@ -146,7 +146,8 @@ def _traced(network: nn.Module, card: ModelCard, precision: str) -> Any:
             dynamic_axes={name: {0: "N"} for name in ("images", *outputs)},
             opset_version=OPSET,
             dynamo=False,
-            **kept,
+            training=torch.onnx.TrainingMode.EVAL if joined else torch.onnx.TrainingMode.PRESERVE,
+            do_constant_folding=joined,
         )
         return onnx.load(path)
 
