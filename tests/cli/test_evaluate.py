@@ -15,6 +15,7 @@ import pytest
 from known import BOX_SCORES, BOXES, HEIGHT, WIDTH, Command, keypoints_in, make_picture, program, read_json
 
 from vitruvian import COCO17, zoo
+from vitruvian.cli.comparing import variants
 from vitruvian.detectors import Detector
 
 NUMBERS = {"AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL"}
@@ -161,6 +162,10 @@ def test_models_and_settings_side_by_side(evaluate, models, folder):
     for name in names:
         assert name in done.out
     assert len(list((folder / "out").glob("*/worst.html"))) == 6
+
+
+def test_none_is_a_refinement_but_no_suppression():
+    assert variants(["refine=none,oks-nms=none"])["refine=none,oks-nms=none"] == {"refine": "none", "oks_nms": None}
 
 
 def test_each_model_is_loaded_once_and_persons_are_detected_once(evaluate, models, folder, monkeypatch):

@@ -35,7 +35,9 @@ def _change(text: str) -> tuple[str, Any]:
     if name not in known:
         names = ", ".join(field.replace("_", "-") for field in known)
         raise InputError(f"--also {text}: no such setting; there are {names}")
-    return name, _parsed(value.strip() or "true")
+    value = value.strip() or "true"
+    # Of the refinements, none is one.
+    return name, value if name == "refine" else _parsed(value)
 
 
 def _parsed(text: str) -> Any:
