@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch._inductor.config
 from safetensors.torch import load_file
 
 import vitruvian as vt
@@ -310,6 +312,23 @@ def test_too_little_memory(draw, tmp_path, monkeypatch, error):
         train(job(draw(4), tmp_path / "out"))
     with pytest.raises(InputError, match="with batches of 1: a smaller network needs less"):
         train(job(draw(4, "other"), tmp_path / "single", "batch=1"))
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+def test_compiled_it_learns_the_same(draw, tmp_path):
+    source = draw(4)
+    settings = ["optimizer=muon", "precision=32-true"]
+    plain, compiled = (
+        train(job(source, tmp_path / str(number), *settings, f"compile={wanted}", recipe="pose_pyramid_w32_256x192"))
+        for number, wanted in enumerate(("false", "true"))
+    )
+    assert compiled.history[-1]["loss"] == pytest.approx(plain.history[-1]["loss"], rel=1e-3)
+
+
+def test_no_compiler_is_told(draw, tmp_path):
+    none = torch._inductor.config.patch({"cpp.cxx": ("no-such-compiler",), "force_disable_caches": True})
+    with none, pytest.raises(InputError, match=r"compile needs a C\+\+ compiler.*compile=false"):
+        train(job(draw(4), tmp_path / "out", "compile=true", recipe="pose_pyramid_w32_256x192"))
 
 
 def test_a_killed_worker_is_told(draw, tmp_path, monkeypatch):

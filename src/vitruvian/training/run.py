@@ -273,6 +273,11 @@ def _in_words(recipe: Settings, rounds: Rounds) -> Iterator[None]:
                 "a process that makes samples was killed, maybe for want of memory: take fewer of them "
                 "(--set workers=1), and go on with --resume"
             ) from None
+        if recipe.compile and "compiler" in str(error).lower():
+            raise InputError(
+                f"compile needs a C++ compiler: {str(error).splitlines()[0]}. Install one (g++), or leave the network "
+                "as it is: --set compile=false"
+            ) from None
         if not isinstance(error, MemoryError) and not any(words in str(error).lower() for words in _OUT_OF_MEMORY):
             raise
         raise InputError(
