@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import os
-import types
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, TypeVar
 
 from ..datasets.skeletons import read_yaml
 from ..errors import InputError, ModelError
@@ -20,6 +18,7 @@ from ..networks import PoseSpec, Spec
 from ..networks import spec as spec_of
 from ..networks.specs import Attention
 from .augmentation import Augmentation
+from .values import split, typed
 
 STAGES = 5
 _MOST_WORKERS = 1024
@@ -224,8 +223,8 @@ def read_settings(kind: type[Kind], name: str | os.PathLike[str], settings: Sequ
     content = read_yaml(source) or {}
     if not isinstance(content, Mapping):
         raise InputError(f"{name} is no recipe: one 'setting: value' a line is wanted")
-    given = dict(_split(kind, setting) for setting in settings)
-    values = {**_typed(kind, content, str(name)), **_typed(kind, given, "--set")}
+    given = dict(split(kind, setting) for setting in settings)
+    values = {**typed(kind, content, str(name)), **typed(kind, given, "--set")}
     if "model" not in values:
         raise InputError(f"{name} says no model; give one, such as model: {recipes(kind)[0]}")
     return kind(**values)
@@ -235,75 +234,3 @@ def check(name: str, value: object, right: bool, what: str) -> None:
     """Raises InputError for a setting that isn't right."""
     if not right:
         raise InputError(f"{name} is {value}; it must be {what}")
-
-
-def _split(kind: type[Settings], setting: str) -> tuple[str, Any]:
-    import yaml
-
-    key, equals, value = setting.partition("=")
-    if not equals:
-        raise InputError(f"--set {setting}: give key=value, such as rate=0.0005")
-    if get_type_hints(kind).get(key.strip()) is str:
-        # Text as it is: a checkpoint may be called 7, or have a colon in its name.
-        return key.strip(), value.strip()
-    try:
-        return key.strip(), yaml.safe_load(value)
-    except yaml.YAMLError:
-        return key.strip(), value
-
-
-def _typed(kind: type[Settings], settings: Mapping[Any, Any], where: str) -> dict[str, Any]:
-    """Settings with the types of their fields. Raises InputError, with names that come close."""
-    known = get_type_hints(kind)
-    hints = {field.name: known[field.name] for field in fields(kind)}
-    typed = {}
-    for key, value in settings.items():
-        if key not in hints:
-            close = get_close_matches(str(key), hints, n=1, cutoff=0.5)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(hints)}"
-            raise InputError(f"{where}: no setting is called {key}; {hint}")
-        try:
-            typed[key] = _value(value, hints[key])
-        except (TypeError, ValueError):
-            raise InputError(f"{where}: {key} is {value!r}; it must be {_words(hints[key])}") from None
-    return typed
-
-
-def _value(value: Any, kind: Any) -> Any:
-    """A YAML value as a field's type. Raises TypeError or ValueError for one that isn't of that type."""
-    if get_origin(kind) in (Union, types.UnionType):
-        return None if value is None else _value(value, get_args(kind)[0])
-    if get_origin(kind) is tuple:
-        wanted = get_args(kind)
-        # On the command line: 256x192, or 170,200.
-        parts = value.lower().replace("x", ",").split(",") if isinstance(value, str) else value
-        parts = [parts] if isinstance(parts, int) else list(parts)
-        if wanted[-1] is not Ellipsis and len(parts) != len(wanted):
-            raise ValueError
-        return tuple(_value(part, int) for part in parts)
-    if kind is bool:
-        if not isinstance(value, bool):
-            raise TypeError
-        return value
-    if isinstance(value, bool) or value is None:
-        raise TypeError
-    if kind is int:
-        if not float(value).is_integer():
-            raise ValueError
-        return int(float(value))
-    if kind is float:
-        # YAML takes 1e-3 for text.
-        if not math.isfinite(float(value)):
-            raise ValueError
-        return float(value)
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def _words(kind: Any) -> str:
-    kind = get_args(kind)[0] if get_origin(kind) in (Union, types.UnionType) else kind
-    if get_origin(kind) is tuple:
-        several = get_args(kind)[-1] is Ellipsis
-        return "whole numbers, such as 170,200" if several else "two whole numbers, such as 256x192"
-    return {bool: "true or false", int: "a whole number", float: "a number"}.get(kind, "text")
