@@ -19,6 +19,7 @@ METADATA_KEY = "vitruvian"
 # What the options of codecs and detector families are; none of their numbers may be negative.
 _OPTIONS: Mapping[str, type | tuple[type, ...]] = {
     "person": int,
+    "iou": (int, float),
     "stride": int,
     "split": (int, float),
     "sigma": (int, float),

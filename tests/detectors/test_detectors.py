@@ -63,6 +63,19 @@ def test_selection_by_score_overlap_and_number(make_onnx) -> None:
     assert load_detector(file, 320, max_persons=1)([BLANK])[0].scores == pytest.approx([0.9])
 
 
+def test_a_model_may_have_an_overlap_of_its_own(make_onnx) -> None:
+    # They share 30 of 50 columns: 0.6.
+    rows = [[10, 10, 50, 90, 0.9], [20, 10, 60, 90, 0.8]]
+    dets = {"dets": np.array(rows, np.float32), "labels": np.zeros(2, np.int64)}
+    for own, kept in ((None, 2), (0.55, 1)):
+        card = ModelCard("own", "detection", "rtmdet", (320, 320), options={} if own is None else {"iou": own})
+        metadata = {"vitruvian": card.to_json()}
+        file = make_onnx(dets, input_shape=("N", 3, 320, 320), metadata=metadata, name=f"{own}.onnx")
+        assert len(load_detector(file)([BLANK])[0]) == kept
+        assert len(load_detector(file, iou=0.5)([BLANK])[0]) == 1
+        assert len(load_detector(file, iou=0.65)([BLANK])[0]) == 2
+
+
 def test_boxes_end_at_the_picture_and_none_is_fine(make_onnx) -> None:
     file = rtmdet_file(make_onnx, [[-20, -20, 400, 400, 0.9], [0, 200, 50, 300, 0.9]], [0, 0])
     assert load_detector(file, 320)([BLANK])[0].xyxy.tolist() == [[0, 0, 640, 320]]  # the second lies in the grey

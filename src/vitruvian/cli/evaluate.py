@@ -68,7 +68,7 @@ def evaluate(
     ] = None,
     img_size: ImgSize = None,
     pose_size: PoseSize = None,
-    iou: Iou = 0.65,
+    iou: Iou = None,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for what is written.", rich_help_panel=OUTPUT)
     ] = Path("runs/evaluate"),

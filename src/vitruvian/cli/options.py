@@ -40,9 +40,14 @@ PoseSize = Annotated[
     ),
 ]
 Iou = Annotated[
-    float,
+    float | None,
     typer.Option(
-        "--iou", "--iou-thres", min=0, max=1, help="Drop boxes that overlap a better one more.", rich_help_panel=MODEL
+        "--iou",
+        "--iou-thres",
+        min=0,
+        max=1,
+        help="Drop boxes that overlap a better one more (default: the model's own, mostly 0.65).",
+        rich_help_panel=MODEL,
     ),
 ]
 Runtime = Annotated[

@@ -108,7 +108,7 @@ def predict(
             rich_help_panel=MODEL,
         ),
     ] = 0.3,
-    iou: Iou = 0.65,
+    iou: Iou = None,
     max_persons: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Keep the N best persons only.", rich_help_panel=MODEL)
     ] = None,

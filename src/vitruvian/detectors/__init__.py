@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ModelError
 from . import rtmdet, yolov5, yolox
-from .base import Detector, Family
+from .base import IOU, Detector, Family
 
 if TYPE_CHECKING:
     from ..cards import ModelCard
@@ -23,9 +23,10 @@ FAMILIES: Mapping[str, Family] = {
 
 
 def create(
-    card: ModelCard, runtime: Runtime, score: float = 0.3, iou: float = 0.65, max_persons: int | None = None
+    card: ModelCard, runtime: Runtime, score: float = 0.3, iou: float | None = None, max_persons: int | None = None
 ) -> Detector:
-    """The detector of a card. Raises ModelError for a family that doesn't exist."""
+    """The detector of a card; an iou of None is the card's own. Raises ModelError for a family that doesn't exist."""
     if card.family not in FAMILIES:
         raise ModelError(f"no detector family is called {card.family!r}; there are {', '.join(FAMILIES)}")
+    iou = card.options.get("iou", IOU) if iou is None else iou
     return Detector(card, runtime, FAMILIES[card.family], score, iou, max_persons)

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 Decode = Callable[[Sequence[Any], tuple[int, int], int], "list[tuple[Array, Array]]"]
 
 
+# Boxes that overlap more than this are taken for the same person, unless a detector's card has a number of its own.
+IOU = 0.65
+
+
 @dataclass(frozen=True)
 class Family:
     """What the detectors of one kind have in common.

@@ -15,6 +15,8 @@ _UNIT_STD: Triple = (255.0, 255.0, 255.0)
 # Letterboxes are grey at 114, which is then 0, like the borders that convolutions see.
 _GREY_MEAN: Triple = (114.0, 114.0, 114.0)
 _GREY_STD: Triple = (57.0, 57.0, 57.0)
+# Of the small detector's boxes around one person some overlap less than those of larger ones (docs/default-models.md).
+_PERSON_IOU = 0.55
 
 
 def describe(spec: Spec, name: str, num_keypoints: int = 17) -> ModelCard:
@@ -29,7 +31,8 @@ def describe(spec: Spec, name: str, num_keypoints: int = 17) -> ModelCard:
         options = {"person": spec.person, "stride": SIZE_MULTIPLE}
         return ModelCard(name, "detection", "yolov5", spec.input_size, (0.0, 0.0, 0.0), _UNIT_STD, options=options)
     if isinstance(spec, PersonSpec):
-        return ModelCard(name, "detection", "yolox", spec.input_size, _GREY_MEAN, _GREY_STD)
+        own = {"iou": _PERSON_IOU}
+        return ModelCard(name, "detection", "yolox", spec.input_size, _GREY_MEAN, _GREY_STD, options=own)
     mean, std = IMAGENET_MEAN, IMAGENET_STD
     if spec.head == "regression" and spec.feature_norm:
         mean, std = _RLE_MEAN, _UNIT_STD

@@ -43,7 +43,7 @@ def load(
     img_size: Size | None = None,
     pose_size: Size | None = None,
     score: float = 0.3,
-    iou: float = 0.65,
+    iou: float | None = None,
     max_persons: int | None = None,
     refine: Refinement | None = None,
     flip: bool = False,
@@ -65,7 +65,8 @@ def load(
         pose_size: pose net input, for checkpoints that fit any; None takes what the weights or the file's name say, or
             else the smallest published size.
         score: persons below this detection score are dropped, 0..1.
-        iou: of boxes that overlap more than this the lower scored is dropped, 0..1.
+        iou: of boxes that overlap more than this the lower scored is dropped, 0..1; None takes the model's own, or 0.65
+            where it has none.
         max_persons: at most so many persons of a picture, the best scored; None takes all.
         refine: sub-pixel step of heatmap nets, "none", "quarter", "dark" or "udp"; None takes the model's own.
         flip: average each person's outputs with those of the mirrored crop (the papers' flip test), at twice the cost.
@@ -91,13 +92,13 @@ def load_detector(
     img_size: Size | None = None,
     *,
     score: float = 0.3,
-    iou: float = 0.65,
+    iou: float | None = None,
     max_persons: int | None = None,
     **engine: Any,
 ) -> Detector:
     """A person detector from a name or a file; arguments and errors are those of `load`."""
     for name, value in (("score", score), ("iou", iou)):
-        if not 0 <= value <= 1:
+        if value is not None and not 0 <= value <= 1:
             raise InputError(f"{name} is {value}; it must be in 0..1")
     if max_persons is not None and max_persons < 1:
         raise InputError(f"max_persons is {max_persons}; at least 1 is needed")
