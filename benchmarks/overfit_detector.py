@@ -18,7 +18,15 @@ from pathlib import Path
 from overfit import vitruvian
 
 PICTURES, EPOCHS = 16, 40
-SETTINGS = {"batch": PICTURES, "workers": 0, "evaluate_every": EPOCHS, "warmup": 20, "ema": 0.95}
+SETTINGS = {
+    "batch": PICTURES,
+    "optimizer": "adamw",
+    "rate": 0.002,
+    "workers": 0,
+    "evaluate_every": EPOCHS,
+    "warmup": 20,
+    "ema": 0.95,
+}
 
 
 def main() -> None:

@@ -45,7 +45,7 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trained, Source]:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("learned")
     source = drawn(folder)
-    settings = ["epochs=15", "rate=0.01", "batch=8", "ema=0.8", "evaluate_every=15"]
+    settings = ["epochs=15", "optimizer=adamw", "rate=0.01", "batch=8", "ema=0.8", "evaluate_every=15"]
     return train_detector(job(source, folder / "out", *settings, overfit=4)), source
 
 
@@ -135,7 +135,7 @@ def test_another_run_in_the_folder(people, tmp_path):
     train_detector(first)
     with pytest.raises(InputError, match="has a run already"):
         train_detector(first)
-    with pytest.raises(InputError, match=r"plain was 0\.1, is 0\.5"):
+    with pytest.raises(InputError, match=r"plain was 0\.2, is 0\.5"):
         train_detector(job(people, tmp_path / "out", "plain=0.5", resume=True))
     content = json.loads(Path(people.annotations).read_text())
     content["annotations"][0]["bbox"][2] += 1
