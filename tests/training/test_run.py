@@ -72,7 +72,7 @@ def command(source, output: Path, *settings: str) -> list[str]:
 @pytest.mark.parametrize(
     ("recipe", "settings", "sigma"),
     [
-        ("pose_hrnet_w32_256x192", ["sigma=1.25", "hardest=3", "ema=0.9"], 1.5),
+        ("pose_hrnet_w32_256x192", ["sigma=1.5", "hardest=3", "ema=0.9"], 1.5),
         ("pose_pyramid_w32_256x192", [], 1.25),
         ("simdr_hrnet_w32_256x192", [], 0.0),
         ("sa_simdr_hrnet_w48_256x192", ["target_sigma=3"], 3.0),
