@@ -100,7 +100,8 @@ def test_an_onnx_teacher_pulls_towards_itself(draw, tmp_path):
     distances = []
     for weight in (1e-6, 1e3):
         recipe = read_recipe(
-            name, [*SMALL, f"match={weight}", "sigma=2", "epochs=30", "decay=steps", "precision=32-true", "ema=0", *still]
+            name,
+            [*SMALL, f"match={weight}", "sigma=2", "epochs=30", "decay=steps", "precision=32-true", "ema=0", *still],
         )
         done = train(Job(recipe, (source,), tmp_path / f"run{weight}", teacher=str(onnx)))
         taught, learned = (
