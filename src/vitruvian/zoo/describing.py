@@ -16,7 +16,7 @@ _UNIT_STD: Triple = (255.0, 255.0, 255.0)
 _GREY_MEAN: Triple = (114.0, 114.0, 114.0)
 _GREY_STD: Triple = (57.0, 57.0, 57.0)
 # Of the small detector's boxes around one person some overlap less than those of larger ones (docs/default-models.md).
-_PERSON_IOU = 0.55
+_PERSON_IOU = 0.5
 
 
 def describe(spec: Spec, name: str, num_keypoints: int = 17) -> ModelCard:
