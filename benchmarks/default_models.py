@@ -4,7 +4,7 @@ Prints the AP of keypoints with annotated boxes, the AP50 of the detector's boxe
 pictures, and how many frames/s `vitruvian predict` makes of a video with them, as a multiple of what it makes with
 another detector and pose net (each in a process of its own, from start to end, in turns).
 
-    python benchmarks/default_models.py COCO_FOLDER [VIDEO --pose POSE.onnx --detector DETECTOR.onnx]
+    python benchmarks/default_models.py COCO_FOLDER [VIDEO --pose POSE.onnx --detector DETECTOR.onnx [--img-size N]]
 
 The folder has images/, person_keypoints.json, and person_detections.json, whose pictures are those that are annotated
 completely: only there is it wrong to find somebody who isn't annotated.
@@ -57,6 +57,7 @@ def main() -> None:
     parser.add_argument("video", type=Path, nargs="?")
     parser.add_argument("--pose")
     parser.add_argument("--detector")
+    parser.add_argument("--img-size", help="of the other detector")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     images, some = arguments.coco / "images", complete(arguments.coco)
@@ -68,6 +69,8 @@ def main() -> None:
     if arguments.video is None:
         return
     others = ["--pose", arguments.pose, "--detector", arguments.detector]
+    if arguments.img_size:
+        others += ["--img-size", arguments.img_size]
     ratios = []
     for number in range(arguments.rounds):
         ours, theirs = seconds(arguments.video), seconds(arguments.video, *others)
