@@ -377,6 +377,21 @@ def test_the_disk_s_own_words_are_passed_on(tmp_path, monkeypatch):
         files.save_checkpoint({"weights": torch.zeros(10000)}, tmp_path / "state.ckpt")
 
 
+def test_two_runs_at_once_in_one_folder(draw, tmp_path):
+    source, out = draw(4), tmp_path / "out"
+    code = (
+        f"import filelock; lock = filelock.FileLock({str(out / '.lock')!r}); lock.acquire(); print(flush=True); input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        with pytest.raises(InputError, match="out: a run is writing there"):
+            train(job(source, out))
+        assert [path.name for path in out.iterdir()] == [".lock"]
+        other.kill()
+    # The system lets go of what a killed run held.
+    assert train(job(source, out)).model.is_file()
+
+
 def test_folders_with_another_run(draw, tmp_path):
     source = draw(4)
     out = tmp_path / "out"

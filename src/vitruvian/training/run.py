@@ -9,22 +9,23 @@ import signal
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import lightning as L
 import torch
+from filelock import FileLock, Timeout
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException  # type: ignore[attr-defined]
 
 from ..cards import ModelCard
 from ..datasets import Source
-from ..errors import InputError, VitruvianError
+from ..errors import InputError, OutputError, VitruvianError
 from ..evaluation.report import write_json
-from ..media.files import write_file
+from ..media.files import why_not_written, write_file
 from .loading import Batches, KeyedSamples, Loader
 from .module import Training
 from .recipe import Settings
@@ -143,7 +144,8 @@ def run(job: AnyJob, prepare: Callable[[AnyJob], Task]) -> Trained:
             if not any(folder.glob("broken_batch_*.pt")):
                 shutil.rmtree(folder, ignore_errors=True)
     _check_folder(job)
-    return _run(job, prepare(job))
+    with _alone(job.output):
+        return _run(job, prepare(job))
 
 
 def _run(job: BaseJob, task: Task) -> Trained:
@@ -194,6 +196,22 @@ def check_pictures(source: Source, truth: Annotations) -> None:
     files = (os.path.join(source.images, str(record["file_name"])) for record in truth.images.values())
     if not any(map(os.path.isfile, files)):
         raise InputError(f"{source.images} has none of the images of {source.annotations}; is this their folder?")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """The folder is this run's until it ends, however it does; raises InputError while it is another's."""
+    with ExitStack() as stack:
+        if is_first():
+            try:
+                stack.enter_context(FileLock(folder / ".lock", timeout=0))
+            except Timeout:
+                raise InputError(
+                    f"{folder}: a run is writing there; wait for it, or give another folder (-o)"
+                ) from None
+            except OSError as error:
+                raise OutputError(why_not_written(os.fspath(folder), error)) from None
+        yield
 
 
 def _check_folder(job: BaseJob) -> None:

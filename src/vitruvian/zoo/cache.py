@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ..errors import OutputError
@@ -46,14 +45,11 @@ def locked(path: Path) -> Iterator[None]:
     Raises:
         OutputError: the file can't be made, or its file system has no locks.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("ab")
-    except OSError as error:
-        raise _unusable(path.parent, error) from None
-    with file:
+    from filelock import FileLock
+
+    with ExitStack() as stack:
         try:
-            _lock(file.fileno())
+            stack.enter_context(FileLock(path))
         except OSError as error:
             raise _unusable(path.parent, error) from None
         yield
@@ -63,21 +59,3 @@ def _unusable(folder: Path, error: OSError) -> OutputError:
     return OutputError(
         f"models can't be kept in {folder}: {error.strerror}; set {HOME} to a folder that can be written to"
     )
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int) -> None:
-        while True:
-            try:
-                os.lseek(descriptor, 0, os.SEEK_SET)
-                return msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-            except PermissionError:
-                time.sleep(0.1)
-
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
