@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..evaluation.annotations import DEFAULT_SIGMA
+from ..evaluation.sigmas import DEFAULT_SIGMA, sigmas_by_name
 from ..skeletons import COCO17, Skeleton
 
 _KEYS = ("name", "keypoints", "limbs", "flip_pairs", "sigmas")
@@ -75,12 +75,10 @@ def completed(skeleton: Skeleton) -> tuple[Skeleton, list[str]]:
     """The skeleton with sigmas, and one sentence for everything that was inferred."""
     notes = []
     if not skeleton.sigmas:
-        known = dict(zip(COCO17.keypoints, COCO17.sigmas, strict=True))
-        sigmas = tuple(known.get(name, DEFAULT_SIGMA) for name in skeleton.keypoints)
-        others = [name for name in skeleton.keypoints if name not in known]
+        others = [name for name in skeleton.keypoints if name not in COCO17.keypoints]
         told = f"{DEFAULT_SIGMA} for {', '.join(others)}" if others else "COCO's"
         notes.append(f"no sigmas are given: by the keypoints' names, {told}")
-        skeleton = replace(skeleton, sigmas=sigmas)
+        skeleton = replace(skeleton, sigmas=sigmas_by_name(skeleton.keypoints))
     if not skeleton.pairs:
         pairs = [f"{skeleton.keypoints[left]} / {skeleton.keypoints[right]}" for left, right in skeleton.flip_pairs]
         inferred = ", ".join(pairs) if pairs else "none, so that nothing trades places in a mirror"

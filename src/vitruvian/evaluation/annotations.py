@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
-from ..skeletons import COCO17, Skeleton
+from ..skeletons import Skeleton
 from .poses_file import as_annotations, is_poses
 from .reading import BOX_SHARE, boxes_of, listed, read_json, unique
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 WANTED = "COCO-style keypoint annotations such as person_keypoints_val2017.json"
-# CrowdPose's head and neck have this sigma, COCO's shoulders as well.
-DEFAULT_SIGMA = 0.079
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,27 +278,3 @@ def _keypoint_scores(name: str, records: Sequence[Mapping[str, Any]], count: int
     except (TypeError, ValueError) as error:
         raise InputError(f"{name}: keypoint_scores must be {count} numbers in 0..1: {error}") from None
     return scores
-
-
-def with_sigmas(skeleton: Skeleton, model: Skeleton) -> tuple[Skeleton, str]:
-    """The annotations' skeleton with sigmas, and where they are from: the model, the file, or by the keypoints' names.
-
-    Raises:
-        InputError: the model's keypoints are others.
-    """
-    names, own = skeleton.keypoints, model.keypoints
-    if len(own) != len(names) or (own != names and set(own) == set(names)):
-        raise InputError(
-            f"the model returns {len(model)} keypoints ({listed(own)}), "
-            f"the annotations have {len(skeleton)} ({listed(names)}): they must be the same, in one order"
-        )
-    if model.sigmas and own == names:
-        sigmas, origin = model.sigmas, f"the model's skeleton {model.name}"
-    elif skeleton.sigmas:
-        sigmas, origin = skeleton.sigmas, "the annotations"
-    else:
-        known = dict(zip(COCO17.keypoints, COCO17.sigmas, strict=True))
-        sigmas = tuple(known.get(name, DEFAULT_SIGMA) for name in names)
-        origin = f"COCO by the keypoints' names, {DEFAULT_SIGMA} for the others: neither the model nor the file has any"
-    pairs = model.pairs if own == names else skeleton.pairs
-    return Skeleton(skeleton.name, names, skeleton.limbs, sigmas, pairs), origin

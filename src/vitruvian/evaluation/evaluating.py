@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..pipeline import PoseEstimator, TopDown
-from .annotations import Annotations, read_annotations, with_sigmas
+from .annotations import Annotations, read_annotations
 from .journal import Journal, fingerprint
 from .metrics import Metrics, measure, measure_boxes
 from .pictures import annotated, gather, read_detections
 from .predicting import Predicted, Tally, detect, predict
 from .procedures import Procedure
 from .reading import listed
+from .sigmas import with_sigmas
 
 if TYPE_CHECKING:
     from ..detectors import Detector

@@ -17,8 +17,8 @@ from ..datasets import Persons, Source, read_persons
 from ..datasets.persons import subset
 from ..errors import InputError
 from ..evaluation import Annotations, evaluate_coco, read_annotations
-from ..evaluation.annotations import with_sigmas
 from ..evaluation.page import page
+from ..evaluation.sigmas import with_sigmas
 from ..geometry import crop_affines, to_crop
 from ..pipeline import PoseEstimator
 from ..zoo.describing import describe
