@@ -23,10 +23,11 @@ from ..geometry import crop_affines, to_crop
 from ..pipeline import PoseEstimator
 from ..zoo.describing import describe
 from .augmentation import NONE
+from .folder import is_first
 from .module import PoseTraining
 from .recipe import Recipe
 from .rounds import Evaluate, Measured, engine
-from .run import OVERFIT_COPIES, BaseJob, Task, Trained, by_heart, check_pictures, is_first, run
+from .run import OVERFIT_COPIES, BaseJob, Task, Trained, by_heart, check_pictures, run
 from .samples import Samples
 from .starting import start
 from .teaching import Teacher

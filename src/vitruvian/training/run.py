@@ -9,23 +9,22 @@ import signal
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import lightning as L
 import torch
-from filelock import FileLock, Timeout
-from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException  # type: ignore[attr-defined]
 
 from ..cards import ModelCard
 from ..datasets import Source
-from ..errors import InputError, OutputError, VitruvianError
+from ..errors import InputError, VitruvianError
 from ..evaluation.report import write_json
-from ..media.files import why_not_written, write_file
+from ..media.files import write_file
+from .folder import is_first, own_folder
 from .loading import Batches, KeyedSamples, Loader
 from .module import Training
 from .recipe import Settings
@@ -143,8 +142,7 @@ def run(job: AnyJob, prepare: Callable[[AnyJob], Task]) -> Trained:
             # The batch that broke a run is named, to be looked at.
             if not any(folder.glob("broken_batch_*.pt")):
                 shutil.rmtree(folder, ignore_errors=True)
-    _check_folder(job)
-    with _alone(job.output):
+    with own_folder(job.output, job.resume):
         return _run(job, prepare(job))
 
 
@@ -186,41 +184,11 @@ def by_heart(job: AnyJob, still: Any, content: Callable[[], Any]) -> AnyJob:
     return replace(job, recipe=recipe, validation=Source(job.output / OVERFIT, job.data[0].images))
 
 
-def is_first() -> bool:
-    """Whether this process writes the files; the others learn beside it."""
-    return getattr(rank_zero_only, "rank", 0) == 0
-
-
 def check_pictures(source: Source, truth: Annotations) -> None:
     """Raises InputError unless the folder has at least one of the pictures: before training, not after epochs of it."""
     files = (os.path.join(source.images, str(record["file_name"])) for record in truth.images.values())
     if not any(map(os.path.isfile, files)):
         raise InputError(f"{source.images} has none of the images of {source.annotations}; is this their folder?")
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """The folder is this run's until it ends, however it does; raises InputError while it is another's."""
-    with ExitStack() as stack:
-        if is_first():
-            try:
-                stack.enter_context(FileLock(folder / ".lock", timeout=0))
-            except Timeout:
-                raise InputError(
-                    f"{folder}: a run is writing there; wait for it, or give another folder (-o)"
-                ) from None
-            except OSError as error:
-                raise OutputError(why_not_written(os.fspath(folder), error)) from None
-        yield
-
-
-def _check_folder(job: BaseJob) -> None:
-    """Raises InputError if something would be lost, or is to go on that isn't there."""
-    there = (job.output / STATE).is_file()
-    if there and not job.resume and is_first():
-        raise InputError(f"{job.output} has a run already: go on with it (--resume), or give another folder (-o)")
-    if job.resume and not there:
-        raise InputError(f"{job.output / STATE}: no such file, so there is nothing to go on from; leave out --resume")
 
 
 def _trainer(job: BaseJob, recipe: Settings, rounds: Rounds) -> L.Trainer:

@@ -19,8 +19,9 @@ from ...errors import InputError
 from ...evaluation import Annotations, evaluate_boxes, read_annotations
 from ...evaluation.annotations import read_content
 from ...zoo.describing import describe
+from ..folder import is_first
 from ..rounds import Evaluate, Measured, engine
-from ..run import OVERFIT_COPIES, BaseJob, Task, Trained, by_heart, check_pictures, is_first, run
+from ..run import OVERFIT_COPIES, BaseJob, Task, Trained, by_heart, check_pictures, run
 from ..starting import start
 from .augmentation import PLAIN
 from .module import DetectorTraining
