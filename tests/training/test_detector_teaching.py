@@ -73,17 +73,17 @@ def test_the_loss_by_hand():
     """The teacher is half sure of the first cell, whose box is 0, 0, 10, 8 instead of 0, 0, 10, 10: GIoU 0.8."""
     raw = torch.tensor([[[0.5, 0.5, 0.0, 0.0, 0.0], [0.5, 0.5, 0.0, 0.0, -50.0]]])
     boxes, scores = torch.tensor([[[0.0, 0.0, 10.0, 8.0], [0.0, 0.0, 1.0, 1.0]]]), torch.tensor([[0.8, 0.0]])
-    focal = (0.5 - 0.8) ** 2 * np.log(2)
+    cross = np.log(2)
     # In parts of the sum of its scores, but of no less than one.
-    assert taught_loss(raw, boxes, scores, CELL, 2.0).item() == pytest.approx(focal + 2 * 0.8 * 0.2, rel=1e-5)
+    assert taught_loss(raw, boxes, scores, CELL, 2.0).item() == pytest.approx(cross + 2 * 0.8 * 0.2, rel=1e-5)
     twice = taught_loss(raw.repeat(2, 1, 1), boxes.repeat(2, 1, 1), scores.repeat(2, 1), CELL, 2.0)
-    assert twice.item() == pytest.approx((focal + 2 * 0.8 * 0.2) / 0.8, rel=1e-5)
+    assert twice.item() == pytest.approx((cross + 2 * 0.8 * 0.2) / 0.8, rel=1e-5)
 
 
 def test_a_teacher_that_sees_nobody_is_heard_too():
     raw = torch.zeros(1, 2, 5, requires_grad=True)
     loss = taught_loss(raw, torch.zeros(1, 2, 4), torch.zeros(1, 2), CELL, 2.0)
-    assert loss.item() == pytest.approx(2 * 0.25 * np.log(2), rel=1e-5)
+    assert loss.item() == pytest.approx(2 * np.log(2), rel=1e-5)
     loss.backward()
     assert (raw.grad[..., 4] > 0).all()
     assert (raw.grad[..., :4] == 0).all()
