@@ -92,7 +92,7 @@ def pose(arguments: argparse.Namespace) -> None:
 
 
 def detector(arguments: argparse.Namespace) -> None:
-    recipe = read_settings(DetectorRecipe, "person_csp_w32_320x320", ["input_size=192x192", *arguments.settings])
+    recipe = read_settings(DetectorRecipe, "person_csp_w32_416x416", ["input_size=192x192", *arguments.settings])
     pictures = read_boxes([Source(arguments.data, arguments.images)])
     card = describe(recipe.spec, "trial")
     teacher = Teacher(arguments.teacher, card.input_size) if arguments.teacher else None

@@ -73,7 +73,7 @@ def test_a_dry_run_keeps_nothing(run, few, tmp_path):
     ("arguments", "words"),
     [
         (["--set", "plane=1"], "did you mean plain?"),
-        (["--recipe", "person_csp"], "did you mean person_csp_w32_320x320"),
+        (["--recipe", "person_csp"], "did you mean person_csp_w32_416x416"),
         (["--recipe", "pose_hrnet_w32_256x192"], "no recipe is called"),
         (["--weight", "1", "--weight", "2"], "as many times --weight, not 2"),
         (["--images", "x"], "as many times --images, not 2"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import vitruvian as vt
+from vitruvian.evaluation import evaluate_boxes, evaluate_coco
 from vitruvian.zoo.downloads import packaged
 from vitruvian.zoo.loading import DEFAULT_DETECTOR, DEFAULT_POSE
 
@@ -62,3 +64,21 @@ def test_own_boxes_skip_the_detector():
     poses = model(PHOTO, boxes=[[100, 20, 400, 511]])
     assert poses.keypoints.shape == (1, 17, 2)
     assert poses.box_scores.tolist() == [1]
+
+
+def test_they_find_what_is_asked_of_them(shared):
+    """The least AP that they may have, on COCO's pictures: none of these was learned from or chosen by."""
+    val = shared / "data/coco_mini/val"
+    model = vt.load(score=0.001, max_persons=100)
+    truth = json.loads((val / "person_keypoints.json").read_text())
+    annotated = evaluate_coco(model, truth, val / "images").keypoints["AP"]
+    # Whoever is found is only known to be right or wrong where everybody is annotated.
+    complete = {found["image_id"] for found in json.loads((val / "person_detections.json").read_text())}
+    truth["images"] = [record for record in truth["images"] if record["id"] in complete]
+    truth["annotations"] = [person for person in truth["annotations"] if person["image_id"] in complete]
+    there = evaluate_coco(model, truth, val / "images").keypoints["AP"]
+    found = evaluate_coco(model, truth, val / "images", model.detector).keypoints["AP"]
+    boxes, _ = evaluate_boxes(model.detector, truth, val / "images")
+    assert annotated >= 0.45
+    assert boxes["AP50"] >= 0.60
+    assert found >= there - 0.06

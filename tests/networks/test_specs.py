@@ -28,7 +28,7 @@ NAMES = [
     "psa_p_hrnet_w48_256x192",
     "psa_p_hrnet_w48_384x288",
     "psa_s_hrnet_w48_384x288",
-    "person_csp_w32_320x320",
+    "person_csp_w32_416x416",
     "yolov5n",
     "yolov5s",
     "yolov5m",
@@ -54,7 +54,7 @@ def test_every_network_takes_a_picture(name: str) -> None:
     if isinstance(spec, DetectorSpec):
         assert outputs.shape == (2, 25200, 5 + spec.num_classes)
     elif isinstance(spec, PersonSpec):
-        assert outputs.shape == (2, 2100, 6)
+        assert outputs.shape == (2, 52 * 52 + 26 * 26 + 13 * 13, 6)
     elif spec.head == "heatmap":
         assert outputs.shape == (2, 17, height // 4, width // 4)
     elif spec.head == "simdr":

@@ -16,7 +16,7 @@ from vitruvian.training import DetectorRecipe
 from vitruvian.training.detection.augmentation import PLAIN, Tile, Variation, place_boxes
 from vitruvian.training.detection.samples import Canvas, Canvases, draw
 
-MODEL = "person_csp_w32_320x320"
+MODEL = "person_csp_w32_416x416"
 COLOURS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0))
 
 

@@ -26,7 +26,7 @@ from vitruvian.zoo import load_detector
 
 pytestmark = pytest.mark.filterwarnings("default")  # Lightning's and torch's own
 
-NAME = "person_csp_w32_320x320"
+NAME = "person_csp_w32_416x416"
 SETTINGS = [
     *("width=8", "neck=8", "input_size=96x96", "batch=4", "workers=0", "evaluate_every=1", "epochs=1", "warmup=0"),
     *("ema=0.5", "precision=32-true"),

@@ -39,7 +39,7 @@ def train_detector(
     weight: Weight = None,
     val_data: ValData = None,
     val_images: ValImages = None,
-    recipe: Recipe = "person_csp_w32_320x320",
+    recipe: Recipe = "person_csp_w32_416x416",
     output: Output = Path("runs/train-detector"),
     resume: Resume = False,
     quiet: Quiet = False,

@@ -125,7 +125,7 @@ class PersonSpec:
     width: int
     neck: int
     depth: int
-    input_size: tuple[int, int] = (320, 320)
+    input_size: tuple[int, int]
 
     def __post_init__(self) -> None:
         _check_size(self.input_size)
@@ -173,7 +173,7 @@ SPECS: Mapping[str, Spec] = MappingProxyType(
         "psa_p_hrnet_w48_384x288": PoseSpec("hrnet", "heatmap", 48, _LARGE, attention="parallel"),
         "psa_s_hrnet_w48_384x288": PoseSpec("hrnet", "heatmap", 48, _LARGE, attention="sequential"),
         "pose_pyramid_w32_256x192": PoseSpec("pyramid", "heatmap", 32, _SMALL),
-        "person_csp_w32_320x320": PersonSpec(32, 48, 1),
+        "person_csp_w32_416x416": PersonSpec(32, 48, 1, (416, 416)),
         "yolov5n": DetectorSpec(0.33, 0.25),
         "yolov5s": DetectorSpec(0.33, 0.50),
         "yolov5m": DetectorSpec(0.67, 0.75),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Size = int | tuple[int, int]
 
 # The models inside the package; docs/default-models.md says how they were made.
-DEFAULT_POSE, DEFAULT_DETECTOR = "pose_pyramid_w32_256x192", "person_csp_w32_320x320"
+DEFAULT_POSE, DEFAULT_DETECTOR = "pose_pyramid_w32_256x192", "person_csp_w32_416x416"
 CHECKPOINT_SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
 
 logger = logging.getLogger("vitruvian")
