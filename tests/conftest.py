@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -23,6 +25,22 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"the real models and pictures in {SHARED.name}/ beside the repository are absent")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def val(shared: Path) -> Path:
+    """COCO's pictures that measure, with annotations and detections."""
+    return shared / "data/coco_mini/val"
+
+
+@pytest.fixture(scope="session")
+def complete(val: Path) -> dict[str, Any]:
+    """The annotations of the pictures that have detections: there everybody is annotated."""
+    data = json.loads((val / "person_keypoints.json").read_text())
+    ids = {found["image_id"] for found in json.loads((val / "person_detections.json").read_text())}
+    data["images"] = [image for image in data["images"] if image["id"] in ids]
+    data["annotations"] = [person for person in data["annotations"] if person["image_id"] in ids]
+    return data
 
 
 @pytest.fixture

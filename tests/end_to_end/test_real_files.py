@@ -28,11 +28,6 @@ def models(shared: Path) -> list[str]:
     return ["--detector", f"{folder}/rtmdet_nano_person.onnx", "--pose", f"{folder}/tinypose_256x192.onnx"]
 
 
-@pytest.fixture
-def val(shared: Path) -> Path:
-    return shared / "data/coco_mini/val"
-
-
 def predict(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "vitruvian", "predict", *map(str, arguments)]
     environment = {**os.environ, "COLUMNS": "300"}

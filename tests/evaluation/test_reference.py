@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -31,23 +30,8 @@ DETECTORS = [
 
 
 @pytest.fixture(scope="module")
-def val(shared: Path) -> Path:
-    return shared / "data/coco_mini/val"
-
-
-@pytest.fixture(scope="module")
 def model(shared: Path) -> vt.TopDown:
     return vt.load(pose=shared / "models/tinypose_256x192.onnx", threads=2)
-
-
-@pytest.fixture(scope="module")
-def complete(val: Path) -> dict[str, Any]:
-    """The annotations of the pictures that have detections."""
-    data = json.loads((val / "person_keypoints.json").read_text())
-    ids = {found["image_id"] for found in json.loads((val / "person_detections.json").read_text())}
-    data["images"] = [image for image in data["images"] if image["id"] in ids]
-    data["annotations"] = [person for person in data["annotations"] if person["image_id"] in ids]
-    return data
 
 
 def run(model: vt.TopDown, val: Path, detected: bool, **options: Any) -> Metrics:

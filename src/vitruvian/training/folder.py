@@ -33,9 +33,9 @@ def own_folder(folder: Path, resume: bool) -> Iterator[None]:
     state = folder / STATE
     if resume and not state.is_file():
         raise InputError(f"{state}: no such file, so there is nothing to go on from; leave out --resume")
-    new = not folder.exists()
     with ExitStack() as stack:
         if is_first():
+            new = not folder.exists()
             try:
                 stack.enter_context(FileLock(folder / _LOCK, timeout=0))
             except Timeout:
