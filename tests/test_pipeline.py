@@ -82,7 +82,7 @@ def nets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
 
 @pytest.fixture
 def model(nets, detector) -> vt.TopDown:
-    return vt.load(pose=nets["heat.onnx"], detector=detector, threads=1)
+    return vt.load(pose=nets["heat.onnx"], detector=detector, threads=1, precision="fp32")
 
 
 def test_path_array_and_pil_image_are_the_same_picture(model, tmp_path):
@@ -113,7 +113,7 @@ def test_a_list_gives_the_poses_of_each_in_order(model, tmp_path):
 
 
 def test_given_boxes_take_the_place_of_the_detector(nets, model):
-    alone = vt.load(pose=nets["heat.onnx"], threads=1)
+    alone = vt.load(pose=nets["heat.onnx"], threads=1, precision="fp32")
     found = model(PICTURE)
     given = alone(PICTURE, boxes=found.boxes)
     assert same(given, Poses(found.boxes, np.ones(2, np.float32), found.keypoints, found.scores), within=1e-3)
@@ -122,7 +122,7 @@ def test_given_boxes_take_the_place_of_the_detector(nets, model):
 
 
 def test_lists_of_boxes_go_with_lists_of_pictures(nets):
-    model = vt.load(pose=nets["heat.onnx"], threads=1)
+    model = vt.load(pose=nets["heat.onnx"], threads=1, precision="fp32")
     other = 255 - PICTURE
     sets = [TWO, np.zeros((0, 4), np.float32), TWO[:1]]
     together = model([PICTURE, PICTURE, other], boxes=sets)
@@ -171,7 +171,7 @@ def test_without_a_detector_boxes_are_needed(nets, tmp_path):
 
 
 def test_more_persons_than_one_batch_keep_their_order(nets):
-    model = vt.load(pose=nets["simcc.onnx"], threads=1)
+    model = vt.load(pose=nets["simcc.onnx"], threads=1, precision="fp32")
     rng = np.random.default_rng(0)
     corners = rng.uniform(0, 60, (75, 2))
     boxes = np.concatenate([corners, corners + rng.uniform(10, 60, (75, 2))], axis=1).astype(np.float32)
@@ -210,7 +210,7 @@ def test_a_simcc_net_gives_what_torch_gives(nets, engine, file):
     tensors, back = crops_by_hand(boxes)
     with torch.no_grad():
         across, down = (output.numpy() for output in nets["simcc"](torch.from_numpy(tensors)))
-    poses = vt.load(pose=nets[file], runtime=engine, threads=2)(PICTURE, boxes=boxes)
+    poses = vt.load(pose=nets[file], runtime=engine, threads=2, precision="fp32")(PICTURE, boxes=boxes)
     assert poses.keypoints.shape == (6, 5, 2)
     for person in range(6):
         for joint in range(5):
@@ -228,7 +228,7 @@ def test_a_heatmap_net_gives_what_torch_gives(nets, engine):
     tensors, back = crops_by_hand(TWO)
     with torch.no_grad():
         maps = nets["heat"](torch.from_numpy(tensors)).numpy()
-    poses = vt.load(pose=nets["heat.onnx"], runtime=engine, refine="none")(PICTURE, boxes=TWO)
+    poses = vt.load(pose=nets["heat.onnx"], runtime=engine, refine="none", precision="fp32")(PICTURE, boxes=TWO)
     assert maps.shape == (2, 5, 16, 12)
     for person in range(2):
         for joint in range(5):

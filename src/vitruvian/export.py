@@ -16,6 +16,7 @@ import numpy as np
 from .cards import METADATA_KEY, ModelCard
 from .errors import InputError, ModelError
 from .media.files import write_file
+from .runtimes import open_runtime
 from .zoo.loading import checkpoint_network
 
 if TYPE_CHECKING:
@@ -80,10 +81,40 @@ def export(
     _check_installed(precision)
     _check_output(model, Path(output))
     network, card = checkpoint_network(model, size)
-    if card.task == "detection":
+    data, card, difference = onnx_bytes(network, card, str(model), precision, calibration, detector)
+    write_file(Path(output), data)
+    return Exported(Path(output), card, difference)
+
+
+def onnx_bytes(
+    network: nn.Module,
+    card: ModelCard,
+    source: str,
+    precision: ExportPrecision = "fp32",
+    calibration: str | os.PathLike[str] | None = None,
+    detector: Detector | None = None,
+    any_size: bool = False,
+) -> tuple[bytes, ModelCard, float]:
+    """A network as the content of an ONNX file, checked against torch.
+
+    Args:
+        network: on the CPU.
+        card: what it takes.
+        source: where its weights are from, for messages.
+        precision, calibration, detector: see `export`.
+        any_size: leave height and width free where the network takes any multiple of a stride.
+
+    Returns:
+        The content, the card in it, and `Exported.difference`.
+
+    Raises:
+        ModelError: see `export`.
+    """
+    any_size = any_size and "stride" in card.options and card.task == "detection"
+    if card.task == "detection" and not any_size:
         # A file has one input size, onto which every picture goes, however much border that makes.
         card = replace(card, options={name: value for name, value in card.options.items() if name != "stride"})
-    proto = _with_card(_traced(network, card, precision), card)
+    proto = _with_card(_traced(network, card, precision, any_size), card)
     if calibration is not None:
         from .quantization import quantise
 
@@ -91,11 +122,10 @@ def export(
     data = proto.SerializeToString()
     difference = _difference(network, card, data)
     if not np.isfinite(difference):
-        raise ModelError(f"{model}: in {precision} its outputs are no finite numbers; nothing was written")
+        raise ModelError(f"{source}: in {precision} its outputs are no finite numbers; nothing was written")
     if difference > _TOLERANCE and precision == "fp32":
-        raise ModelError(f"{model}: its ONNX is off by {difference:.1e} of the outputs' range; nothing was written")
-    write_file(Path(output), data)
-    return Exported(Path(output), card, difference)
+        raise ModelError(f"{source}: its ONNX is off by {difference:.1e} of the outputs' range; nothing was written")
+    return data, card, difference
 
 
 def _check_installed(precision: str) -> None:
@@ -112,7 +142,7 @@ def _check_output(model: str | os.PathLike[str], output: Path) -> None:
         raise InputError(f"{output} is the checkpoint itself; give the ONNX file another name")
 
 
-def _traced(network: nn.Module, card: ModelCard, precision: str) -> Any:
+def _traced(network: nn.Module, card: ModelCard, precision: str, any_size: bool) -> Any:
     """The network as an ONNX model, its weights in halves for "fp16"."""
     import onnx
     import torch
@@ -133,6 +163,10 @@ def _traced(network: nn.Module, card: ModelCard, precision: str) -> Any:
     joined = precision == "int8"
     names = {"heatmap": ["heatmaps"], "simdr": ["x", "y"], "regression": ["coordinates", "sigma"]}
     outputs = names.get(card.family, ["predictions"])
+    axes = {name: {0: "N"} for name in ("images", *outputs)}
+    if any_size:
+        axes["images"] |= {2: "H", 3: "W"}
+        axes[outputs[0]] |= {1: "A"}
     with tempfile.TemporaryDirectory(prefix="vitruvian-") as folder, warnings.catch_warnings(), torch.no_grad():
         # The exporter warns of its own age, and of shapes that it takes for constants, as they are meant.
         warnings.simplefilter("ignore")
@@ -143,7 +177,7 @@ def _traced(network: nn.Module, card: ModelCard, precision: str) -> Any:
             path,
             input_names=["images"],
             output_names=outputs,
-            dynamic_axes={name: {0: "N"} for name in ("images", *outputs)},
+            dynamic_axes=axes,
             opset_version=OPSET,
             dynamo=False,
             training=torch.onnx.TrainingMode.EVAL if joined else torch.onnx.TrainingMode.PRESERVE,
@@ -161,16 +195,15 @@ def _with_card(proto: Any, card: ModelCard) -> Any:
 
 def _difference(network: nn.Module, card: ModelCard, data: bytes) -> float:
     """The outputs' largest difference from torch's on random pictures, in parts of the range of each."""
-    import onnxruntime
     import torch
 
     images = np.random.default_rng(0).normal(size=(2, 3, *card.input_size)).astype(np.float32)
     if card.family == "yolov5":
         images = images.clip(0, 1)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    ours = session.run(None, {session.get_inputs()[0].name: images})
+    with tempfile.TemporaryDirectory(prefix="vitruvian-") as folder:
+        path = Path(folder, "model.onnx")
+        path.write_bytes(data)
+        ours = open_runtime(path)(images)
     with torch.inference_mode():
         results = network(torch.from_numpy(images))
     theirs = [result.numpy() for result in (results if isinstance(results, tuple) else (results,))]

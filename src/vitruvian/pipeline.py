@@ -63,8 +63,8 @@ class PoseEstimator:
         keypoints = np.zeros((sum(counts), count, 2), np.float32)
         scores = np.zeros((sum(counts), count), np.float32)
         done = 0
-        for crops, affines in self._batches(images, boxes):
-            points, sure = self.codec.decode(self._outputs(crops))
+        for crops, affines in self.crops(images, boxes):
+            points, sure = self.codec.decode(self.outputs(crops))
             if points.shape[1] != count:
                 raise ModelError(
                     f"{self.runtime.path}: the network returns {points.shape[1]} keypoints, but its card names {count}"
@@ -84,7 +84,8 @@ class PoseEstimator:
             for found, end in zip(boxes, ends, strict=True)
         ]
 
-    def _outputs(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
+    def outputs(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
+        """What the network returns for RGB uint8 crops (N, H, W, 3), merged with that of the mirrored ones (flip)."""
         batch = to_tensor(crops, self.card.mean, self.card.std, self.card.bgr)
         outputs = self.runtime(batch)
         if not self.flip:
@@ -92,7 +93,7 @@ class PoseEstimator:
         mirrored = self.runtime(np.ascontiguousarray(batch[..., ::-1]))
         return self.codec.merge_flipped(outputs, mirrored, self.skeleton.flip_pairs)
 
-    def _batches(
+    def crops(
         self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Boxes]
     ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float64]]]:
         """Crops and their affines, `CROPS_AT_ONCE` at a time, across the pictures."""
@@ -203,7 +204,9 @@ def _picture(image: Picture) -> NDArray[np.uint8]:
 
 
 def _batched(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
-    """Lists of `size` frames, the last one shorter."""
+    """Lists of `size` frames; the first ones are shorter, so that the first results come soon, and so is the last."""
     iterator = iter(frames)
-    while batch := list(itertools.islice(iterator, size)):
+    count = 1
+    while batch := list(itertools.islice(iterator, count)):
         yield batch
+        count = min(2 * count, size)

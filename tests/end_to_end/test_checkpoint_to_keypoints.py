@@ -44,13 +44,13 @@ def test_a_published_layout_runs_and_its_onnx_gives_the_same_keypoints(name: str
             for _ in range(2):
                 network(torch.randn(2, 3, *networks.spec(name).input_size))
     torch.save({"state_dict": network.state_dict()}, checkpoint)
-    model = vt.load(pose=checkpoint)
+    model = vt.load(pose=checkpoint, runtime="torch", precision="fp32")
     poses = model(PICTURE, boxes=BOXES)
     assert poses.keypoints.shape == (3, 17, 2)
     assert poses.keypoints.std() > 1
     exported = export(checkpoint, tmp_path / "weights.onnx")
     for engine in ("onnxruntime", "openvino"):
-        again = vt.load(pose=exported.path, runtime=engine)
+        again = vt.load(pose=exported.path, runtime=engine, precision="fp32")
         assert again.pose.card == exported.card == model.pose.card
         apart = np.abs(again(PICTURE, boxes=BOXES).keypoints - poses.keypoints).max(axis=2)
         # Maps of random weights have peaks so close to each other that rounding decides: a few keypoints may jump.
@@ -66,7 +66,7 @@ def test_a_whole_yolov5_runs_and_its_onnx_finds_the_same_boxes(name: str, tmp_pa
     exported = export(tmp_path / "yolo.pt", tmp_path / "yolo.onnx", size=(128, 128))
     # A picture that fills the input: the checkpoint takes any rectangle, the file one square.
     picture = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
-    boxes = vt.zoo.load_detector(tmp_path / "yolo.pt", 128, score=0.0, iou=0.9)([picture])[0]
+    boxes = vt.zoo.load_detector(tmp_path / "yolo.pt", 128, score=0.0, iou=0.9, runtime="torch")([picture])[0]
     again = vt.zoo.load_detector(exported.path, score=0.0, iou=0.9)([picture])[0]
     assert len(boxes) > 0
     assert len(again) == len(boxes)

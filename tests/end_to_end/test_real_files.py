@@ -169,7 +169,7 @@ def test_keypoints_agree_with_the_published_procedure(shared, val, book):
     file = shared / "models/tinypose_256x192.onnx"
     persons = some_persons(val)
     assert len(persons) == PICTURES
-    distances = gaps(vt.load(pose=file, runtime="onnxruntime"), book, file, persons)
+    distances = gaps(vt.load(pose=file, runtime="onnxruntime", precision="fp32"), book, file, persons)
     assert distances.shape[0] >= PICTURES
     assert distances.shape[1] == 17
     assert distances.max() <= 0.01
@@ -178,21 +178,21 @@ def test_keypoints_agree_with_the_published_procedure(shared, val, book):
 def test_keypoints_agree_in_openvino(shared, val, book):
     # Another engine's rounding may tip an argmax between two cells that are all but equally high, and nothing else.
     file = shared / "models/tinypose_256x192.onnx"
-    distances = gaps(vt.load(pose=file, runtime="openvino"), book, file, some_persons(val)[:10])
+    distances = gaps(vt.load(pose=file, runtime="openvino", precision="fp32"), book, file, some_persons(val)[:10])
     assert np.mean(distances <= 0.01) > 0.99
 
 
-def test_fp32_is_fp32_and_auto_stays_near(shared, val):
+def test_fp32_is_fp32_and_bf16_stays_near(shared, val):
     file = shared / "models/tinypose_256x192.onnx"
     image, boxes = some_persons(val)[0]
-    exact = vt.load(pose=file, runtime="onnxruntime")(image, boxes=boxes)
-    fp32, auto = (
+    exact = vt.load(pose=file, runtime="onnxruntime", precision="fp32")(image, boxes=boxes)
+    fp32, bf16 = (
         vt.load(pose=file, runtime="openvino", precision=precision)(image, boxes=boxes)
-        for precision in ("fp32", "auto")
+        for precision in ("fp32", "bf16")
     )
     assert fp32.scores == pytest.approx(exact.scores, abs=1e-4)
     # A half-precision engine is off by up to 1 part in 256 of each value on its way; a broken one by far more.
-    assert np.abs(auto.scores - exact.scores).max() < 0.1
+    assert np.abs(bf16.scores - exact.scores).max() < 0.1
     flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     if "amx_bf16" in flags or "avx512_bf16" in flags:
-        assert np.abs(auto.scores - exact.scores).max() > np.abs(fp32.scores - exact.scores).max()
+        assert np.abs(bf16.scores - exact.scores).max() > np.abs(fp32.scores - exact.scores).max()

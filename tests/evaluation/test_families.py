@@ -80,7 +80,7 @@ def test_a_mirrored_picture_has_mirrored_keypoints():
     image = np.random.default_rng(0).integers(0, 255, (256, 192, 3), np.uint8)
     double = PoseEstimator(pose.card, pose.runtime, pose.codec, flip=True)
     # The whole picture, so that the crop is the picture: pixel p mirrors to 191 - p.
-    outputs = double._outputs(np.stack([image, image[:, ::-1]]))
+    outputs = double.outputs(np.stack([image, image[:, ::-1]]))
     (straight, mirrored), scores = pose.codec.decode(outputs)
     order = np.arange(17)
     for left, right in COCO17.flip_pairs:

@@ -31,7 +31,7 @@ DETECTORS = [
 
 @pytest.fixture(scope="module")
 def model(shared: Path) -> vt.TopDown:
-    return vt.load(pose=shared / "models/tinypose_256x192.onnx", threads=2)
+    return vt.load(pose=shared / "models/tinypose_256x192.onnx", threads=2, precision="fp32")
 
 
 def run(model: vt.TopDown, val: Path, detected: bool, **options: Any) -> Metrics:

@@ -61,7 +61,6 @@ def test_compiled_it_gives_the_same(samples: np.ndarray) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"runtime": "openvino"}, r"net\.pth is a checkpoint.*vitruvian export net\.pth"),
         ({"device": "quantum"}, "torch has no device 'quantum' here; it has cpu"),
         ({"device": "cuda:99"}, "cuda:99"),
         ({"threads": 0}, "at least 1"),

@@ -88,7 +88,7 @@ def test_what_comes_out_is_taken_everywhere(draw, tmp_path, recipe, settings, si
     assert {path.name for path in out.iterdir()} >= {
         *("recipe.yaml", "state.ckpt", "last.safetensors", "metrics.csv", "curves.png", "samples.html", "tensorboard")
     }
-    model = vt.load(pose=done.model)
+    model = vt.load(pose=done.model, runtime="torch", precision="fp32")
     card = model.pose.card
     assert (card.name, card.input_size) == ("mine", (64, 64))
     assert card.skeleton.keypoints == ("left_eye", "right_eye", "nose", "left_hip", "right_hip")
@@ -102,7 +102,7 @@ def test_what_comes_out_is_taken_everywhere(draw, tmp_path, recipe, settings, si
     if recipe.startswith("sa"):
         exported = export(done.model, tmp_path / "mine.onnx")
         assert exported.card == card
-        again = vt.load(pose=exported.path)(picture, boxes=[[20, 20, 140, 110]])
+        again = vt.load(pose=exported.path, precision="fp32")(picture, boxes=[[20, 20, 140, 110]])
         assert again.keypoints == pytest.approx(poses.keypoints, abs=1)
 
 
@@ -206,7 +206,7 @@ def test_fine_tuning_keeps_everything_but_the_last_layer(draw, tmp_path, caplog)
     before, after = weights(tmp_path / "first"), weights(tmp_path / "second")
     assert after["final_layer.weight"].shape[0] == 3
     assert all(torch.equal(before[name], after[name]) for name in before if not name.startswith("final_layer."))
-    assert vt.load(pose=done.model).pose.skeleton.keypoints == ("a", "b", "nose")
+    assert vt.load(pose=done.model, runtime="torch").pose.skeleton.keypoints == ("a", "b", "nose")
     # A heatmap net's backbone suits SimDR as well.
     train(job(other, tmp_path / "third", *frozen, recipe="simdr_hrnet_w32_256x192"))
     assert torch.equal(weights(tmp_path / "third")["conv1.weight"], before["conv1.weight"])

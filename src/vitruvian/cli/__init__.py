@@ -15,6 +15,7 @@ import typer
 
 from .. import __version__
 from ..errors import VitruvianError
+from .benchmark import benchmark
 from .evaluate import evaluate
 from .export import export
 from .models import models
@@ -29,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (predict, evaluate, export, models, train, train_detector, check_data):
+for command in (predict, evaluate, export, models, benchmark, train, train_detector, check_data):
     app.command()(command)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import InputError
+from .outputs import write_json
 
 if TYPE_CHECKING:
     from ..cards import ModelCard
@@ -29,12 +29,20 @@ def models(
         Path | None, typer.Option("--json", metavar="FILE", help="The list as JSON; - is standard output.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing FILE.")] = False,
+    clear_cache: Annotated[
+        bool, typer.Option("--clear-cache", help="Delete the ONNX files made of checkpoints; downloads stay.")
+    ] = False,
 ) -> None:
     """List the models that have a name: input size, published accuracy, cost, licence, source."""
     from .. import zoo
 
     if (offline and not fetch) or (overwrite and data is None) or (fetch and data is not None):
         raise InputError("--offline goes with --fetch, --overwrite with --json, and --fetch without --json")
+    if clear_cache:
+        if name or fetch or data is not None:
+            raise InputError("--clear-cache goes alone: it deletes what was converted of every checkpoint")
+        typer.echo(f"{zoo.clear_converted() / 1e6:.1f} MB deleted in {zoo.converted_folder()}")
+        return
     if fetch:
         if name is None:
             raise InputError("--fetch needs the NAME of a model; vitruvian models lists them")
@@ -42,7 +50,7 @@ def models(
         return
     chosen = [zoo.card(name)] if name else list(zoo.cards())
     if data is not None:
-        _write([_record(card) for card in chosen], data, overwrite)
+        write_json({"models": [_record(card) for card in chosen]}, data, overwrite)
     elif name:
         _print_one(chosen[0])
     else:
@@ -63,18 +71,6 @@ def _record(card: ModelCard) -> dict[str, Any]:
         "weights": asdict(card.weights) if card.weights else None,
         "downloaded": str(path) if path else None,
     }
-
-
-def _write(records: list[dict[str, Any]], target: Path, overwrite: bool) -> None:
-    from ..media.files import write_file
-
-    text = json.dumps({"models": records}, indent=2)
-    if str(target) == "-":
-        typer.echo(text)
-        return
-    if target.exists() and not overwrite:
-        raise InputError(f"{target} exists; choose another name, or --overwrite")
-    write_file(target, f"{text}\n".encode())
 
 
 def _print_one(card: ModelCard) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -81,3 +82,21 @@ class Outputs:
             drawn = [str(path) for path in self.pictures.values()]
             drawn = drawn if len(drawn) == 1 else [os.path.commonpath(path for path in self.pictures.values())]
         return ", ".join(drawn + [str(path) for path in (self.json, self.csv, self.coco) if path])
+
+
+def write_json(content: Any, target: Path, overwrite: bool) -> None:
+    """Write one JSON object to a file, or to standard output for ``-``. Raises InputError for a file that exists."""
+    from ..media.files import write_file
+
+    check_free(target, overwrite)
+    text = json.dumps(content, indent=2)
+    if str(target) == "-":
+        print(text)
+    else:
+        write_file(target, f"{text}\n".encode())
+
+
+def check_free(target: Path, overwrite: bool) -> None:
+    """Raises InputError for a file that exists and must not be replaced."""
+    if str(target) != "-" and target.exists() and not overwrite:
+        raise InputError(f"{target} exists; choose another name, or --overwrite")

@@ -144,7 +144,7 @@ def predict(
     runtime: Runtime = "auto",
     device: Device = "auto",
     threads: Threads = None,
-    precision: Precision = "fp32",
+    precision: Precision = "auto",
     compile: Compile = False,
 ) -> None:
     """Find every person in SOURCE and the keypoints of each; draw them, and write them as data."""

@@ -1,11 +1,12 @@
 """Engines that run a network, one file each, called alike: a float32 (N, C, H, W) batch in, a tuple of arrays out.
 
-ONNX files run in OpenVINO or ONNX Runtime, checkpoints in PyTorch.
+ONNX files run in OpenVINO or ONNX Runtime, networks of `vitruvian.networks` in PyTorch.
 """
 
 from __future__ import annotations
 
 import os
+from functools import cache
 from importlib import import_module, util
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -51,12 +52,14 @@ def open_runtime(
     Args:
         path: the ONNX file.
         runtime: "openvino", "onnxruntime", or "auto": of the installed ones the faster for this device and precision,
-            which is openvino for Intel's devices and where precision isn't "fp32", else onnxruntime
-            (benchmarks/runtime_speed.py).
-        device: "auto" (the CPU), "cpu", "gpu" or "npu" (Intel's, by openvino), "cuda" or "cuda:1" (by onnxruntime).
+            which is openvino for Intel's devices and on CPUs that compute in bfloat16 or float16, unless precision is
+            "fp32"; else onnxruntime (benchmarks/runtime_speed.py).
+        device: "auto" (the CPU), "cpu", "gpu" or "npu" (Intel's, by openvino), "cuda" or "cuda:1", "tensorrt" or
+            "tensorrt:1" (by onnxruntime).
         threads: CPU threads; None takes every core that this process may use.
-        precision: "fp32" gives the same numbers on every machine; "auto" lets the engine choose a faster one where the
-            processor has it (bfloat16); "bf16" and "fp16" ask for one (openvino; onnxruntime runs a file as it is).
+        precision: "fp32" gives the same numbers on every machine; "auto" takes bfloat16 or float16 where the processor
+            has it, which costs at most 0.003 AP (benchmarks/README.md); "bf16" and "fp16" ask for one (openvino;
+            onnxruntime runs a file as it is).
 
     Raises:
         ModelError: the file is missing or no ONNX model.
@@ -81,7 +84,6 @@ def open_network(
     network: nn.Module,
     path: str | os.PathLike[str],
     input_size: tuple[int, int],
-    runtime: str = "auto",
     device: str = "auto",
     threads: int | None = None,
     precision: Precision = "fp32",
@@ -90,17 +92,12 @@ def open_network(
     """Run a network of `vitruvian.networks` in torch; see `runtimes.torch.TorchRuntime` for the arguments.
 
     Raises:
-        InputError: no such device or precision, or another runtime is asked for.
+        InputError: no such device or precision.
         ModelError: the network doesn't run.
     """
     from .torch import TorchRuntime
 
-    _check(runtime, threads, precision)
-    if runtime not in ("auto", "torch"):
-        raise InputError(
-            f"{path} is a checkpoint, which runs in torch; for {runtime} make an ONNX file of it first: "
-            f"vitruvian export {path} -o model.onnx"
-        )
+    _check("torch", threads, precision)
     device = "cpu" if device == "auto" else device.lower()
     return TorchRuntime(network, Path(path), input_size, device, threads, precision, compile)
 
@@ -115,10 +112,19 @@ def _check(runtime: str, threads: int | None, precision: str) -> None:
 
 
 def _fastest(device: str, precision: Precision) -> str:
-    if device.startswith("cuda"):
+    if device.startswith(("cuda", "tensorrt")):
         return "onnxruntime"
-    exact_cpu = device == "cpu" and precision == "fp32"
-    return "onnxruntime" if exact_cpu and util.find_spec("onnxruntime") else "openvino"
+    if device != "cpu" or precision in ("bf16", "fp16") or not util.find_spec("onnxruntime"):
+        return "openvino"
+    return "openvino" if precision == "auto" and _computes_in_halves() else "onnxruntime"
+
+
+@cache
+def _computes_in_halves() -> bool:
+    """Whether OpenVINO takes bfloat16 or float16 on this CPU when it may choose."""
+    import openvino
+
+    return bool({"BF16", "FP16"} & set(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")))
 
 
 def usable_cores() -> int:

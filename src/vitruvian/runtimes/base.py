@@ -36,8 +36,10 @@ class Runtime(ABC):
     Attributes:
         inputs, outputs: their names and shapes.
         metadata: what the file says of itself (ONNX metadata properties).
+        precision: what it computes in, "fp32", "bf16" or "fp16", as far as the engine tells.
     """
 
+    precision: str = "fp32"
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     metadata: Mapping[str, str]

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from .base import Array
 
 
+_GPU_PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
+
+
 class ONNXRuntime(Runtime):
     """An ONNX file in ONNX Runtime; the arguments are those of `vitruvian.runtimes.open_runtime`.
 
@@ -25,7 +28,7 @@ class ONNXRuntime(Runtime):
         self.path = path
         if precision not in ("fp32", "auto"):
             raise InputError(f"onnxruntime runs {path} in the file's own precision, not in {precision}; openvino can")
-        self._providers = _providers(device)
+        self._providers = _providers(device, precision)
         try:
             self._runner = self._session(threads)
         except Exception as error:  # its exceptions have no common base but Exception
@@ -50,17 +53,22 @@ class ONNXRuntime(Runtime):
         return tuple(self._runner.run(None, {self.inputs[0].name: np.ascontiguousarray(batch)}))
 
 
-def _providers(device: str) -> list[Any]:
+def _providers(device: str, precision: str) -> list[Any]:
     name, _, index = device.partition(":")
     if name == "cpu":
         return ["CPUExecutionProvider"]
     available = onnxruntime.get_available_providers()
-    if name != "cuda" or "CUDAExecutionProvider" not in available:
-        raise InputError(
-            f"onnxruntime has no device {device!r} here; it has cpu"
-            + (" and cuda" if "CUDAExecutionProvider" in available else "; cuda comes with pip install onnxruntime-gpu")
+    usable = [known for known, provider in _GPU_PROVIDERS.items() if provider in available]
+    if name not in usable or not (index or "0").isdigit():
+        remedy = (
+            f"and {', '.join(usable)}" if usable else "only; cuda and tensorrt come with pip install onnxruntime-gpu"
         )
-    return [("CUDAExecutionProvider", {"device_id": int(index or 0)}), "CPUExecutionProvider"]
+        raise InputError(f"onnxruntime has no device {device!r} here; it has cpu {remedy}")
+    options = {"device_id": int(index or 0)}
+    cuda = (_GPU_PROVIDERS["cuda"], options)
+    if name == "cuda":
+        return [cuda, "CPUExecutionProvider"]
+    return [(_GPU_PROVIDERS[name], {**options, "trt_fp16_enable": precision == "auto"}), cuda, "CPUExecutionProvider"]
 
 
 def _tensor(item: Any) -> Tensor:

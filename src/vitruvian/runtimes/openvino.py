@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,9 @@ class OpenVINO(Runtime):
         if self._precision in _HINTS and self._device != "NPU":
             options["INFERENCE_PRECISION_HINT"] = _HINTS[self._precision]
         compiled = self._core.compile_model(self._model, self._device, options)
+        with contextlib.suppress(RuntimeError):  # not every device has the property
+            chosen = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+            self.precision = next((name for name, hint in _HINTS.items() if hint == chosen), chosen)
         self._idle = SimpleQueue()
         for _ in range(streams):
             self._idle.put(compiled.create_infer_request())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,6 @@ from .base import Runtime, Tensor
 if TYPE_CHECKING:
     from .base import Array
 
-_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
 
 class TorchRuntime(Runtime):
     """A network in PyTorch, channels last.
@@ -27,7 +24,7 @@ class TorchRuntime(Runtime):
         input_size: (height, width) in pixels.
         device: "cpu", "cuda", "cuda:1", ...
         threads: CPU threads, of the whole process, as PyTorch has it; None leaves them as they are.
-        precision: "fp32"; "bf16" or "fp16" by autocast; "auto" is fp16 on a GPU and fp32 on a CPU.
+        precision: "fp32"; "bf16" by autocast; "fp16" with weights in halves; "auto" is fp16 on a GPU, fp32 on a CPU.
         compile: let `torch.compile` make faster code of it: worth it for long runs, since it takes a minute first.
 
     Raises:
@@ -49,10 +46,14 @@ class TorchRuntime(Runtime):
         self._device = _device(device)
         if precision == "auto":
             precision = "fp32" if self._device.type == "cpu" else "fp16"
-        self._dtype = _AUTOCAST.get(precision)
+        self.precision = precision
+        self._autocast = precision == "bf16"
+        self._dtype = torch.float16 if precision == "fp16" else torch.float32
         if threads is not None:
             torch.set_num_threads(threads)
-        self._network: Any = network.eval().to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network: Any = network.eval().to(  # type: ignore[call-overload]
+            self._device, self._dtype, memory_format=torch.channels_last
+        )
         if compile:
             self._network = torch.compile(self._network, dynamic=True)
         self.metadata = {}
@@ -68,9 +69,8 @@ class TorchRuntime(Runtime):
         """Nothing to do: PyTorch takes any batch size."""
 
     def _infer(self, batch: Array) -> tuple[Array, ...]:
-        images = torch.from_numpy(batch).to(self._device).contiguous(memory_format=torch.channels_last)
-        lower = nullcontext() if self._dtype is None else torch.autocast(self._device.type, self._dtype)
-        with torch.inference_mode(), lower:
+        images = torch.from_numpy(batch).to(self._device, self._dtype, memory_format=torch.channels_last)
+        with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
             results = self._network(images)
         return tuple(result.float().cpu().numpy() for result in (results if isinstance(results, tuple) else (results,)))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError
 from .catalogue import backbone, card, cards
+from .converted import clear_converted, converted_folder
 from .downloads import downloaded, fetch
 from .identification import Identity, identify
 from .loading import load, load_detector, load_pose
@@ -26,6 +27,8 @@ __all__ = [
     "backbone",
     "card",
     "cards",
+    "clear_converted",
+    "converted_folder",
     "downloaded",
     "fetch",
     "identify",

@@ -121,7 +121,7 @@ def _download(weights: Weights, path: Path, quiet: bool) -> None:
 
 def _accept(weights: Weights, url: str, part: Path, path: Path) -> None:
     """Puts a whole download in its place. Raises ModelError, and removes it, if it isn't what was published."""
-    digest = _digest(part)
+    digest = file_digest(part)
     problem = ""
     if weights.size is not None and part.stat().st_size != weights.size:
         problem = f"{part.stat().st_size} bytes instead of {weights.size}"
@@ -134,7 +134,7 @@ def _accept(weights: Weights, url: str, part: Path, path: Path) -> None:
     try:
         if _is_archive(weights, url):
             whole = _unpack(part, path)
-            digest = _digest(whole)
+            digest = file_digest(whole)
         if not weights.sha256 and not _is_whole(whole, path.suffix):
             forget(part)
             raise ModelError(f"what came from {url} is no {path.suffix} file, or not all of it; it was deleted")
@@ -191,7 +191,7 @@ def _check(weights: Weights, path: Path) -> None:
     # An archive's checksum says nothing about what was in it.
     published = "" if any(_is_archive(weights, url) for url in weights.urls) else weights.sha256
     try:
-        digest, recorded = _digest(path), _recorded(path)
+        digest, recorded = file_digest(path), _recorded(path)
     except OSError as error:
         raise ModelError(f"{path} can't be read: {error.strerror}") from None
     record = _record_of(path).name
@@ -207,7 +207,8 @@ def _check(weights: Weights, path: Path) -> None:
             _record(weights, path, digest)
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file, in hex. Raises OSError."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):

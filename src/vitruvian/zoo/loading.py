@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import codecs, detectors
-from ..errors import InputError, ModelError
+from ..errors import InputError, ModelError, OutputError
 from ..networks import SPECS
 from ..runtimes import open_network, open_runtime
 from .catalogue import card as zoo_card
+from .converted import ConversionError, converted
 from .describing import describe
 from .downloads import fetch, packaged
+from .precision_check import accurate
 from .recognition import recognise
 
 if TYPE_CHECKING:
@@ -50,7 +53,7 @@ def load(
     runtime: str = "auto",
     device: str = "auto",
     threads: int | None = None,
-    precision: Precision = "fp32",
+    precision: Precision = "auto",
     compile: bool = False,
 ) -> TopDown:
     """A model that finds persons and their keypoints.
@@ -70,8 +73,11 @@ def load(
         max_persons: at most so many persons of a picture, the best scored; None takes all.
         refine: sub-pixel step of heatmap nets, "none", "quarter", "dark" or "udp"; None takes the model's own.
         flip: average each person's outputs with those of the mirrored crop (the papers' flip test), at twice the cost.
-        runtime, device, threads, precision: see `vitruvian.runtimes.open_runtime`; checkpoints run in "torch".
-        compile: make faster code of a checkpoint's network first, which takes torch a minute.
+        runtime: "auto", "openvino", "onnxruntime" or "torch", see `vitruvian.runtimes.open_runtime`. Checkpoints are
+            converted to ONNX for the first three, once (`vitruvian.zoo.converted`); "torch" runs them as they are, and
+            "auto" takes it for them on CUDA and with `compile`.
+        device, threads, precision: see `vitruvian.runtimes.open_runtime`.
+        compile: let torch make faster code of a checkpoint's network first, which takes a minute.
 
     Raises:
         InputError: an argument out of range, or an engine or a device that is not there.
@@ -82,7 +88,8 @@ def load(
     engine = {"runtime": runtime, "device": device, "threads": threads, "precision": precision, "compile": compile}
     limits: dict[str, Any] = {"score": score, "iou": iou, "max_persons": max_persons}
     # Beside a model that somebody chose, one of the package runs anywhere: torch and GPUs may not be for it.
-    own = {"threads": threads} if pose or detector else engine
+    anywhere = {"threads": threads, "precision": precision if precision in ("auto", "fp32") else "auto"}
+    own = anywhere if pose or detector else engine
     finder = load_detector(detector or DEFAULT_DETECTOR, img_size, **limits, **(engine if detector else own))
     return TopDown(load_pose(pose or DEFAULT_POSE, refine, pose_size, flip, **(engine if pose else own)), finder)
 
@@ -121,6 +128,8 @@ def load_pose(
     card, network = _open(file, _pair("pose_size", pose_size), engine)
     if card.task != "pose":
         raise ModelError(f"{file} is a detector ({card.family}), not a pose net: give it as the detector instead")
+    if network.path.suffix == ".onnx":
+        network = accurate(network, card.input_size, _without(engine, "compile"))
     if refine is not None:
         if card.family != "heatmap":
             raise InputError(f"refine is for heatmaps; {file} is a {card.family} model")
@@ -141,14 +150,36 @@ def _open(model: File, size: tuple[int, int] | None, engine: dict[str, Any]) -> 
     """What a model is, and its network in an engine."""
     file, named = _located(model)
     if is_checkpoint(file):
-        loaded, card = _from_checkpoint(file, named, size)
+        if not _runs_in_torch(engine):
+            try:
+                return _open_file(converted(file, named, size), size, engine)
+            except (ConversionError, OutputError) as error:
+                if engine.get("runtime", "auto") != "auto":
+                    raise
+                logger.warning("%s; it runs in torch, which is slower", error)
+        loaded, card = network_of(file, named, size)
         if engine.get("compile") and card.task == "detection":
             # Compiled code is for one size, so that every picture goes onto the same canvas.
-            card = replace(card, options={name: value for name, value in card.options.items() if name != "stride"})
-        return card, open_network(loaded, file, card.input_size, **engine)
-    network = open_runtime(file, **{name: value for name, value in engine.items() if name != "compile"})
-    card = recognise(network, size)
+            card = replace(card, options=_without(card.options, "stride"))
+        return card, open_network(loaded, file, card.input_size, **_without(engine, "runtime"))
+    card, network = _open_file(file, size, engine)
     return replace(named, input_size=card.input_size) if named else card, network
+
+
+def _runs_in_torch(engine: dict[str, Any]) -> bool:
+    """Whether a checkpoint runs in torch: where it is asked for, and on CUDA unless another engine is asked for."""
+    runtime = engine.get("runtime", "auto")
+    on_cuda = str(engine.get("device", "auto")).lower().startswith("cuda")
+    return runtime == "torch" or (runtime == "auto" and (on_cuda or bool(engine.get("compile"))))
+
+
+def _open_file(file: Path, size: tuple[int, int] | None, engine: dict[str, Any]) -> tuple[ModelCard, Runtime]:
+    network = open_runtime(file, **_without(engine, "compile"))
+    return recognise(network, size), network
+
+
+def _without(options: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if key != name}
 
 
 def _located(model: File) -> tuple[Path, ModelCard | None]:
@@ -186,10 +217,10 @@ def checkpoint_network(model: File, size: tuple[int, int] | None = None) -> tupl
     Raises:
         ModelError: see `vitruvian.zoo.load_network` and `vitruvian.zoo.fetch`; or the network doesn't take this size.
     """
-    return _from_checkpoint(*_located(model), size)
+    return network_of(*_located(model), size)
 
 
-def _from_checkpoint(file: Path, named: ModelCard | None, size: tuple[int, int] | None) -> tuple[nn.Module, ModelCard]:
+def network_of(file: Path, named: ModelCard | None, size: tuple[int, int] | None) -> tuple[nn.Module, ModelCard]:
     """As `checkpoint_network`, from what `_located` gives: a name's file is fetched, and hashed, no second time."""
     from . import load_checkpoint
 
