@@ -132,7 +132,7 @@ def resnet() -> dict[str, Tensor]:
         ({"head.fc.weight": (1000, 256), "head.fc.bias": (1000,)}, "classifier"),
         ({"head.something.weight": (3,)}, "its head is something.weight"),
         ({"head.final_layer.weight": (17, 256, 1, 1)}, "its head is final_layer.weight"),
-        ({"head.fc.weight": (68, 256), "neck.weight": (1,)}, "parts that Vitruvian doesn't have: neck.weight"),
+        ({"head.fc.weight": (68, 256), "neck.weight": (2, 2)}, "parts that Vitruvian doesn't have: neck.weight"),
         ({"head.fc.weight": (68, 256), "backbone.layer3.6.conv1.weight": (1,)}, "on ResNet-50 only"),
     ],
 )

@@ -13,6 +13,7 @@ from .catalogue import backbone, card, cards
 from .downloads import downloaded, fetch
 from .identification import Identity, identify
 from .loading import load, load_detector, load_pose
+from .presets import PRESETS
 from .recognition import recognise
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .networks import Loaded, load_checkpoint, load_network
 
 __all__ = [
+    "PRESETS",
     "Checkpoint",
     "Identity",
     "Loaded",

@@ -15,6 +15,7 @@ from ..runtimes import open_network, open_runtime
 from .catalogue import card as zoo_card
 from .describing import describe
 from .downloads import fetch, packaged
+from .presets import PRESETS
 from .recognition import recognise
 
 if TYPE_CHECKING:
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
     File = str | os.PathLike[str]
     Size = int | tuple[int, int]
 
-# The models inside the package; docs/default-models.md says how they were made.
-DEFAULT_POSE, DEFAULT_DETECTOR = "pose_pyramid_w32_256x192", "person_csp_w32_416x416"
+DEFAULT_POSE, DEFAULT_DETECTOR = PRESETS["fast"].pose, PRESETS["fast"].detector
 CHECKPOINT_SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
 
 logger = logging.getLogger("vitruvian")
@@ -40,6 +40,7 @@ def load(
     pose: File | None = None,
     detector: File | None = None,
     *,
+    preset: str = "fast",
     img_size: Size | None = None,
     pose_size: Size | None = None,
     score: float = 0.3,
@@ -58,9 +59,11 @@ def load(
     Args:
         pose: a pose net: a name of `vitruvian.zoo.cards`, an ONNX file (heatmap, or SimCC/SimDR pairs; or any that
             `vitruvian export` made), or a checkpoint of one of the five families (.pth, .pt, .safetensors); None takes
-            the small one inside the package.
+            the preset's.
         detector: a person detector: a name, an ONNX file (RTMDet, YOLOX or exported YOLOv5), or a YOLOv5 checkpoint;
-            None takes the small one inside the package, which isn't run where a call brings its boxes.
+            None takes the preset's, which isn't run where a call brings its boxes.
+        preset: the pair of models, of `vitruvian.zoo.PRESETS`, from which what isn't given is taken: "fast", the small
+            ones inside the package, "balanced" or "accurate", which are downloaded once.
         img_size: detector input, (height, width) or one number for both; None takes the file's own size, or 640.
         pose_size: pose net input, for checkpoints that fit any; None takes what the weights or the file's name say, or
             else the smallest published size.
@@ -74,17 +77,20 @@ def load(
         compile: make faster code of a checkpoint's network first, which takes torch a minute.
 
     Raises:
-        InputError: an argument out of range, or an engine or a device that is not there.
+        InputError: no such preset, an argument out of range, or an engine or a device that is not there.
         ModelError: a file that is missing, is no model, or is not what it is used as.
     """
     from ..pipeline import TopDown
 
+    if preset not in PRESETS:
+        raise InputError(f"preset is {preset!r}; it can be {', '.join(PRESETS)}")
+    pair = PRESETS[preset]
     engine = {"runtime": runtime, "device": device, "threads": threads, "precision": precision, "compile": compile}
     limits: dict[str, Any] = {"score": score, "iou": iou, "max_persons": max_persons}
     # Beside a model that somebody chose, one of the package runs anywhere: torch and GPUs may not be for it.
-    own = {"threads": threads} if pose or detector else engine
-    finder = load_detector(detector or DEFAULT_DETECTOR, img_size, **limits, **(engine if detector else own))
-    return TopDown(load_pose(pose or DEFAULT_POSE, refine, pose_size, flip, **(engine if pose else own)), finder)
+    own = {"threads": threads} if (pose or detector) and preset == "fast" else engine
+    finder = load_detector(detector or pair.detector, img_size, **limits, **(engine if detector else own))
+    return TopDown(load_pose(pose or pair.pose, refine, pose_size, flip, **(engine if pose else own)), finder)
 
 
 def load_detector(
@@ -147,7 +153,7 @@ def _open(model: File, size: tuple[int, int] | None, engine: dict[str, Any]) -> 
             card = replace(card, options={name: value for name, value in card.options.items() if name != "stride"})
         return card, open_network(loaded, file, card.input_size, **engine)
     network = open_runtime(file, **{name: value for name, value in engine.items() if name != "compile"})
-    card = recognise(network, size)
+    card = recognise(network, size or (named.input_size if named else None))
     return replace(named, input_size=card.input_size) if named else card, network
 
 
