@@ -127,7 +127,7 @@ def _check_archive(path: Path) -> None:
     if any(entry.filename.endswith("/constants.pkl") for entry in entries):
         raise ModelError(
             f"{path} is a TorchScript program (torch.jit.save), not a checkpoint. If you trust it, take its "
-            f'weights: torch.save(torch.jit.load("{path.name}").state_dict(), "weights.pth")'
+            f'weights: torch.save(torch.jit.load("{path.name}").state_dict(), "{path.stem}_weights.pth")'
         )
     packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
     if packed or sum(entry.file_size for entry in entries) > path.stat().st_size:
