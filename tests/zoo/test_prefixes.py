@@ -122,6 +122,14 @@ def test_parts_alone_keep_their_names(tmp_path: Path, names: tuple[str, ...]) ->
     assert tuple(vt.zoo.read_checkpoint(tmp_path / "part.pth").tensors) == names
 
 
+def test_a_name_without_end_is_no_wrapper(tmp_path: Path) -> None:
+    name = "a." * 300_000 + "b.weight"
+    torch.save({name: torch.ones(1)}, tmp_path / "deep.pth")
+    (left,) = vt.zoo.read_checkpoint(tmp_path / "deep.pth").tensors
+    assert name.endswith(left)
+    assert len(left) > len(name) - 20
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("half", [False, True])
 def test_weights_that_are_no_numbers(tmp_path: Path, value: float, half: bool) -> None:

@@ -29,7 +29,8 @@ _PARTS = ("backbone", "preact")
 # So many tensors may stand beside a wrapped network: a count, a loss's weights.
 STRAYS = 8
 
-_NESTING = 4
+# Wrappers in wrappers, and prefixes behind prefixes, are opened so deep.
+_NESTING = 8
 
 # What a damaged header makes Python raise.
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RuntimeError, RecursionError)
@@ -198,7 +199,7 @@ def _check_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 def _without_prefixes(names: list[str]) -> tuple[list[str], list[str]]:
     """Names without the prefixes that all of them share, but for a few; and those prefixes, the outermost first."""
     taken: list[str] = []
-    while prefix := _prefix(names):
+    while len(taken) < _NESTING and (prefix := _prefix(names)):
         names = [name.removeprefix(prefix) for name in names]
         taken.append(prefix)
     return names, taken

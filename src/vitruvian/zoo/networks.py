@@ -161,15 +161,14 @@ def _filled(
     unexpected = [name for name in tensors if name not in own and not name.endswith(_DERIVED)]
     parts = {name.partition(".")[0] for name in own}
     ignored = [name for name in unexpected if is_stray(tensors[name]) and name.partition(".")[0] not in parts]
-    if len(ignored) <= STRAYS:
-        unexpected = [name for name in unexpected if name not in ignored]
+    strange = len(unexpected) > len(ignored) or len(ignored) > STRAYS
     fitting = {name: tensor for name, tensor in tensors.items() if own.get(name) == tuple(tensor.shape)}
     reshaped = [
         f"{name} {tuple(tensors[name].shape)} instead of {own[name]}"
         for name in own
         if name in tensors and name not in fitting
     ]
-    if missing or unexpected or reshaped:
+    if missing or strange or reshaped:
         lists = (("missing", missing), ("unexpected", unexpected), ("of another shape", reshaped))
         text = "; ".join(f"{len(names)} {kind}: {_listed(names)}" for kind, names in lists if names)
         raise ModelError(f"{complaint}: of its tensors {text}. As far as the names tell, {guess}")
