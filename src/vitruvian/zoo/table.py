@@ -114,9 +114,9 @@ _W48_LARGE = _hrnet(
     sha256="95e0fec3194826d5e3f806ea89be68bbb84517b114c3a32b3058c56610b5ef61",
     size=255_061_287,
 )
-# The authors of HRNet and SimDR have these in folders that can be opened in a browser only.
-_OWN_W32 = _pose_estimation("posehrnet_w32_256x192.pth", "1os6T42ri4zsVPXwceli3J3KtksIaaGgu", "MIT")
-_OWN_W48 = _pose_estimation("posehrnet_w48_256x192.pth", "1MbEjiXkV83Pm3G2o_Rni4j9CT_jRDSAQ", "MIT")
+# All but the first its authors have in folders only, which open in a browser and nowhere else.
+_POSEHRNET_W32 = _pose_estimation("posehrnet_w32_256x192.pth", "1os6T42ri4zsVPXwceli3J3KtksIaaGgu", "MIT")
+_POSEHRNET_W48 = _pose_estimation("posehrnet_w48_256x192.pth", "1MbEjiXkV83Pm3G2o_Rni4j9CT_jRDSAQ", "MIT")
 _SIMDR_W32 = _pose_estimation("simdr_hrnet_w32_256x192.pth", "1Bd8h2H30tCN8WuLIhuSRF9ViN6zghj29")
 _SIMDR_W48 = _pose_estimation("simdr_hrnet_w48_256x192.pth", "1WU_9e0MxgrO8X4W6wKo16L8siCdwgLSZ")
 _SIMDR_STAR = _pose_estimation("sa_simdr_hrnet_w48_256x192.pth", "1Tj9bGL7g7XRyL2F1a-uAcWhgYXnXpqBY")
@@ -130,9 +130,9 @@ _RLE_PAPER = "https://arxiv.org/abs/2107.11291"
 ENTRIES: Mapping[str, Entry] = MappingProxyType(
     {
         "pose_hrnet_w32_256x192": _pose(74.4, _VAL, 28_536_113, 7.12, _HRNET, _W32),
-        "posehrnet_w32_256x192": _pose(74.4, _VAL, 28_536_113, 7.12, _HRNET, _OWN_W32),
+        "posehrnet_w32_256x192": _pose(74.4, _VAL, 28_536_113, 7.12, _HRNET, _POSEHRNET_W32),
         "pose_hrnet_w32_384x288": _pose(75.8, _VAL, 28_536_113, 16.02, _HRNET, _hrnet("pose_hrnet_w32_384x288.pth")),
-        "pose_hrnet_w48_256x192": _pose(75.1, _VAL, 63_595_745, 14.61, _HRNET, _OWN_W48),
+        "pose_hrnet_w48_256x192": _pose(75.1, _VAL, 63_595_745, 14.61, _HRNET, _POSEHRNET_W48),
         "pose_hrnet_w48_384x288": _pose(76.3, _VAL, 63_595_745, 32.88, _HRNET, _W48_LARGE),
         "simdr_hrnet_w32_256x192": _pose(75.3, _VAL, 31_289_521, 7.16, _SIMDR, _SIMDR_W32),
         "simdr_hrnet_w48_256x192": _pose(75.9, _VAL, 66_349_153, 14.66, _SIMDR, _SIMDR_W48),
