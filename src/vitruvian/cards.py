@@ -49,6 +49,8 @@ class Weights:
         size: in bytes, None where it isn't known.
         licence: an SPDX name, or "not stated".
         source: the page that offers it.
+        layout: whose names a checkpoint's tensors have, such as "HRNet's"; "" for files without names. For people: what
+            a file is, is read from the file.
 
     Raises:
         ModelError: a file name, an address or a checksum that is none.
@@ -60,6 +62,7 @@ class Weights:
     size: int | None = None
     licence: str = "not stated"
     source: str = ""
+    layout: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", self.filename, re.ASCII):
@@ -82,7 +85,8 @@ class Published:
         detector_ap: person AP of the detector that a pose net's `ap` was measured with.
         parameters: how many, None where they aren't known.
         gflops: work for one picture as the paper at hand counts it: multiply-adds in units of 2 ** 30 (HRNet and those
-            who follow its tables) or 1e9 (RLE, RTMPose), or two operations each in units of 1e9 (YOLOv5, YOLOX).
+            who follow its tables) or 1e9 (RLE, RTMPose, RTMDet), or two operations each in units of 1e9 (YOLOv5,
+            YOLOX).
         paper: address of the paper or the table.
     """
 

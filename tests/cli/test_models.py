@@ -35,17 +35,25 @@ def downloaded(home: Path) -> Path:
 def test_the_list_has_every_model_on_a_line(command: Command, downloaded: Path) -> None:
     done = command("models")
     assert (done.code, done.err) == (0, "")
-    head, *lines = done.out.splitlines()
+    table, presets = done.out.split("\n\n")
+    head, *lines = table.splitlines()
     assert head.split()[:3] == ["name", "input", "AP"]
     rows = {line.split()[0]: line.split() for line in lines}
     assert list(rows) == [card.name for card in vt.zoo.cards()]
     assert " ".join(rows["simdr_hrnet_w32_256x192"][1:]) == (
-        "256x192 75.3 31.3 7.2 yes val2017 56.4 pose not stated github.com/leeyegy/SimCC"
+        "256x192 75.3 31.3 7.2 yes val2017 56.4 pose not stated github.com/sithu31296/pose-estimation"
     )
     assert " ".join(rows["pose_hrnet_w32_256x192"][1:-1]) == "256x192 74.4 28.5 7.1 no val2017 56.4 pose MIT"
     assert " ".join(rows["psa_p_hrnet_w48_256x192"][1:]) == (
         "256x192 78.9 70.0 15.7 no test-dev2017 60.9 pose - no weights published"
     )
+    assert " ".join(rows["rtmdet_nano"][1:-1]) == ("320x320 40.3 1.0 0.3 no val2017 persons - detection Apache-2.0")
+    assert [line.split() for line in presets.splitlines()] == [
+        ["preset", "detector", "pose"],
+        ["fast", "person_csp_w32_416x416", "pose_pyramid_w32_256x192"],
+        ["balanced", "rtmdet_nano", "rtmpose_m_256x192"],
+        ["accurate", "rtmdet_m", "rtmpose_x_384x288"],
+    ]
 
 
 def test_a_pipe_has_no_width(home: Path) -> None:
@@ -76,7 +84,10 @@ def test_a_narrow_terminal_leaves_columns_out_and_says_so(home: Path) -> None:
             text += chunk
     os.close(ours)
     assert process.returncode == 0
-    *lines, _, said = text.decode().splitlines()
+    lines = text.decode().splitlines()
+    assert lines[-4].split() == ["preset", "detector", "pose"]
+    assert max(map(len, lines[-4:])) <= 60
+    *lines, _, said = lines[:-5]
     assert max(map(len, lines)) <= 60
     assert lines[1].split() == ["pose_hrnet_w32_256x192", "256x192", "74.4", "28.5", "7.1"]
     assert said.startswith("No room for here, split, det AP, task, licence, source")
@@ -88,6 +99,8 @@ def test_one_in_full(command: Command, downloaded: Path) -> None:
     assert shown["AP"] == "75.3 on COCO val2017, persons from a detector of AP 56.4"
     assert shown["parameters"] == "31.3 M"
     assert "1Bd8h2H30tCN8WuLIhuSRF9ViN6zghj29" in shown["address"]
+    assert shown["source"] == "https://github.com/sithu31296/pose-estimation"
+    assert shown["layout"] == "pose-estimation's names"
     assert shown["sha256"].startswith("none published")
     assert shown["downloaded"] == str(downloaded)
     for card in vt.zoo.cards():
@@ -103,6 +116,9 @@ def test_json_for_machines(command: Command, folder: Path, downloaded: Path) -> 
     assert all(Path(file).is_file() for file in packaged.values())
     assert here == {"simdr_hrnet_w32_256x192": str(downloaded)}
     assert models[0]["published"]["ap"] == 74.4
+    presets = json.loads(done.out)["presets"]
+    assert presets["balanced"] == {"detector": "rtmdet_nano", "pose": "rtmpose_m_256x192"}
+    assert {model["name"] for model in models} > {name for pair in presets.values() for name in pair.values()}
     assert models[0]["input_size"] == [256, 192]
     assert command("models", "yolov5n", "--json", "one.json").code == 0
     (one,) = read_json(folder / "one.json")["models"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,6 +31,12 @@ def random_network(name: str, **options: Any) -> nn.Module:
         elif tensor.is_floating_point():
             tensor.uniform_(0.5, 1.5) if key.endswith((".weight", "_var")) else tensor.normal_(std=0.1)
     return network.eval()
+
+
+def pose_estimation(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """An HRNet's names as sithu31296/pose-estimation has them: its backbone is a part, beside the last layers."""
+    last = ("final_layer.", "mlp_head_x.", "mlp_head_y.")
+    return {name if name.startswith(last) else f"backbone.{name}": tensor for name, tensor in tensors.items()}
 
 
 def mmpose(tensors: dict[str, Tensor], head: str, maps: str = "") -> dict[str, Tensor]:

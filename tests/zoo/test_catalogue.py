@@ -163,6 +163,83 @@ def test_addresses_and_checksums() -> None:
             )
 
 
+# Each publisher's page, and what its addresses look like. A file on Google Drive is its publisher's by its id.
+HRNET, SIMCC = "https://github.com/leoxiaobin/deep-high-resolution-net.pytorch", "https://github.com/leeyegy/SimCC"
+POSE_ESTIMATION = "https://github.com/sithu31296/pose-estimation"
+DRIVE = {
+    "1zYC7go9EV0XaSlSBjMaiyE_4TcHc_S38": HRNET,
+    "1UoJhTtjHNByZSm96W3yFTfU5upJnsKiS": HRNET,
+    "1os6T42ri4zsVPXwceli3J3KtksIaaGgu": POSE_ESTIMATION,
+    "1MbEjiXkV83Pm3G2o_Rni4j9CT_jRDSAQ": POSE_ESTIMATION,
+    "1Bd8h2H30tCN8WuLIhuSRF9ViN6zghj29": POSE_ESTIMATION,
+    "1WU_9e0MxgrO8X4W6wKo16L8siCdwgLSZ": POSE_ESTIMATION,
+    "1Tj9bGL7g7XRyL2F1a-uAcWhgYXnXpqBY": POSE_ESTIMATION,
+    "1gglIwqxaH2iTvy6lZlXuAcMpd_U0GCUb": "https://github.com/deepakcrk/yolov5-crowdhuman",
+    "1YBHqNKkxIVv8CqgDxkezC-4vyKpx-zXK": "https://github.com/Jeff-sjtu/res-loglikelihood-regression",
+}
+HOSTS = {
+    "https://download.openmmlab.com/mmpose/": "https://github.com/open-mmlab/mmpose",
+    "https://download.pytorch.org/models/": "https://github.com/pytorch/vision",
+    "https://github.com/ultralytics/yolov5/releases/": "https://github.com/ultralytics/yolov5",
+    "https://github.com/Megvii-BaseDetection/YOLOX/releases/": "https://github.com/Megvii-BaseDetection/YOLOX",
+}
+# Who pins a full checksum of what lies at an address: HRNet's by its users, YOLOv5's and YOLOX's by theirs.
+PINNED = {"1zYC7go9EV0XaSlSBjMaiyE_4TcHc_S38": "19bc083708", "1UoJhTtjHNByZSm96W3yFTfU5upJnsKiS": "95e0fec319"}
+
+
+def publisher(url: str) -> str:
+    if key := re.search(r"id=([\w-]{33})", url):
+        return DRIVE[key[1]]
+    return next(page for start, page in HOSTS.items() if url.startswith(start))
+
+
+def test_no_checksum_stands_beside_another_publishers_address() -> None:
+    listed = []
+    for weights in all_weights():
+        for url in weights.urls:
+            assert weights.source.startswith(publisher(url)), weights.filename
+            key = re.search(r"id=([\w-]{33})", url)
+            if key:
+                listed.append(key[1])
+                assert weights.sha256[:10] == PINNED.get(key[1], ""), weights.filename
+    assert sorted(listed) == sorted(DRIVE)
+
+
+def test_what_the_forerunner_uploaded() -> None:
+    for name, filename in {
+        "posehrnet_w32_256x192": "posehrnet_w32_256x192.pth",
+        "pose_hrnet_w48_256x192": "posehrnet_w48_256x192.pth",
+        "simdr_hrnet_w32_256x192": "simdr_hrnet_w32_256x192.pth",
+        "simdr_hrnet_w48_256x192": "simdr_hrnet_w48_256x192.pth",
+        "sa_simdr_hrnet_w48_256x192": "sa_simdr_hrnet_w48_256x192.pth",
+    }.items():
+        weights = vt.zoo.card(name).weights
+        assert weights is not None
+        assert (weights.filename, weights.source, weights.layout) == (filename, POSE_ESTIMATION, "pose-estimation's")
+        assert (weights.sha256, weights.size, len(weights.urls)) == ("", None, 1)
+    own, authors = vt.zoo.card("posehrnet_w32_256x192"), vt.zoo.card("pose_hrnet_w32_256x192")
+    assert replace(own, name=authors.name, weights=authors.weights) == authors
+
+
+# As the RTMPose project's page has them: AP of persons on COCO, input, millions of parameters, GFLOPs.
+@pytest.mark.parametrize(
+    ("name", "ap", "side", "parameters", "gflops"),
+    [("rtmdet_nano", 40.3, 320, 0.99, 0.31), ("rtmdet_m", 62.5, 640, 24.66, 38.95)],
+)
+def test_rtmdets_for_persons(name: str, ap: float, side: int, parameters: float, gflops: float) -> None:
+    card = vt.zoo.card(name)
+    assert (card.task, card.family, card.input_size, card.bgr) == ("detection", "rtmdet", (side, side), True)
+    # MMDetection's means and deviations, of blue, green and red.
+    assert (card.mean, card.std) == ((103.53, 116.28, 123.675), (57.375, 57.12, 58.395))
+    assert card.published is not None
+    assert (card.published.ap, card.published.parameters) == (ap, parameters * 1e6)
+    assert card.published.gflops == gflops
+    assert card.weights is not None
+    (url,) = card.weights.urls
+    assert re.search(rf"/rtmposev1/onnx_sdk/{name}_8xb32-100e_coco-obj365-person-[0-9a-f]{{8}}\.zip$", url)
+    assert card.weights.filename.endswith(".onnx")
+
+
 def test_checksums_in_names_are_those_in_the_table() -> None:
     marked = {weights.sha256: weights.filename for weights in all_weights() if 0 < len(weights.sha256) < 64}
     assert len(marked) == 12

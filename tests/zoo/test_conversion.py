@@ -1,14 +1,15 @@
-"""MMPose's layouts: names as its source gives them, arithmetic by its formulas."""
+"""Layouts of pose-estimation and of MMPose: names as their sources give them, arithmetic by their formulas."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from published import mmpose, mmpose_rle, random_network
+from published import mmpose, mmpose_rle, pose_estimation, random_network
 from torch import Tensor, nn
 
 import vitruvian as vt
@@ -18,6 +19,7 @@ from vitruvian.networks.heads import RLEPose
 from vitruvian.zoo import Loaded
 from vitruvian.zoo.conversion import convert
 from vitruvian.zoo.describing import describe
+from vitruvian.zoo.identification import identify, with_size
 
 PICTURE = torch.linspace(0, 1, 3 * 64 * 64).view(1, 3, 64, 64)
 
@@ -30,6 +32,70 @@ def loaded(tmp_path: Path, weights: dict[str, Tensor], name: str | None = None) 
 def outputs(network: nn.Module) -> Any:
     with torch.no_grad():
         return network(PICTURE)
+
+
+HRNETS = [
+    ("pose_hrnet_w32_256x192", {"width": 8, "num_keypoints": 5}),
+    ("simdr_hrnet_w32_256x192", {"width": 8, "num_keypoints": 21, "input_size": (64, 64)}),
+]
+WRAPPED = {
+    "plain": lambda weights: weights,
+    "state_dict": lambda weights: {"epoch": 3, "state_dict": weights},
+    "model": lambda weights: {"model": weights, "optimizer": {}},
+    "module": lambda weights: {f"module.{name}": tensor for name, tensor in weights.items()},
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPED.values(), ids=WRAPPED)
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize(("name", "options"), HRNETS)
+def test_pose_estimation(
+    tmp_path: Path, name: str, options: dict[str, Any], half: bool, wrap: Callable[[dict[str, Tensor]], dict[str, Any]]
+) -> None:
+    network = random_network(name, **options)
+    if half:
+        network = network.half().float()  # to what the file can hold
+    theirs = pose_estimation(network.state_dict())
+    torch.save(wrap({key: tensor.half() if half else tensor for key, tensor in theirs.items()}), tmp_path / "own.pth")
+    found = vt.zoo.load_checkpoint(None, tmp_path / "own.pth")
+    torch.testing.assert_close(outputs(found.network), outputs(network), rtol=0, atol=0)
+    assert found.identity.num_keypoints == options["num_keypoints"]
+    assert any("pose-estimation" in note for note in found.identity.notes)
+    assert not any("MMPose" in note for note in found.identity.notes)
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "count"),
+    [
+        ("posehrnet_w32_256x192", "pose_hrnet_w32_256x192", 1754),
+        ("posehrnet_w48_256x192", "pose_hrnet_w48_256x192", 1754),
+        ("simdr_hrnet_w32_256x192", "simdr_hrnet_w32_256x192", 1758),
+        ("sasimdr_hrnet_w48_256x192", "sa_simdr_hrnet_w48_256x192", 1758),
+        ("sa_simdr_hrnet_w48_256x192", "sa_simdr_hrnet_w48_256x192", 1758),
+    ],
+)
+def test_pose_estimations_published_networks(file: str, name: str, count: int) -> None:
+    with torch.device("meta"):
+        theirs = pose_estimation(vt.networks.create(name).state_dict())
+    assert len(theirs) == count
+    names = list(theirs)
+    assert names[0] == "backbone.conv1.weight"
+    assert names[-3 if count == 1754 else -7] == "backbone.stage4.2.fuse_layers.0.3.1.num_batches_tracked"
+    assert theirs["final_layer.weight"].shape == (17, 32 if "w32" in name else 48, 1, 1)
+    assert count == 1754 or theirs["mlp_head_y.weight"].shape == (512, 3072)
+    shapes = {key: tuple(tensor.shape) for key, tensor in convert(theirs).tensors.items()}
+    found = with_size(identify(shapes), None, file)
+    assert (found.name, found.spec, found.num_keypoints) == (name, vt.networks.spec(name), 17)
+
+
+@pytest.mark.parametrize(
+    "lost", ["backbone.stage4.0.branches.1.2.conv1.weight", "final_layer.weight", "mlp_head_x.bias"]
+)
+def test_pose_estimations_files_are_whole(tmp_path: Path, lost: str) -> None:
+    theirs = pose_estimation(random_network(HRNETS[1][0], **HRNETS[1][1]).state_dict())
+    del theirs[lost]
+    with pytest.raises(vt.ModelError, match=lost.removeprefix("backbone.") + "|without a pose head"):
+        loaded(tmp_path, theirs)
 
 
 @pytest.mark.parametrize("head", ["keypoint_head.", "head."])
@@ -132,7 +198,7 @@ def resnet() -> dict[str, Tensor]:
         ({"head.fc.weight": (1000, 256), "head.fc.bias": (1000,)}, "classifier"),
         ({"head.something.weight": (3,)}, "its head is something.weight"),
         ({"head.final_layer.weight": (17, 256, 1, 1)}, "its head is final_layer.weight"),
-        ({"head.fc.weight": (68, 256), "neck.weight": (1,)}, "parts that Vitruvian doesn't have: neck.weight"),
+        ({"head.fc.weight": (68, 256), "neck.weight": (2, 2)}, "parts that Vitruvian doesn't have: neck.weight"),
         ({"head.fc.weight": (68, 256), "backbone.layer3.6.conv1.weight": (1,)}, "on ResNet-50 only"),
     ],
 )

@@ -1,10 +1,10 @@
-"""`vitruvian models`: what there is by name, what was published of it, and whether it is here."""
+"""`vitruvian models`: what there is by name, what was published of it, whether it is here; and the presets."""
 
 from __future__ import annotations
 
 import shutil
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,7 +33,7 @@ def models(
         bool, typer.Option("--clear-cache", help="Delete the ONNX files made of checkpoints; downloads stay.")
     ] = False,
 ) -> None:
-    """List the models that have a name: input size, published accuracy, cost, licence, source."""
+    """List the models that have a name: input size, published accuracy, cost, licence, source; and the presets."""
     from .. import zoo
 
     if (offline and not fetch) or (overwrite and data is None) or (fetch and data is not None):
@@ -50,11 +50,13 @@ def models(
         return
     chosen = [zoo.card(name)] if name else list(zoo.cards())
     if data is not None:
-        write_json({"models": [_record(card) for card in chosen]}, data, overwrite)
+        presets = {} if name else {"presets": {key: asdict(pair) for key, pair in zoo.PRESETS.items()}}
+        write_json({"models": [_record(card) for card in chosen], **presets}, data, overwrite)
     elif name:
         _print_one(chosen[0])
     else:
         _print_table(chosen)
+        _print_presets()
 
 
 def _record(card: ModelCard) -> dict[str, Any]:
@@ -84,6 +86,7 @@ def _print_one(card: ModelCard) -> None:
     if weights:
         lines |= {"licence": weights.licence, "source": weights.source, "file": weights.filename}
         lines |= {f"address{f' {index}' if index > 1 else ''}": url for index, url in enumerate(weights.urls, 1)}
+        lines |= {"layout": f"{weights.layout} names"} if weights.layout else {}
         lines["sha256"] = weights.sha256 or "none published: that of the first download is kept and checked"
     else:
         licence, lines["source"] = _unpublished(card)
@@ -141,6 +144,14 @@ def _print_table(cards: list[ModelCard]) -> None:
     left_out = _COLUMNS[len(columns) :]
     if left_out:
         typer.echo(f"\nNo room for {', '.join(left_out)}: widen the window, or ask for one: vitruvian models NAME")
+
+
+def _print_presets() -> None:
+    from ..zoo import PRESETS
+
+    typer.echo()
+    for row in (("preset", "detector", "pose"), *((name, *astuple(pair)) for name, pair in PRESETS.items())):
+        typer.echo("{:<10}{:<24}{}".format(*row))
 
 
 def _size(card: ModelCard) -> str:

@@ -95,6 +95,12 @@ def predict(
             rich_help_panel=MODEL,
         ),
     ] = None,
+    preset: Annotated[
+        Literal["fast", "balanced", "accurate"],
+        typer.Option(
+            help="Pair of models that stands for --detector and --pose where they aren't given.", rich_help_panel=MODEL
+        ),
+    ] = "fast",
     img_size: ImgSize = None,
     pose_size: PoseSize = None,
     score: Annotated[
@@ -163,6 +169,7 @@ def predict(
     model = load(
         pose,
         detector,
+        preset=preset,
         img_size=parse_size("--img-size", img_size),
         pose_size=parse_size("--pose-size", pose_size),
         score=score,

@@ -12,6 +12,7 @@ from .. import networks, zoo
 from ..errors import InputError, ModelError
 from ..networks import PoseSpec
 from ..networks.heads import RLEPose
+from ..zoo.checkpoints import check_finite
 from ..zoo.conversion import convert
 from .recipe import Settings
 
@@ -82,6 +83,7 @@ def _from_checkpoint(network: nn.Module, init: str) -> None:
     if other or not fitting:
         reason = f"{other[0]} has another shape" if other else "no name is shared"
         raise InputError(f"{init} is no start for this network: {reason}; take a checkpoint of the same width")
+    check_finite(init, fitting)
     network.load_state_dict(fitting, strict=False)
     missing = [name for name in own if name not in fitting and not name.endswith("num_batches_tracked")]
     logger.info("start: %s, %d of %d tensors; %s", init, len(fitting), len(own), _new(missing))

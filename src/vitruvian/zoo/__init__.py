@@ -14,6 +14,7 @@ from .converted import clear_converted, converted_folder
 from .downloads import downloaded, fetch
 from .identification import Identity, identify
 from .loading import load, load_detector, load_pose
+from .presets import PRESETS
 from .recognition import recognise
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .networks import Loaded, load_checkpoint, load_network
 
 __all__ = [
+    "PRESETS",
     "Checkpoint",
     "Identity",
     "Loaded",

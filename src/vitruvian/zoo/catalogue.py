@@ -6,7 +6,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache
 
-from ..cards import ModelCard, Triple, Weights
+from ..cards import IMAGENET_MEAN, IMAGENET_STD, ModelCard, Triple, Weights
 from ..errors import ModelError
 from ..networks import SPECS, PoseSpec, Spec, spec
 from ..skeletons import COCO17
@@ -50,6 +50,12 @@ def _described(name: str) -> ModelCard:
         return describe(SPECS[name], name)
     if name.startswith(_MMPOSE):
         return describe(_mmpose(name.removeprefix(_MMPOSE)), name)
+    if name.startswith("posehrnet_"):
+        return describe(spec(name.replace("posehrnet", "pose_hrnet")), name)
+    if name.startswith("rtmdet_"):
+        side = 320 if name == "rtmdet_nano" else 640
+        mean, std = IMAGENET_MEAN[::-1], IMAGENET_STD[::-1]
+        return ModelCard(name, "detection", "rtmdet", (side, side), mean, std, bgr=True)
     if name.startswith("yolox_"):
         side = 416 if name in ("yolox_nano", "yolox_tiny") else 640
         return ModelCard(name, "detection", "yolox", (side, side), _ZERO, _ONE, bgr=True)

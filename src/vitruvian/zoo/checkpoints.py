@@ -6,6 +6,7 @@ import json
 import os
 import struct
 import zipfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,10 +24,13 @@ from .unpickling import ZIP_START, Record, module_tensors, unpickle
 # What training programs call the weights inside of their files; an average over training comes before its last step.
 WRAPPERS = ("ema", "state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model", "network", "net", "params")
 
-# What wrappers of modules put before every name.
-_PREFIXES = ("module.", "_orig_mod.", "model.", "network.", "net.")
+# Parts of a network that may hold nearly all of its weights: no wrappers, though most names start with one.
+_PARTS = ("backbone", "preact")
+# So many tensors may stand beside a wrapped network: a count, a loss's weights.
+STRAYS = 8
 
-_NESTING = 4
+# Wrappers in wrappers, and prefixes behind prefixes, are opened so deep.
+_NESTING = 8
 
 # What a damaged header makes Python raise.
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RuntimeError, RecursionError)
@@ -69,9 +73,10 @@ class Checkpoint:
 def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """The tensors of a .pth, .pt, .safetensors or .onnx file; the content decides which, not the suffix.
 
-    Plain state dicts, dictionaries that hold one under a name of `WRAPPERS`, and YOLOv5's pickled models are read;
-    prefixes such as DataParallel's ``module.`` are taken off. ONNX files have names that mean something only if
-    `vitruvian export` made them.
+    Plain state dicts, dictionaries that hold one under a name of `WRAPPERS`, and YOLOv5's pickled models are read. A
+    prefix that the names share, such as DataParallel's ``module.``, is taken off; a few tensors beside it, such as an
+    averaged model's ``n_averaged``, keep their names. ONNX files have names that mean something only if `vitruvian
+    export` made them.
 
     Raises:
         ModelError: no such file, no checkpoint, damaged, without tensors, or with code that it would run.
@@ -119,11 +124,15 @@ def _check_archive(path: Path) -> None:
             entries = archive.infolist()
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
         raise ModelError(f"{path} is cut short or damaged ({error}); get it again") from None
+    # Before the rest: the code in such archives is compressed.
+    if any(entry.filename.endswith("/constants.pkl") for entry in entries):
+        raise ModelError(
+            f"{path} is a TorchScript program (torch.jit.save), not a checkpoint. If you trust it, take its "
+            f'weights: torch.save(torch.jit.load("{path.name}").state_dict(), "{path.stem}_weights.pth")'
+        )
     packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
     if packed or sum(entry.file_size for entry in entries) > path.stat().st_size:
         raise ModelError(f"{path} is no checkpoint: PyTorch's archives aren't compressed, this one is")
-    if any(entry.filename.endswith("/constants.pkl") for entry in entries):
-        raise ModelError(f"{path} is a TorchScript program, not a checkpoint: save the model's state_dict() instead")
 
 
 def _pickled(path: Path) -> Any:
@@ -148,7 +157,7 @@ def _checkpoint(path: Path, content: Any) -> Checkpoint:
     _check_tensors(path, found)
     names, prefixes = _without_prefixes(list(found))
     tensors = {name: _plain(tensor) for name, tensor in zip(names, found.values(), strict=True)}
-    notes += [f"{prefix!r} is taken off every name" for prefix in prefixes]
+    notes += [f"{prefix!r} is taken off the names" for prefix in prefixes]
     if any(tensor.dtype in (torch.float16, torch.bfloat16) for tensor in found.values()):
         notes.append("half precision becomes float32")
     if isinstance(holder, Record):
@@ -188,16 +197,35 @@ def _check_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def _without_prefixes(names: list[str]) -> tuple[list[str], list[str]]:
-    """Names without the prefixes that all of them share, and those prefixes."""
-    taken = []
-    while prefix := next((item for item in _PREFIXES if all(name.startswith(item) for name in names)), None):
-        bare = [name[len(prefix) :] for name in names]
-        # YOLOv5's own names are model.0, model.1, ...
-        if any(name[:1].isdigit() for name in bare):
-            break
-        names = bare
+    """Names without the prefixes that all of them share, but for a few; and those prefixes, the outermost first."""
+    taken: list[str] = []
+    while len(taken) < _NESTING and (prefix := _prefix(names)):
+        names = [name.removeprefix(prefix) for name in names]
         taken.append(prefix)
     return names, taken
+
+
+def _prefix(names: list[str]) -> str:
+    """What a wrapper put before the names of a network's modules, "" for nothing."""
+    ((word, _),) = Counter(name.partition(".")[0] for name in names).most_common(1)
+    prefix = f"{word}."
+    few = min(STRAYS, len(names) // 20)
+    inside = {name[len(prefix) :] for name in names if name.startswith(prefix)}
+    strays = [name for name in names if not name.startswith(prefix)]
+    if word in _PARTS or len(strays) > few or not inside.isdisjoint(strays):
+        return ""
+    # A wrapper holds named modules; what holds parameters, or modules by number as YOLOv5's model, is a part itself.
+    part = sum("." not in name for name in inside) > few or any(name[:1].isdigit() for name in inside)
+    return "" if part else prefix
+
+
+def check_finite(path: str | os.PathLike[str], tensors: Mapping[str, Tensor]) -> None:
+    """Raises ModelError, naming the first, for weights that are not all finite numbers."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise ModelError(
+                f"{path}: {name} has values that are NaN or infinite; the file is damaged or badly trained"
+            )
 
 
 def _plain(tensor: Tensor) -> Tensor:

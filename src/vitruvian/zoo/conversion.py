@@ -1,4 +1,7 @@
-"""MMPose's checkpoints (0.x and 1.x) under the names of the authors' releases.
+"""Checkpoints of sithu31296/pose-estimation and of MMPose (0.x and 1.x) under the names of the authors' releases.
+
+The former has PoseHRNet and SimDR: the authors' names, with ``backbone.`` before all but those of the layers that
+return keypoints.
 
 MMPose names the parts of a backbone as the authors do, and puts ``backbone.`` before them; its heads are called
 ``keypoint_head`` (0.x) or ``head`` (1.x). Its RLE differs in arithmetic too: one linear layer of four numbers a
@@ -14,7 +17,7 @@ when this was written, so that no file of theirs has been compared.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -31,6 +34,9 @@ _UPSAMPLING = ("deconv_layers.", "deconv_head.")
 
 # Of the targets that MMPose's SimCC was trained with, in bins, as its published configurations have it.
 _SIMCC_SIGMA = 6.0
+
+# So many tensors may stand beside a backbone: pose-estimation's layers for the keypoints are six.
+_HEAD_TENSORS = 16
 
 # Beside the weights: how 1.x normalises pictures, and the prior of RLE's flow, which is the standard normal.
 _UNUSED = ("data_preprocessor.", "flow.loc", "flow.cov")
@@ -52,22 +58,40 @@ class Converted:
 
 
 def convert(tensors: Mapping[str, Tensor]) -> Converted:
-    """MMPose's names to the authors'; other tensors come back as they are.
+    """MMPose's names and pose-estimation's to the authors'; other tensors come back as they are.
 
     Raises:
         ModelError: an MMPose network that Vitruvian doesn't have; the message says which.
     """
-    prefix = next((head for head in _HEADS if any(name.startswith(head) for name in tensors)), None)
-    if prefix is None or not any(name.startswith(_BACKBONE) for name in tensors):
+    if not any(name.startswith(_BACKBONE) for name in tensors):
         return Converted(tensors)
+    prefix = next((head for head in _HEADS if any(name.startswith(head) for name in tensors)), None)
+    if prefix is None:
+        return _pose_estimation(tensors)
     backbone = _part(tensors, _BACKBONE)
     head = _part(tensors, prefix)
     # 0.x calls the part of the loss that has weights `loss`, 1.x `loss_module`.
     flow = {**_part(head, "loss.flow_model."), **_part(head, "loss_module.flow_model.")}
-    strangers = [name for name in tensors if not name.startswith((_BACKBONE, prefix, *_UNUSED))]
+    others = {name: tensor for name, tensor in tensors.items() if not name.startswith((_BACKBONE, prefix, *_UNUSED))}
+    strangers = [name for name, tensor in others.items() if not is_stray(tensor)]
     if strangers:
         raise ModelError(f"an MMPose network with parts that Vitruvian doesn't have: {', '.join(strangers[:4])}")
-    return _reader(backbone, head)(backbone, head, flow)
+    converted = _reader(backbone, head)(backbone, head, flow)
+    return replace(converted, tensors={**others, **converted.tensors})
+
+
+def is_stray(tensor: Tensor) -> bool:
+    """Whether it may be a count or a loss's weights, which no network needs: a number or a row of them, no matrix."""
+    return tensor.numel() == max(tensor.shape, default=1)
+
+
+def _pose_estimation(tensors: Mapping[str, Tensor]) -> Converted:
+    """A backbone beside the layers that return keypoints, or beside nothing."""
+    others = [name for name in tensors if not name.startswith(_BACKBONE)]
+    renamed = {name.removeprefix(_BACKBONE): tensor for name, tensor in tensors.items()}
+    if len(others) > _HEAD_TENSORS or len(renamed) < len(tensors):
+        return Converted(tensors)
+    return Converted(renamed, notes=(f"{_BACKBONE!r} is taken off the names, as pose-estimation has them",))
 
 
 _Reader = Callable[[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]], Converted]

@@ -29,7 +29,7 @@ _UPSAMPLING = "deconv_layers.0.weight"
 _HEATMAP_PIXELS = 16
 
 _SIZE_NOTE = "the weights fit any input size; {0}x{1} is {2}"
-_STAR_IN_NAME = re.compile(r"sa[-_]simdr", re.IGNORECASE)
+_STAR_IN_NAME = re.compile(r"sa[-_]?simdr", re.IGNORECASE)
 _SIZE_IN_NAME = re.compile(r"(?<!\d)(\d{2,4})x(\d{2,4})(?!\d)")
 _SIMDR_NOTE = "SimDR and SimDR* have the same network and give the same keypoints; their training and scores differ"
 _BGR_NOTE = "fed in BGR, as Simple Baselines' and SimDR's authors feed ResNet"
@@ -70,7 +70,7 @@ def identify(shapes: Shapes) -> Identity:
     """The network that tensors of these names and shapes belong to.
 
     Args:
-        shapes: by name, in the layout of the authors' releases (see `conversion` for MMPose's).
+        shapes: by name, in the layout of the authors' releases (see `conversion` for others').
 
     Raises:
         ModelError: none that Vitruvian knows; the message says what the tensors look like instead.
@@ -85,7 +85,8 @@ def identify(shapes: Shapes) -> Identity:
     some = ", ".join(list(shapes)[:4])
     raise ModelError(
         f"the weights are of no network that Vitruvian knows ({len(shapes)} tensors: {some}, ...). Known are "
-        "PoseHRNet, SimDR, SimDR*, Simple Baselines, RLEPose, PSA and YOLOv5, under their authors' names or MMPose's"
+        "PoseHRNet, SimDR, SimDR*, Simple Baselines, RLEPose, PSA and YOLOv5, under the names of their authors, of "
+        "pose-estimation, or of MMPose"
     )
 
 

@@ -18,6 +18,7 @@ from .converted import ConversionError, converted
 from .describing import describe
 from .downloads import fetch, packaged
 from .precision_check import accurate
+from .presets import PRESETS
 from .recognition import recognise
 
 if TYPE_CHECKING:
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
     File = str | os.PathLike[str]
     Size = int | tuple[int, int]
 
-# The models inside the package; docs/default-models.md says how they were made.
-DEFAULT_POSE, DEFAULT_DETECTOR = "pose_pyramid_w32_256x192", "person_csp_w32_416x416"
+DEFAULT_POSE, DEFAULT_DETECTOR = PRESETS["fast"].pose, PRESETS["fast"].detector
 CHECKPOINT_SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
 
 logger = logging.getLogger("vitruvian")
@@ -43,6 +43,7 @@ def load(
     pose: File | None = None,
     detector: File | None = None,
     *,
+    preset: str = "fast",
     img_size: Size | None = None,
     pose_size: Size | None = None,
     score: float = 0.3,
@@ -61,9 +62,11 @@ def load(
     Args:
         pose: a pose net: a name of `vitruvian.zoo.cards`, an ONNX file (heatmap, or SimCC/SimDR pairs; or any that
             `vitruvian export` made), or a checkpoint of one of the five families (.pth, .pt, .safetensors); None takes
-            the small one inside the package.
+            the preset's.
         detector: a person detector: a name, an ONNX file (RTMDet, YOLOX or exported YOLOv5), or a YOLOv5 checkpoint;
-            None takes the small one inside the package, which isn't run where a call brings its boxes.
+            None takes the preset's, which isn't run where a call brings its boxes.
+        preset: the pair of models, of `vitruvian.zoo.PRESETS`, from which what isn't given is taken: "fast", the small
+            ones inside the package, "balanced" or "accurate", which are downloaded once.
         img_size: detector input, (height, width) or one number for both; None takes the file's own size, or 640.
         pose_size: pose net input, for checkpoints that fit any; None takes what the weights or the file's name say, or
             else the smallest published size.
@@ -80,18 +83,21 @@ def load(
         compile: let torch make faster code of a checkpoint's network first, which takes a minute.
 
     Raises:
-        InputError: an argument out of range, or an engine or a device that is not there.
+        InputError: no such preset, an argument out of range, or an engine or a device that is not there.
         ModelError: a file that is missing, is no model, or is not what it is used as.
     """
     from ..pipeline import TopDown
 
+    if preset not in PRESETS:
+        raise InputError(f"preset is {preset!r}; it can be {', '.join(PRESETS)}")
+    pair = PRESETS[preset]
     engine = {"runtime": runtime, "device": device, "threads": threads, "precision": precision, "compile": compile}
     limits: dict[str, Any] = {"score": score, "iou": iou, "max_persons": max_persons}
     # Beside a model that somebody chose, one of the package runs anywhere: torch and GPUs may not be for it.
     anywhere = {"threads": threads, "precision": precision if precision in ("auto", "fp32") else "auto"}
-    own = anywhere if pose or detector else engine
-    finder = load_detector(detector or DEFAULT_DETECTOR, img_size, **limits, **(engine if detector else own))
-    return TopDown(load_pose(pose or DEFAULT_POSE, refine, pose_size, flip, **(engine if pose else own)), finder)
+    own = anywhere if (pose or detector) and preset == "fast" else engine
+    finder = load_detector(detector or pair.detector, img_size, **limits, **(engine if detector else own))
+    return TopDown(load_pose(pose or pair.pose, refine, pose_size, flip, **(engine if pose else own)), finder)
 
 
 def load_detector(
@@ -162,7 +168,7 @@ def _open(model: File, size: tuple[int, int] | None, engine: dict[str, Any]) -> 
             # Compiled code is for one size, so that every picture goes onto the same canvas.
             card = replace(card, options=_without(card.options, "stride"))
         return card, open_network(loaded, file, card.input_size, **_without(engine, "runtime"))
-    card, network = _open_file(file, size, engine)
+    card, network = _open_file(file, size or (named.input_size if named else None), engine)
     return replace(named, input_size=card.input_size) if named else card, network
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,8 +17,8 @@ from ..cards import ModelCard
 from ..errors import ModelError
 from ..networks import DetectorSpec, Spec
 from .carrying import SPEC_KEY, carried
-from .checkpoints import Checkpoint, read_checkpoint
-from .conversion import Converted, convert
+from .checkpoints import STRAYS, Checkpoint, check_finite, read_checkpoint
+from .conversion import Converted, convert, is_stray
 from .identification import Identity, identify, with_size
 
 # How many names of each kind an error lists.
@@ -28,6 +29,8 @@ _DERIVED = ("num_batches_tracked", "anchor_grid")
 
 # What files made for inference lack as a whole.
 _TRAINING_ONLY = "flow."
+
+logger = logging.getLogger("vitruvian")
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,14 @@ def load_network(name: str | None = None, *, checkpoint: str | os.PathLike[str])
     Args:
         name: one of `vitruvian.networks.SPECS`; None works it out from the file. The number of keypoints, or of
             classes, is always the file's.
-        checkpoint: the file, in the layout of the authors' releases, or MMPose's.
+        checkpoint: the file, in the layout of the authors' releases, of sithu31296/pose-estimation, or of MMPose.
 
     Returns:
         The network in evaluation mode, on the CPU, float32; see `vitruvian.networks.create` for what goes in and out.
 
     Raises:
-        ModelError: a file that can't be read or is no network that Vitruvian has, or isn't the one that `name` says.
+        ModelError: a file that can't be read or is no network that Vitruvian has, or isn't the one that `name` says; or
+            weights that are NaN or infinite.
     """
     return load_checkpoint(name, checkpoint).network
 
@@ -106,7 +110,11 @@ def load_checkpoint(
         note = f"the file doesn't name its {spec.num_classes} classes; class {spec.person} is taken for persons"
         identity = replace(identity, assumption=note)
     identity = replace(identity, spec=spec, name=None if converted.changes else identity.name, notes=notes)
-    network = _filled(identity, converted.tensors, f"{path} is not {name or identity}", guess)
+    network, ignored = _filled(identity, converted.tensors, path, f"{path} is not {name or identity}", guess)
+    if ignored:
+        note = f"{', '.join(ignored)}: no part of the network, ignored"
+        logger.info("%s: %s", path, note)
+        identity = replace(identity, notes=(*notes, note))
     return Loaded(network, identity, checkpoint, card)
 
 
@@ -133,8 +141,14 @@ def _settled(spec: Spec, changes: Mapping[str, Any], classes: Sequence[str]) -> 
     return replace(spec, person=named.index("person")) if named else spec
 
 
-def _filled(identity: Identity, tensors: Mapping[str, Tensor], complaint: str, guess: str) -> nn.Module:
-    """The network with these weights, in evaluation mode. Raises ModelError for names or shapes that don't fit."""
+def _filled(
+    identity: Identity, tensors: Mapping[str, Tensor], path: str | os.PathLike[str], complaint: str, guess: str
+) -> tuple[nn.Module, list[str]]:
+    """The network with these weights, in evaluation mode, and the names of what it has no use for.
+
+    Raises:
+        ModelError: names or shapes that don't fit, or weights that are no finite numbers.
+    """
     keypoints = identity.num_keypoints or 1
     # On the meta device a network costs nothing, however large the file's shapes would make it.
     with torch.device("meta"):
@@ -145,19 +159,23 @@ def _filled(identity: Identity, tensors: Mapping[str, Tensor], complaint: str, g
     if all(name.startswith(_TRAINING_ONLY) for name in missing):
         missing = []
     unexpected = [name for name in tensors if name not in own and not name.endswith(_DERIVED)]
+    parts = {name.partition(".")[0] for name in own}
+    ignored = [name for name in unexpected if is_stray(tensors[name]) and name.partition(".")[0] not in parts]
+    strange = len(unexpected) > len(ignored) or len(ignored) > STRAYS
     fitting = {name: tensor for name, tensor in tensors.items() if own.get(name) == tuple(tensor.shape)}
     reshaped = [
         f"{name} {tuple(tensors[name].shape)} instead of {own[name]}"
         for name in own
         if name in tensors and name not in fitting
     ]
-    if missing or unexpected or reshaped:
+    if missing or strange or reshaped:
         lists = (("missing", missing), ("unexpected", unexpected), ("of another shape", reshaped))
         text = "; ".join(f"{len(names)} {kind}: {_listed(names)}" for kind, names in lists if names)
         raise ModelError(f"{complaint}: of its tensors {text}. As far as the names tell, {guess}")
+    check_finite(path, fitting)
     network = networks.build(identity.spec, keypoints)
     network.load_state_dict(fitting, strict=False)
-    return network.eval()
+    return network.eval(), ignored
 
 
 def _listed(names: Sequence[str]) -> str:

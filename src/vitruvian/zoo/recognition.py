@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..cards import METADATA_KEY, ModelCard
+from ..cards import IMAGENET_MEAN, IMAGENET_STD, METADATA_KEY, ModelCard
 from ..detectors.yolox import anchors
 from ..errors import ModelError
 from ..runtimes import Runtime
@@ -74,7 +74,7 @@ def _is_rtmdet(shapes: list[Shape]) -> bool:
 
 def _detector(name: str, shapes: list[Shape], size: tuple[int, int]) -> ModelCard | None:
     if _is_rtmdet(shapes):
-        mean, std = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)
+        mean, std = IMAGENET_MEAN[::-1], IMAGENET_STD[::-1]
         return ModelCard(name, "detection", "rtmdet", size, mean, std, bgr=True)
     cells = sum(len(grid) for grid, _ in anchors(size))
     if len(shapes) == 1 and len(shapes[0]) == 3 and shapes[0][1] == cells and (shapes[0][2] or 0) > 5:

@@ -1,10 +1,11 @@
 """The zoo as data: what was published of each model, and where its file lies. Nothing is computed or fetched here.
 
-AP is the authors' own figure, from the page at `paper`. Parameters and work of the networks in `networks.SPECS` are
-counted on the networks themselves (a test does it again), in the unit that `Published` explains; for the others they
-are the publishers'. No checksum was published for the files on Google Drive or by Megvii. The full ones below are those
-that several independent projects on GitHub pin for the same files; the eight digits of OpenMMLab's and of the ImageNet
-files are part of their published names.
+AP is the authors' own figure, from the page at `paper`, also where the file is from somebody else: `source` says from
+whom, and a checksum stands beside the addresses of its own publisher only. Parameters and work of the networks in
+`networks.SPECS` are counted on the networks themselves (a test does it again), in the unit that `Published` explains;
+for the others they are the publishers'. No checksum was published for the files on Google Drive or by Megvii. The full
+ones below are those that several independent projects on GitHub pin for the same files; the eight digits of OpenMMLab's
+and of the ImageNet files are part of their published names.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from types import MappingProxyType
 
 from ..cards import Published, Weights
 
+_POSE_ESTIMATION = "https://github.com/sithu31296/pose-estimation"
 _HRNET = "https://github.com/leoxiaobin/deep-high-resolution-net.pytorch"
 _HRNET_FOLDER = "https://drive.google.com/drive/folders/1hOTihvbyIxsm5ygDpbUuJ7O_tzv4oXjC"
 _SIMDR = "https://github.com/leeyegy/SimCC"
@@ -25,6 +27,7 @@ _YOLOV5 = "https://github.com/ultralytics/yolov5"
 _CROWDHUMAN = "https://github.com/deepakcrk/yolov5-crowdhuman"
 _YOLOX = "https://github.com/Megvii-BaseDetection/YOLOX"
 _MMPOSE = "https://github.com/open-mmlab/mmpose"
+_RTM = f"{_MMPOSE}/tree/main/projects/rtmpose"
 _OPENMMLAB = "https://download.openmmlab.com/mmpose"
 _HEATMAP_1X = "v1/body_2d_keypoint/topdown_heatmap/coco/td-hm_res50_8xb64-210e_coco"
 _SIMCC_1X = "v1/body_2d_keypoint/simcc/coco"
@@ -61,27 +64,35 @@ def _pose(
 
 
 def _hrnet(filename: str, *ids: str, sha256: str = "", size: int | None = None) -> Weights:
-    return Weights(filename, _drive(*ids), sha256, size, "MIT", _HRNET if ids else _HRNET_FOLDER)
+    return Weights(filename, _drive(*ids), sha256, size, "MIT", _HRNET if ids else _HRNET_FOLDER, "HRNet's")
 
 
-def _simdr(filename: str, *ids: str) -> Weights:
-    return Weights(filename, _drive(*ids), source=_SIMDR if ids else _SIMDR_FOLDER)
+def _pose_estimation(filename: str, key: str, licence: str = "not stated") -> Weights:
+    """What the project that this one continues has in its table: its own uploads, under names of its own."""
+    return Weights(filename, _drive(key), "", None, licence, _POSE_ESTIMATION, "pose-estimation's")
 
 
 def _mmpose(path: str, sha256: str) -> Weights:
-    return Weights(path.rpartition("/")[2], (f"{_OPENMMLAB}/{path}",), sha256, None, "Apache-2.0", _MMPOSE)
+    return Weights(path.rpartition("/")[2], (f"{_OPENMMLAB}/{path}",), sha256, None, "Apache-2.0", _MMPOSE, "MMPose's")
 
 
-def _rtmpose(name: str, parameters: int | None, gflops: float | None) -> Entry:
+def _rtm(name: str) -> Weights:
     # The digits in the archive's name are the checksum of the checkpoint that was exported, not the archive's own.
     url = f"{_OPENMMLAB}/v1/projects/rtmposev1/onnx_sdk/{name}.zip"
-    weights = Weights(f"{name}.onnx", (url,), licence="Apache-2.0", source=f"{_MMPOSE}/tree/main/projects/rtmpose")
-    return _pose(None, "", parameters, gflops, "https://arxiv.org/abs/2303.07399", weights)
+    return Weights(f"{name}.onnx", (url,), licence="Apache-2.0", source=_RTM)
+
+
+def _rtmpose(name: str, ap: float, parameters: int, gflops: float) -> Entry:
+    return _pose(ap, _VAL, parameters, gflops, "https://arxiv.org/abs/2303.07399", _rtm(name))
+
+
+def _rtmdet(name: str, ap: float, parameters: int, gflops: float) -> Entry:
+    return Entry(Published(ap, f"{_VAL} persons", None, parameters, gflops, _RTM), _rtm(name))
 
 
 def _yolov5(size: str, ap: float, parameters: int, gflops: float, sha256: str, length: int) -> Entry:
     url = f"{_YOLOV5}/releases/download/v7.0/yolov5{size}.pt"
-    weights = Weights(f"yolov5{size}.pt", (url,), sha256, length, "GPL-3.0, now AGPL-3.0", _YOLOV5)
+    weights = Weights(f"yolov5{size}.pt", (url,), sha256, length, "GPL-3.0, now AGPL-3.0", _YOLOV5, "YOLOv5's")
     return Entry(Published(ap, f"{_VAL} boxes", None, parameters, gflops, _YOLOV5), weights)
 
 
@@ -91,10 +102,8 @@ def _yolox(size: str, ap: float, parameters: int, gflops: float, sha256: str = "
     return Entry(Published(ap, f"{_VAL} boxes", None, parameters, gflops, _YOLOX), weights)
 
 
-# The W32 file has two addresses: the one that people link to, and the one in the authors' folder.
 _W32 = _hrnet(
     "pose_hrnet_w32_256x192.pth",
-    "1os6T42ri4zsVPXwceli3J3KtksIaaGgu",
     "1zYC7go9EV0XaSlSBjMaiyE_4TcHc_S38",
     sha256="19bc083708bb8d873211e50d85d56344c10290c6e8b564c813fdde09645c4c1c",
     size=114_721_619,
@@ -105,44 +114,30 @@ _W48_LARGE = _hrnet(
     sha256="95e0fec3194826d5e3f806ea89be68bbb84517b114c3a32b3058c56610b5ef61",
     size=255_061_287,
 )
-_W48 = _hrnet("pose_hrnet_w48_256x192.pth", "1MbEjiXkV83Pm3G2o_Rni4j9CT_jRDSAQ")
-_CROWD = Weights("crowdhuman_yolov5m.pt", _drive("1gglIwqxaH2iTvy6lZlXuAcMpd_U0GCUb"), source=_CROWDHUMAN)
-_RLE_COCO = Weights("coco-laplace-rle.pth", _drive("1YBHqNKkxIVv8CqgDxkezC-4vyKpx-zXK"), source=_RLE)
+# All but the first its authors have in folders only, which open in a browser and nowhere else.
+_POSEHRNET_W32 = _pose_estimation("posehrnet_w32_256x192.pth", "1os6T42ri4zsVPXwceli3J3KtksIaaGgu", "MIT")
+_POSEHRNET_W48 = _pose_estimation("posehrnet_w48_256x192.pth", "1MbEjiXkV83Pm3G2o_Rni4j9CT_jRDSAQ", "MIT")
+_SIMDR_W32 = _pose_estimation("simdr_hrnet_w32_256x192.pth", "1Bd8h2H30tCN8WuLIhuSRF9ViN6zghj29")
+_SIMDR_W48 = _pose_estimation("simdr_hrnet_w48_256x192.pth", "1WU_9e0MxgrO8X4W6wKo16L8siCdwgLSZ")
+_SIMDR_STAR = _pose_estimation("sa_simdr_hrnet_w48_256x192.pth", "1Tj9bGL7g7XRyL2F1a-uAcWhgYXnXpqBY")
+_SIMDR_LARGE = Weights("sa_simdr_hrnet_w48_384x288.pth", source=_SIMDR_FOLDER, layout="HRNet's")
+_CROWD = Weights(
+    "crowdhuman_yolov5m.pt", _drive("1gglIwqxaH2iTvy6lZlXuAcMpd_U0GCUb"), source=_CROWDHUMAN, layout="YOLOv5's"
+)
+_RLE_COCO = Weights("coco-laplace-rle.pth", _drive("1YBHqNKkxIVv8CqgDxkezC-4vyKpx-zXK"), source=_RLE, layout="RLE's")
 _RLE_PAPER = "https://arxiv.org/abs/2107.11291"
 
 ENTRIES: Mapping[str, Entry] = MappingProxyType(
     {
         "pose_hrnet_w32_256x192": _pose(74.4, _VAL, 28_536_113, 7.12, _HRNET, _W32),
+        "posehrnet_w32_256x192": _pose(74.4, _VAL, 28_536_113, 7.12, _HRNET, _POSEHRNET_W32),
         "pose_hrnet_w32_384x288": _pose(75.8, _VAL, 28_536_113, 16.02, _HRNET, _hrnet("pose_hrnet_w32_384x288.pth")),
-        "pose_hrnet_w48_256x192": _pose(75.1, _VAL, 63_595_745, 14.61, _HRNET, _W48),
+        "pose_hrnet_w48_256x192": _pose(75.1, _VAL, 63_595_745, 14.61, _HRNET, _POSEHRNET_W48),
         "pose_hrnet_w48_384x288": _pose(76.3, _VAL, 63_595_745, 32.88, _HRNET, _W48_LARGE),
-        "simdr_hrnet_w32_256x192": _pose(
-            75.3,
-            _VAL,
-            31_289_521,
-            7.16,
-            _SIMDR,
-            _simdr("simdr_hrnet_w32_256x192.pth", "1Bd8h2H30tCN8WuLIhuSRF9ViN6zghj29"),
-        ),
-        "simdr_hrnet_w48_256x192": _pose(
-            75.9,
-            _VAL,
-            66_349_153,
-            14.66,
-            _SIMDR,
-            _simdr("simdr_hrnet_w48_256x192.pth", "1WU_9e0MxgrO8X4W6wKo16L8siCdwgLSZ"),
-        ),
-        "sa_simdr_hrnet_w48_256x192": _pose(
-            75.4,
-            _TEST,
-            66_349_153,
-            14.66,
-            _SIMDR,
-            _simdr("sa_simdr_hrnet_w48_256x192.pth", "1Tj9bGL7g7XRyL2F1a-uAcWhgYXnXpqBY"),
-        ),
-        "sa_simdr_hrnet_w48_384x288": _pose(
-            76.0, _TEST, 70_564_049, 32.99, _SIMDR, _simdr("sa_simdr_hrnet_w48_384x288.pth")
-        ),
+        "simdr_hrnet_w32_256x192": _pose(75.3, _VAL, 31_289_521, 7.16, _SIMDR, _SIMDR_W32),
+        "simdr_hrnet_w48_256x192": _pose(75.9, _VAL, 66_349_153, 14.66, _SIMDR, _SIMDR_W48),
+        "sa_simdr_hrnet_w48_256x192": _pose(75.4, _TEST, 66_349_153, 14.66, _SIMDR, _SIMDR_STAR),
+        "sa_simdr_hrnet_w48_384x288": _pose(76.0, _TEST, 70_564_049, 32.99, _SIMDR, _SIMDR_LARGE),
         "pose_pyramid_w32_256x192": _pose(None, "", 2_358_625, 0.52, "", None),
         "rle_resnet50_256x192": _pose(None, "", 23_701_148, 4.0, _RLE_PAPER, _RLE_COCO),
         "rle_hrnet_w48_384x288": _pose(75.7, _TEST, 65_427_932, 35.74, _RLE_PAPER, None),
@@ -240,11 +235,17 @@ ENTRIES: Mapping[str, Entry] = MappingProxyType(
             _MMPOSE,
             _mmpose(f"{_SIMCC_1X}/simcc_res50_8xb32-140e_coco-384x288-45c3ba34_20220913.pth", "45c3ba34"),
         ),
-        "rtmpose_s_256x192": _rtmpose("rtmpose-s_simcc-body7_pt-body7_420e-256x192-acd4a1ef_20230504", 5_470_000, 0.68),
-        "rtmpose_m_256x192": _rtmpose(
-            "rtmpose-m_simcc-body7_pt-body7_420e-256x192-e48f03d0_20230504", 13_590_000, 1.93
+        "rtmpose_s_256x192": _rtmpose(
+            "rtmpose-s_simcc-body7_pt-body7_420e-256x192-acd4a1ef_20230504", 69.7, 5_470_000, 0.68
         ),
-        "rtmpose_x_384x288": _rtmpose("rtmpose-x_simcc-body7_pt-body7_700e-384x288-71d7b7e9_20230629", None, None),
+        "rtmpose_m_256x192": _rtmpose(
+            "rtmpose-m_simcc-body7_pt-body7_420e-256x192-e48f03d0_20230504", 74.9, 13_590_000, 1.93
+        ),
+        "rtmpose_x_384x288": _rtmpose(
+            "rtmpose-x_simcc-body7_pt-body7_700e-384x288-71d7b7e9_20230629", 78.8, 49_430_000, 17.22
+        ),
+        "rtmdet_nano": _rtmdet("rtmdet_nano_8xb32-100e_coco-obj365-person-05d8511e", 40.3, 990_000, 0.31),
+        "rtmdet_m": _rtmdet("rtmdet_m_8xb32-100e_coco-obj365-person-235e8209", 62.5, 24_660_000, 38.95),
         "yolox_nano": _yolox(
             "nano", 25.8, 910_000, 1.08, "c789161ed43c8269fcd4e67c67eeeb4e80c622da2eb296a20bc6007bd18a0b7d", 3_659_407
         ),
@@ -260,19 +261,19 @@ BACKBONES: Mapping[str, Weights] = MappingProxyType(
     {
         "hrnet_w32": Weights(
             "hrnet_w32-36af842e.pth",
-            (f"{_OPENMMLAB}/pretrain_models/hrnet_w32-36af842e.pth", *_drive("1YlPrQMZdNTMWIX3QJ5iKixN3qd0NCKFO")),
+            (f"{_OPENMMLAB}/pretrain_models/hrnet_w32-36af842e.pth",),
             "36af842e",
             None,
             "MIT",
-            _HRNET,
+            _MMPOSE,
         ),
         "hrnet_w48": Weights(
             "hrnet_w48-8ef0771d.pth",
-            (f"{_OPENMMLAB}/pretrain_models/hrnet_w48-8ef0771d.pth", *_drive("1hug4ptbf9Y125h9ZH72x4asY2lHt7NA6")),
+            (f"{_OPENMMLAB}/pretrain_models/hrnet_w48-8ef0771d.pth",),
             "8ef0771d",
             None,
             "MIT",
-            _HRNET,
+            _MMPOSE,
         ),
         "resnet50": Weights(
             "resnet50-0676ba61.pth",
