@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ..errors import ModelError
-from .base import as_scores, log_softmax, mean_logits, swap_sides
+from .base import finite, log_softmax, mean_logits, swap_sides
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -108,8 +108,8 @@ class Heatmap:
             outputs: heatmaps or their logits (N, K, h, w), alone or as the only item of a sequence.
 
         Returns:
-            keypoints float32 (N, K, 2) in crop pixels and scores float32 (N, K) in 0..1. A map without a positive
-            value gives the point (0, 0) and score 0.
+            keypoints float32 (N, K, 2) in crop pixels and peaks float32 (N, K), not clipped. A map without a positive
+            value gives the point (0, 0).
         """
         (maps,) = self.as_targets([outputs] if isinstance(outputs, np.ndarray) else outputs)
         persons, count, height, width = maps.shape
@@ -127,7 +127,7 @@ class Heatmap:
             points += _udp_shift(flat.reshape(-1, height, width), rows, x, y)
         points *= self._pixel(height, width)
         points[~(peaks > 0)] = 0
-        return points.reshape(persons, count, 2), as_scores(peaks).reshape(persons, count)
+        return points.reshape(persons, count, 2), finite(peaks).reshape(persons, count)
 
     def merge_flipped(
         self, outputs: Sequence[Array], mirrored: Sequence[Array], pairs: Sequence[tuple[int, int]]
