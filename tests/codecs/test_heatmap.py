@@ -6,6 +6,7 @@ import pytest
 
 from vitruvian import ModelError
 from vitruvian.codecs import Heatmap
+from vitruvian.codecs.base import as_scores
 
 SIZE = (256, 192)
 
@@ -125,8 +126,9 @@ def test_empty_and_broken_maps_score_nothing(refine: str) -> None:
     maps = np.zeros((1, 3, 64, 48), np.float32)
     maps[0, 1] = np.nan
     maps[0, 2] = -1
-    points, scores = Heatmap(SIZE, refine=refine).decode(maps)
-    assert not scores.any()
+    points, peaks = Heatmap(SIZE, refine=refine).decode(maps)
+    assert peaks.tolist() == [[0, 0, -1]]
+    assert not as_scores(peaks).any()
     assert np.isfinite(points).all()
     assert not points.any()
 
