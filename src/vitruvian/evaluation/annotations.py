@@ -122,7 +122,7 @@ class Annotations:
 def _side(record: Mapping[str, Any], name: str) -> float:
     """A picture's width or height in pixels, infinite where the file has no such number."""
     value = record.get(name)
-    return float(value) if isinstance(value, (int, float)) and value > 0 else np.inf
+    return float(value) if isinstance(value, (int, float)) and 0 < value < 2**31 else np.inf
 
 
 def read_annotations(source: str | os.PathLike[str] | Mapping[str, Any], boxes_alone: bool = False) -> Annotations:
