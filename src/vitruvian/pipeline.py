@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from .codecs.base import as_scores
 from .errors import InputError, ModelError
 from .geometry import crop, crop_affines, to_image, to_tensor
 from .media import Frame, Source, as_rgb, open_source, prefetch, read_image
@@ -58,31 +59,31 @@ class PoseEstimator:
 
     def __call__(self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Boxes]) -> list[Poses]:
         """Poses of the boxed persons of each RGB uint8 picture (H, W, 3); persons of all pictures share batches."""
+        return [
+            Poses(found.xyxy, found.scores, keypoints, as_scores(peaks), self.skeleton)
+            for found, (keypoints, peaks) in zip(boxes, self.estimate(images, boxes), strict=True)
+        ]
+
+    def estimate(
+        self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Boxes]
+    ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """Like a call, but keypoints float32 (N, K, 2) and their peaks (N, K) that aren't clipped to scores in 0..1."""
         counts = [len(found) for found in boxes]
         count = len(self.skeleton)
         keypoints = np.zeros((sum(counts), count, 2), np.float32)
-        scores = np.zeros((sum(counts), count), np.float32)
+        peaks = np.zeros((sum(counts), count), np.float32)
         done = 0
         for crops, affines in self.crops(images, boxes):
-            points, sure = self.codec.decode(self.outputs(crops))
+            points, heights = self.codec.decode(self.outputs(crops))
             if points.shape[1] != count:
                 raise ModelError(
                     f"{self.runtime.path}: the network returns {points.shape[1]} keypoints, but its card names {count}"
                 )
             part = slice(done, done + len(crops))
-            keypoints[part], scores[part] = to_image(points, affines), sure
+            keypoints[part], peaks[part] = to_image(points, affines), heights
             done = part.stop
-        ends = list(itertools.accumulate(counts))
-        return [
-            Poses(
-                found.xyxy,
-                found.scores,
-                keypoints[end - len(found) : end],
-                scores[end - len(found) : end],
-                self.skeleton,
-            )
-            for found, end in zip(boxes, ends, strict=True)
-        ]
+        parts = [slice(end - own, end) for own, end in zip(counts, itertools.accumulate(counts), strict=True)]
+        return [(keypoints[part], peaks[part]) for part in parts]
 
     def outputs(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
         """What the network returns for RGB uint8 crops (N, H, W, 3), merged with that of the mirrored ones (flip)."""

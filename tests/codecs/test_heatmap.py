@@ -6,6 +6,7 @@ import pytest
 
 from vitruvian import ModelError
 from vitruvian.codecs import Heatmap
+from vitruvian.codecs.base import as_scores
 
 SIZE = (256, 192)
 
@@ -26,12 +27,18 @@ def test_encode_puts_a_unit_gaussian_on_the_nearest_cell() -> None:
 
 
 def test_encode_weights_by_visibility_and_by_what_still_shows() -> None:
-    # A blob of radius 6 cells around cell -6 still shows its rim; around cell -7 nothing is left.
-    points = np.array([[[-24.0, 80], [-28.0, 80], [50, 50], [np.nan, 3]]])
-    maps, weights = Heatmap(SIZE).encode(points, np.array([[1, 1, 0, 0]]))
-    assert weights.tolist() == [[1, 0, 0, 0]]
-    assert maps[0, 0].max() == pytest.approx(np.exp(-36 / 8))
-    assert not maps[0, 1:].any()
+    # As released: the cell is int(x / 4 + 0.5), which rounds towards 0, and a blob of radius 6 cells counts unless
+    # int(cell + 6 + 1) < 0 or int(cell - 6) is at or past the 48 columns.
+    points = [-28.0, -29.9, -30.0, -34.0, 213.9, 214.0, 50.0, np.nan]
+    cells = [-6, -6, -7, -8, 53, 54, 13, 0]
+    counts = [1, 1, 1, 0, 1, 0, 0, 0]
+    seen = np.array([[1, 1, 1, 1, 1, 1, 0, 0]])
+    maps, weights = Heatmap(SIZE).encode(np.array([[[x, 80.0] for x in points]]), seen)
+    assert weights.tolist() == [counts]
+    columns = np.arange(48)
+    for row, cell, count in zip(maps[0, :, 20], cells, counts, strict=True):
+        blob = np.exp(-((columns - cell) ** 2) / 8) * (abs(columns - cell) <= 6)
+        assert row == pytest.approx(blob * count, abs=1e-6)
 
 
 def test_quarter_shift_goes_towards_the_higher_neighbour() -> None:
@@ -106,8 +113,10 @@ def test_aligned_corners_lie_on_each_other() -> None:
 def test_aligned_blobs_stand_where_the_point_is() -> None:
     # 100 crop pixels are 100 * 47 / 191 = 24.607 heatmap pixels.
     maps, _ = Heatmap(SIZE, aligned=True).encode(np.array([[[100.0, 0.0]]]), np.ones((1, 1)))
-    x = 100 * 47 / 191
-    assert maps[0, 0, 0, 24:26] == pytest.approx(np.exp(-((np.array([24, 25]) - x) ** 2) / 8), abs=1e-6)
+    x, columns = 100 * 47 / 191, np.arange(48)
+    # Six cells to each side of the nearest one, 25.
+    blob = np.exp(-((columns - x) ** 2) / 8) * (abs(columns - 25) <= 6)
+    assert maps[0, 0, 0] == pytest.approx(blob, abs=1e-6)
 
 
 @pytest.mark.parametrize("refine", ["none", "quarter", "dark", "udp"])
@@ -125,8 +134,9 @@ def test_empty_and_broken_maps_score_nothing(refine: str) -> None:
     maps = np.zeros((1, 3, 64, 48), np.float32)
     maps[0, 1] = np.nan
     maps[0, 2] = -1
-    points, scores = Heatmap(SIZE, refine=refine).decode(maps)
-    assert not scores.any()
+    points, peaks = Heatmap(SIZE, refine=refine).decode(maps)
+    assert peaks.tolist() == [[0, 0, -1]]
+    assert not as_scores(peaks).any()
     assert np.isfinite(points).all()
     assert not points.any()
 

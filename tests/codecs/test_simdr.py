@@ -28,6 +28,40 @@ def test_gaussian_targets_are_densities() -> None:
     assert x.sum() == pytest.approx(1, abs=1e-5)
 
 
+def test_gaussian_targets_are_centred_on_the_exact_position() -> None:
+    """At 20.3 and 100.35 crop pixels and two bins a pixel: 40.6 and 200.7 bins, between two of them."""
+    x, y, _ = SimDR(SIZE, split=2.0, sigma=4.0).encode(np.array([[[20.3, 100.35]]]), np.ones((1, 1)))
+    peak = 4 * np.sqrt(2 * np.pi)
+    for row, centre in ((x[0, 0], 40.6), (y[0, 0], 200.7)):
+        for number in (int(centre), int(centre) + 1, int(centre) - 7):
+            assert row[number] == pytest.approx(np.exp(-((number - centre) ** 2) / 32) / peak, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("position", "counts"),
+    [
+        # int(p - 12) >= 192 or int(p + 13) < 0 drops a keypoint along x; int cuts towards 0.
+        (203.9, True),
+        (204.0, False),
+        (-13.9, True),
+        (-14.0, False),
+        (191.9, True),
+        (0.0, True),
+    ],
+)
+def test_which_keypoints_of_simdr_star_count(position: float, counts: bool) -> None:
+    codec, seen = SimDR(SIZE, split=2.0, sigma=4.0), np.ones((1, 1))
+    x, _, weights = codec.encode(np.array([[[position, 50.0]]]), seen)
+    assert weights.tolist() == [[float(counts)]]
+    # What is outside leaves the tail of its density in the crop, and that isn't made to sum to 1.
+    bins = np.arange(384)
+    density = np.exp(-((bins - 2 * position) ** 2) / 32) / (4 * np.sqrt(2 * np.pi))
+    assert x[0, 0] == pytest.approx(density * counts, abs=1e-7)
+    # Along y the crop is 64 pixels longer.
+    other = position + 64 if position > 0 else position
+    assert codec.encode(np.array([[[50.0, other]]]), seen)[2].tolist() == [[float(counts)]]
+
+
 def test_points_outside_or_unlabelled_weigh_nothing() -> None:
     points = np.array([[[-1.0, 5], [5, 256.0], [191.9, 10], [20, 20], [np.nan, 1]]])
     x, y, weights = SimDR(SIZE).encode(points, np.array([[1, 1, 1, 0, 0]]))
@@ -45,14 +79,19 @@ def test_decode_inverts_encode_to_half_a_bin(split: float, sigma: float) -> None
     assert np.abs(points - truth).max() <= 0.5 / split + 1e-4
 
 
-def test_score_is_the_lower_peak_of_the_softmax() -> None:
+def test_which_peak_is_the_score() -> None:
+    """Probabilities of 3/6 and 7/10: SimDR takes the higher one, SimDR* the lower one, as do raw peaks (RTMPose)."""
     x, y = np.zeros((1, 1, 4), np.float32), np.zeros((1, 1, 4), np.float32)
     x[0, 0, 1], y[0, 0, 2] = np.log(3), np.log(7)
-    points, scores = SimDR((4, 4), split=1.0).decode([x, y])
-    assert points.tolist() == [[[1, 2]]]
-    assert scores[0, 0] == pytest.approx(3 / 6)
-    raw = SimDR((4, 4), split=1.0, softmax=False).decode([x * 0.1, y])[1]
-    assert raw[0, 0] == pytest.approx(np.log(3) * 0.1)
+    for first, second in ((x, y), (y, x)):
+        points, scores = SimDR((4, 4), split=1.0).decode([first, second])
+        assert points.tolist() == ([[[1, 2]]] if first is x else [[[2, 1]]])
+        assert scores[0, 0] == pytest.approx(7 / 10)
+        star = SimDR((4, 4), split=1.0, sigma=4.0).decode([first, second])[1]
+        # In parts of the density's peak, and not clipped.
+        assert star[0, 0] == pytest.approx(3 / 6 * 4 * np.sqrt(2 * np.pi))
+        raw = SimDR((4, 4), split=1.0, softmax=False).decode([first * 2, second * 2])[1]
+        assert raw[0, 0] == pytest.approx(np.log(9))
 
 
 def test_a_perfect_simdr_star_is_sure_of_its_keypoints() -> None:
@@ -66,11 +105,12 @@ def test_a_perfect_simdr_star_is_sure_of_its_keypoints() -> None:
     assert codec.decode(flat)[1][0, 0] == pytest.approx(4 * np.sqrt(2 * np.pi) / 512)
 
 
-def test_huge_logits_and_nan_keep_scores_in_range() -> None:
+@pytest.mark.parametrize(("sigma", "flat"), [(0.0, 1 / 384), (4.0, 4 * np.sqrt(2 * np.pi) / 512)])
+def test_huge_logits_and_nan_keep_scores_in_range(sigma: float, flat: float) -> None:
     x = np.full((1, 2, 384), 1e4, np.float32)
     x[0, 1] = np.nan
-    _, scores = SimDR(SIZE).decode([x, np.ones((1, 2, 512), np.float32)])
-    assert scores[0, 0] == pytest.approx(1 / 512)
+    _, scores = SimDR(SIZE, sigma=sigma).decode([x, np.ones((1, 2, 512), np.float32)])
+    assert scores[0, 0] == pytest.approx(flat)
     assert scores[0, 1] == 0
 
 

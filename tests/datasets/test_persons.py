@@ -32,6 +32,24 @@ def test_persons_as_they_are_written(draw):
     assert len(persons[persons.ids > 1]) == 2
 
 
+def test_boxes_as_hrnet_s_loader_clips_them(draw):
+    """x1 = max(0, x), x2 = min(width - 1, x1 + w - 1), and y likewise."""
+    width, height = 200, 300
+
+    def change(content):
+        for image in content["images"]:
+            image |= {"width": width, "height": height}
+        boxes = [[10.5, 20, 30, 40], [-6, 250, 50, 80], [150, -3, 90, 20], [30, 40, 1, 1]]
+        for record, box in zip(content["annotations"], boxes, strict=True):
+            record["bbox"] = box
+
+    source = changed(draw(4), change)
+    clipped = read_persons([source], clip_boxes=True)
+    assert clipped.boxes.tolist() == [[10.5, 20, 39.5, 59], [0, 250, 49, 299], [150, 0, 199, 19]]
+    assert any("without area" in note for note in clipped.notes)  # the last one, of a single pixel
+    assert read_persons([source]).boxes[0].tolist() == [10.5, 20, 40.5, 60]
+
+
 def test_crowds_and_the_unlabelled_and_the_flat_are_left_out(draw):
     def change(content):
         crowd, empty, flat, partly = content["annotations"]

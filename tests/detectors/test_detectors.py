@@ -54,9 +54,10 @@ def test_selection_by_score_overlap_and_number(make_onnx) -> None:
         [200, 10, 240, 90, 0.2],
         [300, 10, 300, 90, 0.95],  # no width
         [float("nan"), 0, 1, 1, 0.9],
+        [0, 0, float("inf"), 50, 0.9],
         [200, 10, 240, 90, 0.99],  # no person
     ]
-    file = rtmdet_file(make_onnx, rows, [0, 0, 0, 0, 0, 0, 1])
+    file = rtmdet_file(make_onnx, rows, [0, 0, 0, 0, 0, 0, 0, 1])
     assert load_detector(file, 320)([BLANK])[0].scores == pytest.approx([0.9, 0.7])
     assert load_detector(file, 320, iou=0.96)([BLANK])[0].scores == pytest.approx([0.9, 0.7, 0.6])
     assert load_detector(file, 320, score=0.1)([BLANK])[0].scores == pytest.approx([0.9, 0.7, 0.2])
@@ -82,6 +83,36 @@ def test_boxes_end_at_the_picture_and_none_is_fine(make_onnx) -> None:
     nobody = load_detector(rtmdet_file(make_onnx, [], []), 320)([BLANK, BLANK])
     assert [len(boxes) for boxes in nobody] == [0, 0]
     assert nobody[0].xyxy.shape == (0, 4)
+
+
+def rows_of(family: str, boxes: np.ndarray, scores: list[float]) -> dict[str, np.ndarray]:
+    """What a family's network returns for boxes xyxy in pixels of its 64x64 input."""
+    centres, sizes = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+    if family == "rtmdet":
+        dets = np.column_stack([boxes, scores]).astype(np.float32)
+        return {"dets": dets, "labels": np.zeros(len(boxes), np.int64)}
+    surely = np.column_stack([scores, np.ones(len(boxes))])
+    if family == "yolov5":
+        return {"p": np.column_stack([centres, sizes, surely]).astype(np.float32)}
+    raw = np.zeros((84, 6), np.float32)
+    cells = np.column_stack([np.arange(len(boxes)), np.zeros(len(boxes))])  # the first ones, of stride 8
+    raw[: len(boxes)] = np.column_stack([centres / 8 - cells, np.log(sizes / 8), surely])
+    return {"p": raw}
+
+
+@pytest.mark.parametrize("family", ["rtmdet", "yolov5", "yolox"])
+def test_persons_at_the_edge_are_compared_before_their_boxes_are_cut(make_onnx, family: str) -> None:
+    """One reaches over the left edge: they share 20x40 of 60x40 and 24x40, 0.3125. If cut first it were 0.83."""
+    boxes = np.array([[-40, 10, 20, 50], [0, 10, 24, 50], [-30, 10, -5, 50]], np.float32)
+    card = ModelCard("net", "detection", family, (64, 64), (0, 0, 0), (255, 255, 255))
+    outputs = rows_of(family, boxes, [0.9, 0.8, 0.7])
+    file = make_onnx(outputs, input_shape=("N", 3, 64, 64), metadata={"vitruvian": card.to_json()})
+    picture = np.zeros((128, 128, 3), np.uint8)  # two of its pixels are one of the network's
+    found = load_detector(file, iou=0.45)([picture])[0]
+    # The third lies in the first by 25x40 of 60x40, 0.42, and is wholly outside of the picture.
+    assert found.xyxy == pytest.approx(np.array([[0, 20, 40, 100], [0, 20, 48, 100]]), abs=1e-4)
+    assert found.scores == pytest.approx([0.9, 0.8])
+    assert len(load_detector(file, iou=0.3)([picture])[0]) == 1
 
 
 def test_a_card_that_does_not_fit_its_network_is_an_error_of_ours(make_onnx) -> None:

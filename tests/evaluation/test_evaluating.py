@@ -15,6 +15,7 @@ from worked import BOXES, witness
 import vitruvian as vt
 from vitruvian import InputError, ModelCard, Skeleton
 from vitruvian.evaluation import Procedure, evaluate_boxes, evaluate_coco
+from vitruvian.zoo import load_pose
 
 
 def detections(made, images=(1, 2)):
@@ -78,6 +79,32 @@ def test_the_score_threshold_leaves_boxes_out(made):
     metrics = evaluate_coco(made.pose, made.data, made.images, made.detector(), procedure=Procedure(score=0.85))
     assert (metrics.persons, len(metrics.results)) == (3, 3)
     assert metrics.boxes["AR"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("family", "outputs"),
+    [
+        ("heatmap", {"heatmaps": (1.6, 1.2)}),
+        ("simdr", {"x": (1.6, 9.0), "y": (9.0, 1.2)}),
+    ],
+)
+def test_persons_are_ranked_by_peaks_that_are_not_clipped(made, make_onnx, family, outputs):
+    """One keypoint with a peak of 1.6 and one of 1.2, the mean of which is 1.4; both are shown as 1."""
+    shape = {"heatmaps": (2, 16, 12), "x": (2, 96), "y": (2, 128)}
+    arrays = {name: np.zeros(shape[name], np.float32) for name in outputs}
+    for name, peaks in outputs.items():
+        arrays[name].reshape(2, -1)[:, 5] = peaks
+    pose = load_pose(make_onnx(arrays, input_shape=("N", 3, 64, 48), name="sure.onnx"), threads=1)
+    assert pose.card.family == family
+    made.data["categories"][0] |= {"keypoints": ["left", "right"], "skeleton": []}
+    for person in made.data["annotations"]:
+        person["keypoints"], person["num_keypoints"] = person["keypoints"][:6], 2
+    metrics = evaluate_coco(pose, made.data, made.images, detections(made))
+    # Half a box score times the mean; where the shown scores count it would be 0.5.
+    assert [result["score"] for result in metrics.results] == pytest.approx([0.7] * len(metrics.results))
+    assert {score for result in metrics.results for score in result["keypoints"][2::3]} == {1.0}
+    picture = np.zeros((48, 64, 3), np.uint8)
+    assert (vt.TopDown(pose)(picture, [[4, 3, 34, 43]]).scores == 1).all()
 
 
 def test_pycocotools_reads_the_same_numbers_from_the_results(made):

@@ -89,6 +89,13 @@ def test_clipped_boxes_are_those_of_hrnet_s_loader():
     assert boxes[1].xyxy.tolist() == [[0, 10, 29, 29], [50, 40.5, 63, 47]]
 
 
+@pytest.mark.parametrize("sides", [{}, {"width": "wide", "height": None}, {"width": 0}, {"width": 10**400}])
+def test_pictures_whose_size_is_not_said_have_no_edge_on_the_right(sides):
+    data = annotations(persons=[person(1, 1, FULL, bbox=[-4, 10, 300, 200])])
+    data["images"] = [{"id": 1, "file_name": "1.png", **sides}]
+    assert annotated(read_annotations(data), clip=True)[1].xyxy.tolist() == [[0, 10, 299, 209]]
+
+
 def test_missing_pictures_are_listed(tmp_path):
     (tmp_path / "2.png").write_bytes(b"")
     pictures, missing = gather(TRUTH, tmp_path, None)

@@ -41,17 +41,24 @@ def test_presets(make_onnx, pose):
     assert Procedure.of(pose, False) == Procedure.of(pose, True) == Procedure(keypoint_threshold=0.2, oks_nms=0.9)
     pair = {"x": np.zeros((3, 384), np.float32), "y": np.zeros((3, 512), np.float32)}
 
-    def carded(family: str, **options: float | bool) -> PoseEstimator:
-        card = ModelCard("net", "pose", family, (256, 192), options=options, skeleton=unnamed(3))
-        return load_pose(make_onnx(pair, metadata={METADATA_KEY: card.to_json()}), threads=1)
+    def carded(family: str, size: tuple[int, int] = (256, 192), **options: float | bool) -> PoseEstimator:
+        card = ModelCard("net", "pose", family, size, options=options, skeleton=unnamed(3))
+        file = make_onnx(pair, input_shape=("N", 3, *size), metadata={METADATA_KEY: card.to_json()})
+        return load_pose(file, threads=1)
 
     assert Procedure.of(carded("simdr", split=2.0), False).keypoint_threshold == 0.01
-    # 0.005 of a probability; scores are in parts of the highest that Gaussians of 4 bins allow, 1 / (4 sqrt(2 pi)).
-    star = Procedure.of(carded("simdr", split=2.0, sigma=4.0), False).keypoint_threshold
-    assert star == pytest.approx(0.005 * 4 * np.sqrt(2 * np.pi))
+    # Of a probability; scores are in parts of the highest that Gaussians of 4 bins allow, 1 / (4 sqrt(2 pi)).
+    for size, probability in (((256, 192), 0.01), ((384, 288), 0.005)):
+        star = Procedure.of(carded("simdr", size, split=2.0, sigma=4.0), False).keypoint_threshold
+        assert star == pytest.approx(probability * 4 * np.sqrt(2 * np.pi))
+        assert Procedure.of(carded("simdr", size, split=2.0), False).keypoint_threshold == 0.01
+    assert Procedure.of(carded("simdr", (128, 128), split=2.0), False).keypoint_threshold == 0.02
     assert Procedure.of(carded("simdr", split=2.0, softmax=False), False) == Procedure()
     assert Procedure.of(carded("regression"), False) == Procedure(rescoring="sum", oks_nms=0.9)
     assert Procedure.of(carded("regression"), True) == Procedure(rescoring="sum", oks_nms=None)
+    assert Procedure().clip_boxes
+    # The project's own nets learned from boxes as they are annotated.
+    assert not Procedure.of(carded("heatmap", softmax=True, aligned=True), True).clip_boxes
 
 
 def test_which_persons_stay():
@@ -79,6 +86,16 @@ def test_settings_reach_the_model(pose):
     )
     same = Procedure().configure(pose)
     assert (same.card, same.codec, same.flip) == (pose.card, pose.codec, False)
+
+
+def test_the_flip_test_s_shift_is_the_model_s_unless_given(simcc):
+    pose = load_pose(simcc, threads=1)
+    # What MMPose exports is turned back without a shift.
+    assert [Procedure(flip_shift=given).configure(pose).codec.flip_shift for given in (None, False, True)] == [
+        False,
+        False,
+        True,
+    ]
 
 
 def test_only_heatmaps_are_refined(simcc):

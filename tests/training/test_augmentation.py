@@ -11,6 +11,7 @@ import pytest
 from vitruvian import COCO17, InputError
 from vitruvian.geometry import crop, crop_affines, to_crop
 from vitruvian.training.augmentation import NONE, Augmentation, lower_body, varied
+from vitruvian.training.recipe import read_recipe
 
 SIZE = 128, 96
 BOX = np.array([40, 30, 200, 260], np.float32)
@@ -64,22 +65,42 @@ def test_turn_and_zoom_by_hand():
     assert found[0, 0] == pytest.approx([48, 74], abs=1e-4)
 
 
-def test_rates_and_ranges_are_as_published():
+def drawn(vary: Augmentation, count: int = 3000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Angles in degrees, scales and mirrorings of so many crops."""
     rng = np.random.default_rng(0)
-    vary = Augmentation()
     base = crop_affines(BOX[None], SIZE)[0]
-    angles, scales, flips = [], [], []
-    for _ in range(3000):
+    rows = []
+    for _ in range(count):
         affine, flipped = vary.affine(rng, BOX, SIZE)
         inner = affine[:, :2] @ np.linalg.inv(base[:, :2]) @ np.diag([-1.0 if flipped else 1.0, 1.0])
-        angles.append(np.degrees(np.arctan2(inner[1, 0], inner[0, 0])))
-        scales.append(1 / np.sqrt(np.linalg.det(inner)))
-        flips.append(flipped)
+        angle = np.degrees(np.arctan2(inner[1, 0], inner[0, 0]))
+        rows.append((angle, 1 / np.sqrt(np.linalg.det(inner)), flipped))
+    return tuple(np.array(rows).T)
+
+
+def test_rates_and_ranges_of_hrnet():
+    angles, scales, flips = drawn(Augmentation())
     assert np.mean(np.abs(angles) > 1e-6) == pytest.approx(0.6, abs=0.03)
     assert np.abs(angles).max() <= 90 + 1e-6
     assert min(scales) >= 0.65 - 1e-6
     assert max(scales) <= 1.35 + 1e-6
+    # A normal number is beyond its standard deviation three times in ten: so many scales are at one of the ends.
+    assert np.mean(np.abs(scales - 1) > 0.35 - 1e-6) == pytest.approx(0.3173, abs=0.03)
     assert np.mean(flips) == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize("name", ["rle_resnet50_256x192", "rle_hrnet_w48_384x288"])
+def test_rates_and_ranges_of_rle(name):
+    """RLE's release: with probability 0.5 an angle uniform in -45..45, always a scale uniform in 0.75..1.25."""
+    angles, scales, flips = drawn(read_recipe(name).augmentation, 6000)
+    turned = angles[np.abs(angles) > 1e-6]
+    assert len(turned) / len(angles) == pytest.approx(0.5, abs=0.02)
+    for values, low, high in ((turned, -45, 45), (scales, 0.75, 1.25)):
+        assert low - 1e-6 <= values.min() < values.max() <= high + 1e-6
+        # Of a uniform number each fifth of the range has as many.
+        parts = np.histogram(values, 5, (low, high))[0] / len(values)
+        assert parts == pytest.approx([0.2] * 5, abs=0.025)
+    assert np.mean(flips) == pytest.approx(0.5, abs=0.02)
 
 
 def test_half_bodies():
@@ -89,19 +110,44 @@ def test_half_bodies():
     keypoints[11:, 1] += 200
     labelled = np.ones(17, bool)
     vary = Augmentation()
-    found = [vary.half(rng, keypoints, labelled, COCO17) for _ in range(1000)]
+    found = [vary.half(rng, keypoints, labelled, COCO17) for _ in range(6000)]
     boxes = [box for box in found if box is not None]
-    assert len(boxes) / 1000 == pytest.approx(0.3, abs=0.05)
+    assert len(boxes) / 6000 == pytest.approx(0.3, abs=0.02)
     upper = [box for box in boxes if box[3] < 200]
-    assert len(upper) / len(boxes) == pytest.approx(0.5, abs=0.1)
+    # A standard normal number is below 0.5 with this probability.
+    assert len(upper) / len(boxes) == pytest.approx(0.6915, abs=0.03)
     centre = keypoints[:11].mean(axis=0)
     extent = np.ptp(keypoints[:11], axis=0)
     assert upper[0] == pytest.approx(np.concatenate([centre - extent / 2, centre + extent / 2]), abs=1e-3)
-    labelled[8:] = False
+    # Strictly more than the setting's number.
+    labelled[9:] = False
     sure = replace(vary, half_body=1.0)
     assert sure.half(rng, keypoints, labelled, COCO17) is not None
-    labelled[7] = False
+    labelled[8] = False
     assert sure.half(rng, keypoints, labelled, COCO17) is None
+
+
+@pytest.mark.parametrize(
+    ("upper", "lower", "taken"),
+    [
+        (3, 3, {"upper", "lower"}),
+        (3, 2, {"upper"}),
+        (2, 3, {"lower"}),
+        (0, 3, {"lower"}),
+        (2, 2, {"upper"}),
+        (2, 0, {"upper"}),
+        (1, 2, {"none"}),  # the upper one has to serve, and one keypoint is no half
+        (0, 2, {"none"}),
+    ],
+)
+def test_which_half_is_taken(upper, lower, taken):
+    keypoints = np.random.default_rng(0).uniform(0, 100, (17, 2)).astype(np.float32)
+    keypoints[11:, 1] += 200
+    labelled = np.zeros(17, bool)
+    labelled[:upper] = labelled[11 : 11 + lower] = True
+    vary, rng = Augmentation(half_body=1.0, half_body_keypoints=0), np.random.default_rng(1)
+    boxes = [vary.half(rng, keypoints, labelled, COCO17) for _ in range(50)]
+    assert {"none" if box is None else "upper" if box[3] < 150 else "lower" for box in boxes} == taken
 
 
 def test_colours_are_brightness_then_saturation_then_contrast():
@@ -125,7 +171,11 @@ def test_colours_stay_in_range_and_are_left_alone_by_default():
     assert (other != image).any()
 
 
-@pytest.mark.parametrize("setting", [{"flip": 2}, {"scale": 1}, {"rotation": -1}, {"half_body": -0.1}, {"colour": 2}])
+@pytest.mark.parametrize(
+    "setting",
+    [{"flip": 2}, {"scale": 1}, {"rotation": -1}, {"half_body": -0.1}, {"colour": 2}, {"distribution": "flat"}],
+    ids=str,
+)
 def test_numbers_out_of_range(setting):
     with pytest.raises(InputError, match=next(iter(setting))):
         Augmentation(**setting)

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from vitruvian.cards import ModelCard
 from vitruvian.codecs import Heatmap, Regression, SimDR
 from vitruvian.networks.flow import RealNVP
-from vitruvian.training.losses import heatmap_loss, position_loss, rle_loss, simdr_loss
+from vitruvian.skeletons import unnamed
+from vitruvian.training.losses import heatmap_loss, loss_of, position_loss, rle_loss, simdr_loss
 
 RNG = np.random.default_rng(0)
 
@@ -72,22 +74,30 @@ def test_positions_of_a_teacher_whose_maps_dip_below_zero():
 
 @pytest.mark.parametrize("sigma", [0.0, 4.0])
 def test_simdr_is_the_divergence_over_the_bins(sigma):
+    """Two persons with two keypoints, of which the second's second isn't labelled."""
     codec = SimDR((8, 4), split=2.0, sigma=sigma)
-    keypoints = np.array([[[1.0, 6.0], [2.0, 3.0]]], np.float32)
-    x, y, weights = codec.encode(keypoints, np.array([[1, 0]]))
+    keypoints = np.array([[[1.0, 6.0], [2.0, 3.0]], [[3.0, 2.5], [1.0, 1.0]]], np.float32)
+    x, y, weights = codec.encode(keypoints, np.array([[1, 1], [1, 0]]))
     logits = RNG.normal(size=x.shape), RNG.normal(size=y.shape)
-    total = 0.0
-    for values, count, centre in ((logits[0], 8, 2), (logits[1], 16, 12)):
-        row = values[0, 0]
-        predicted = np.exp(row) / np.exp(row).sum()
-        bins = np.arange(count)
-        target = np.where(bins == centre, 0.9, 0.1 / (count - 1))
-        if sigma:
-            target = np.exp(-((bins - centre) ** 2) / (2 * 4**2)) / (4 * math.sqrt(2 * math.pi))
-        total += (target * (np.log(target) - np.log(predicted))).sum() / count
-    # The second keypoint isn't labelled, yet it divides the mean, as in the release.
-    found = simdr_loss(tensors(*logits), tensors(x, y, weights))
-    assert float(found) == pytest.approx(total / 2, rel=1e-4)
+    summed = mean = 0.0
+    for n, k in ((0, 0), (0, 1), (1, 0)):
+        for values, count, centre in zip(logits, (8, 16), keypoints[n, k] * 2, strict=True):
+            row = values[n, k]
+            predicted = np.exp(row) / np.exp(row).sum()
+            bins = np.arange(count)
+            target = np.where(bins == centre, 0.9, 0.1 / (count - 1))
+            if sigma:
+                target = np.exp(-((bins - centre) ** 2) / (2 * 4**2)) / (4 * math.sqrt(2 * math.pi))
+            divergence = (target * (np.log(target) - np.log(predicted))).sum()
+            summed += divergence
+            mean += divergence / count
+    # SimDR: the sum over all of them by the number of persons, as the release's NMTCritierion. SimDR*: means over the
+    # bins of each axis, over persons and over keypoints, labelled or not, as its KLDiscretLoss.
+    expected = mean / 4 if sigma else summed / 2
+    card = ModelCard("net", "pose", "simdr", (8, 4), options={"split": 2.0, "sigma": sigma}, skeleton=unnamed(2))
+    found = loss_of(card, torch.nn.Identity())(tensors(*logits), tensors(x, y, weights))
+    assert float(found) == pytest.approx(expected, rel=1e-4)
+    assert float(simdr_loss(tensors(*logits), tensors(x, y, weights), star=bool(sigma))) == float(found)
 
 
 def test_rle_is_the_residual_log_likelihood():

@@ -24,6 +24,7 @@ from vitruvian import InputError, OutputError, VitruvianError, networks
 from vitruvian.export import export
 from vitruvian.training import Job, read_recipe, train
 from vitruvian.training.module import PoseTraining
+from vitruvian.training.poses import _task as prepared
 from vitruvian.training.samples import Samples
 from vitruvian.training.starting import frozen, start
 from vitruvian.training.state import SameSums, WholeFiles, own_threads
@@ -67,6 +68,14 @@ def same(first: Path, second: Path) -> bool:
 def command(source, output: Path, *settings: str) -> list[str]:
     given = [part for setting in [*SETTINGS, *settings] for part in ("--set", setting)]
     return ["train", "--data", str(source.annotations), "--images", str(source.images), "-o", str(output), *given]
+
+
+def test_the_recipe_says_whether_boxes_are_clipped(draw, tmp_path):
+    source = draw(1)
+    x, y, width, height = json.loads(Path(source.annotations).read_text())["annotations"][0]["bbox"]
+    for setting, less in (("clip_boxes=true", 1), ("clip_boxes=false", 0)):
+        persons = prepared(job(source, tmp_path / "run", setting)).samples.persons
+        assert persons.boxes[0] == pytest.approx([x, y, x + width - less, y + height - less])
 
 
 @pytest.mark.parametrize(
@@ -289,7 +298,7 @@ def test_a_loss_that_is_no_number_stops_and_leaves_the_batch(draw, tmp_path):
         record["bbox"] = [0, 0, 1e-30, 1e-30]
     Path(source.annotations).write_text(json.dumps(content))
     with np.errstate(all="ignore"), pytest.raises(InputError, match=r"the loss is (nan|inf).*annotation \d") as caught:
-        train(job(source, tmp_path / "out", "reduced=false", recipe="rle_resnet50_256x192"))
+        train(job(source, tmp_path / "out", "reduced=false", "clip_boxes=false", recipe="rle_resnet50_256x192"))
     path = tmp_path / "out/broken_batch_0.pt"
     assert str(path) in str(caught.value)
     assert len(torch.load(path, weights_only=True)["names"]) == 4

@@ -20,6 +20,10 @@ class Codec(Protocol):
     def input_size(self) -> tuple[int, int]: ...
 
     @property
+    def flip_shift(self) -> bool:
+        """The flip test moves the mirrored outputs, as the codec says."""
+
+    @property
     def aligned(self) -> bool:
         """The crops are those of UDP: see `vitruvian.geometry.crop_affines`."""
 
@@ -27,7 +31,10 @@ class Codec(Protocol):
         """Training targets, the last of them the weights (N, K), from keypoints (N, K, 2), visible (N, K)."""
 
     def decode(self, outputs: Array | Sequence[Array]) -> tuple[Array, Array]:
-        """Keypoints (N, K, 2) in crop pixels and scores (N, K) in 0..1, from what the network returns."""
+        """Keypoints (N, K, 2) in crop pixels and their peaks (N, K), from what the network returns.
+
+        Peaks are finite and not clipped: persons are ranked by them. `as_scores` makes scores in 0..1 of them.
+        """
 
     def merge_flipped(
         self, outputs: Sequence[Array], mirrored: Sequence[Array], pairs: Sequence[tuple[int, int]]
@@ -66,6 +73,11 @@ def mean_logits(own: Array, other: Array, axes: int | tuple[int, ...]) -> Array:
     return result
 
 
-def as_scores(raw: Array) -> Array:
-    """Peak values as scores in 0..1; a network that returned NaN is sure of nothing."""
-    return np.clip(np.nan_to_num(raw, nan=0.0), 0.0, 1.0).astype(np.float32)
+def finite(peaks: Array) -> Array:
+    """Peaks as float32, 0 where a network returned NaN."""
+    return np.nan_to_num(peaks.astype(np.float32), nan=0.0)
+
+
+def as_scores(peaks: Array) -> Array:
+    """Peaks as `Codec.decode` returns them as scores in 0..1, float32; 0 for NaN."""
+    return np.clip(finite(peaks), 0.0, 1.0)

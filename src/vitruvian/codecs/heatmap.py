@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ..errors import ModelError
-from .base import as_scores, log_softmax, mean_logits, swap_sides
+from .base import finite, log_softmax, mean_logits, swap_sides
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,7 +76,10 @@ class Heatmap:
         return (crop / np.maximum(grid, 1)).astype(np.float32)
 
     def encode(self, keypoints: Array, visible: Array) -> tuple[Array, Array]:
-        """Gaussians of height 1, cut off at 3 sigma around the nearest heatmap pixel; around the point if aligned.
+        """Gaussians of height 1, cut off at 3 sigma from the nearest heatmap pixel, as in HRNet's and UDP's releases.
+
+        They are around that pixel, or around the very point if aligned. The nearest one is int(p + 0.5) for p heatmap
+        pixels, which rounds towards 0 left of the map and above it.
 
         Args:
             keypoints: (N, K, 2) in crop pixels.
@@ -84,21 +87,21 @@ class Heatmap:
 
         Returns:
             heatmaps float32 (N, K, H / stride, W / stride) and weights float32 (N, K): 0 where the keypoint is not
-            labelled or its blob lies wholly outside.
+            labelled, or its blob ends more than a pixel before the map.
         """
-        grid = np.array(self.grid[::-1])
-        centres = np.nan_to_num(keypoints) / self._pixel(*self.grid)
-        if not self.aligned:
-            centres = np.floor(centres + 0.5)
-        reach = self.sigma * 3
-        inside = ((centres + reach >= 0) & (centres - reach < grid)).all(axis=-1)
-        weights = (inside & (np.asarray(visible) > 0)).astype(np.float32)
-        across, down = (self._gaussian(centres[..., axis], int(grid[axis])) for axis in (0, 1))
+        grid, reach = np.array(self.grid[::-1]), self.sigma * 3
+        points = np.nan_to_num(keypoints) / self._pixel(*self.grid)
+        nearest = np.trunc(points + 0.5)
+        counted = ((np.trunc(nearest - reach) < grid) & (np.trunc(nearest + reach + 1) >= 0)).all(axis=-1)
+        weights = (counted & (np.asarray(visible) > 0)).astype(np.float32)
+        centres = points if self.aligned else nearest
+        across, down = (self._gaussian(centres[..., i], nearest[..., i], int(grid[i])) for i in (0, 1))
         return down[..., :, None] * across[..., None, :] * weights[..., None, None], weights
 
-    def _gaussian(self, centres: Array, length: int) -> Array:
-        distance = np.arange(length) - centres[..., None]
-        blob = np.exp(-(distance**2) / (2 * self.sigma**2)) * (np.abs(distance) <= self.sigma * 3)
+    def _gaussian(self, centres: Array, nearest: Array, length: int) -> Array:
+        pixels = np.arange(length)
+        window = np.abs(pixels - nearest[..., None]) <= self.sigma * 3
+        blob = np.exp(-((pixels - centres[..., None]) ** 2) / (2 * self.sigma**2)) * window
         return blob.astype(np.float32)
 
     def decode(self, outputs: Array | Sequence[Array]) -> tuple[Array, Array]:
@@ -108,8 +111,8 @@ class Heatmap:
             outputs: heatmaps or their logits (N, K, h, w), alone or as the only item of a sequence.
 
         Returns:
-            keypoints float32 (N, K, 2) in crop pixels and scores float32 (N, K) in 0..1. A map without a positive
-            value gives the point (0, 0) and score 0.
+            keypoints float32 (N, K, 2) in crop pixels and peaks float32 (N, K), not clipped. A map without a positive
+            value gives the point (0, 0).
         """
         (maps,) = self.as_targets([outputs] if isinstance(outputs, np.ndarray) else outputs)
         persons, count, height, width = maps.shape
@@ -127,7 +130,7 @@ class Heatmap:
             points += _udp_shift(flat.reshape(-1, height, width), rows, x, y)
         points *= self._pixel(height, width)
         points[~(peaks > 0)] = 0
-        return points.reshape(persons, count, 2), as_scores(peaks).reshape(persons, count)
+        return points.reshape(persons, count, 2), finite(peaks).reshape(persons, count)
 
     def merge_flipped(
         self, outputs: Sequence[Array], mirrored: Sequence[Array], pairs: Sequence[tuple[int, int]]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ..errors import ModelError
-from .base import as_scores, swap_sides
+from .base import finite, swap_sides
 
 if TYPE_CHECKING:
     from .base import Array
@@ -47,15 +47,15 @@ class Regression:
             outputs: the pair coordinates (N, K, 2), -0.5..0.5 inside the crop, and sigma (N, K, 2), 0..1.
 
         Returns:
-            keypoints float32 (N, K, 2) in crop pixels and scores float32 (N, K) in 0..1. A coordinate that is NaN
-            gives the point (0, 0) and score 0.
+            keypoints float32 (N, K, 2) in crop pixels and scores float32 (N, K), in 0..1 where the sigmas are. A
+            coordinate that is NaN gives the point (0, 0) and score 0.
         """
         pair = [np.asarray(item, np.float32) for item in outputs]
         if len(pair) != 2:
             raise ModelError(f"Regression decodes a pair of outputs, coordinates and sigma, not {len(pair)}")
         points = (pair[0] + np.float32(0.5)) * self._size
         broken = ~np.isfinite(points).all(axis=2)
-        scores = as_scores(1 - pair[1].mean(axis=2))
+        scores = finite(1 - pair[1].mean(axis=2))
         points[broken], scores[broken] = 0, 0
         return points, scores
 

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ..errors import ModelError
-from .base import as_scores, log_softmax, mean_logits, swap_sides
+from .base import finite, log_softmax, mean_logits, swap_sides
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from .base import Array
 
 
@@ -23,7 +21,7 @@ class SimDR:
     input_size: (height, width) of the crop in pixels.
     split: bins per crop pixel.
     sigma: 0 for SimDR's smoothed one-hot targets; above 0 the standard deviation, in bins, of SimDR*'s Gaussian ones.
-        Their peak is no more than 1 / (sigma * sqrt(2 pi)), 0.1 for 4 bins: scores are in parts of that.
+        Their peak is no more than 1 / (sigma * sqrt(2 pi)), 0.1 for 4 bins: peaks are in parts of that.
     smoothing: label smoothing of the one-hot targets, 0..1.
     softmax: the outputs are logits, so their softmax is the score; without it the raw peak is.
     flip_shift: the flip test moves the mirrored distribution of x by one bin, as the authors do: a crop pixel p mirrors
@@ -45,7 +43,11 @@ class SimDR:
         return round(self.input_size[1] * self.split), round(self.input_size[0] * self.split)
 
     def encode(self, keypoints: Array, visible: Array) -> tuple[Array, Array, Array]:
-        """Distributions over the bins of x and of y.
+        """Distributions over the bins of x and of y, as in the authors' release.
+
+        SimDR's are around the nearest bin, SimDR*'s around the exact position. So SimDR* keeps keypoints beside the
+        crop whose Gaussian's tail may still reach it: at p crop pixels all but those with int(p - 3 sigma) >= length
+        or int(p + 3 sigma + 1) < 0 along x or y, where sigma is the number of bins.
 
         Args:
             keypoints: (N, K, 2) in crop pixels.
@@ -53,16 +55,21 @@ class SimDR:
 
         Returns:
             x float32 (N, K, W * split), y float32 (N, K, H * split) and weights float32 (N, K): 0 where the keypoint
-            is not labelled or outside of the crop.
+            is not labelled, or outside as said above.
         """
-        bins = np.array(self.bins)
-        centres = np.round(np.nan_to_num(keypoints) * self.split).astype(np.int64)
-        inside = ((centres >= 0) & (centres < bins)).all(axis=-1)
-        weights = (inside & (np.asarray(visible) > 0)).astype(np.float32)
+        points, bins = np.nan_to_num(keypoints), np.array(self.bins)
+        centres = points * self.split
+        if self.sigma:
+            reach, size = 3 * self.sigma, np.array(self.input_size[::-1])
+            counted = (np.trunc(points - reach) < size) & (np.trunc(points + reach + 1) >= 0)
+        else:
+            centres = np.round(centres)
+            counted = (centres >= 0) & (centres < bins)
+        weights = (counted.all(axis=-1) & (np.asarray(visible) > 0)).astype(np.float32)
         across, down = (self._distribution(centres[..., axis], int(bins[axis])) for axis in (0, 1))
         return across * weights[..., None], down * weights[..., None], weights
 
-    def _distribution(self, centres: NDArray[np.int64], length: int) -> Array:
+    def _distribution(self, centres: Array, length: int) -> Array:
         distance = np.arange(length) - centres[..., None]
         if self.sigma > 0:
             density = np.exp(-(distance**2) / (2 * self.sigma**2)) / (self.sigma * np.sqrt(2 * np.pi))
@@ -71,20 +78,25 @@ class SimDR:
         return density.astype(np.float32)
 
     def decode(self, outputs: Array | Sequence[Array]) -> tuple[Array, Array]:
-        """The fullest bin of x and of y; the score is the lower one of the two.
+        """The fullest bin of x and of y, and the higher (SimDR) or the lower (SimDR*, SimCC) one of the two peaks.
+
+        SimDR's release takes the higher one of the probabilities. SimDR*'s takes the lower one, as MMPose does for
+        SimCC and RTMPose: for Gaussian targets, and for outputs without a softmax.
 
         Args:
             outputs: the pair x (N, K, W * split), y (N, K, H * split).
 
         Returns:
-            keypoints float32 (N, K, 2) in crop pixels and scores float32 (N, K) in 0..1.
+            keypoints float32 (N, K, 2) in crop pixels and peaks float32 (N, K), in parts of `highest`, not clipped.
         """
         pair = [np.asarray(axis, np.float32) for axis in outputs]
         if len(pair) != 2:
             raise ModelError(f"SimDR decodes a pair of outputs, x and y, not {len(pair)}")
         points = np.stack([axis.argmax(axis=2) for axis in pair], axis=2).astype(np.float32) / self.split
-        peaks = np.minimum(*(_softmax_peak(axis) if self.softmax else axis.max(axis=2) for axis in pair))
-        return points.astype(np.float32), as_scores(peaks / self.highest if self.softmax else peaks)
+        if not self.softmax:
+            return points.astype(np.float32), finite(np.minimum(*(axis.max(axis=2) for axis in pair)))
+        choose = np.minimum if self.sigma else np.maximum
+        return points.astype(np.float32), finite(choose(*map(_softmax_peak, pair)) / np.float32(self.highest))
 
     def as_targets(self, outputs: Sequence[Array]) -> tuple[Array, Array]:
         """The distributions (N, K, X) and (N, K, Y) that a network means by its outputs, as `encode` makes them."""
@@ -93,7 +105,7 @@ class SimDR:
 
     @property
     def highest(self) -> float:
-        """The probability that a perfect network gives its best bin, as far as scores take it into account."""
+        """The probability in the best bin of a Gaussian target, centred on it; 1 for SimDR's targets."""
         return min(1 / (self.sigma * np.sqrt(2 * np.pi)), 1.0) if self.sigma else 1.0
 
     def merge_flipped(

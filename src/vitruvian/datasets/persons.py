@@ -82,12 +82,15 @@ class Persons:
 _COLUMNS = ("pictures", "ids", "keypoints", "confidences", "boxes", "copies")
 
 
-def read_persons(sources: Sequence[Source], skeleton: str | os.PathLike[str] | None = None) -> Persons:
+def read_persons(
+    sources: Sequence[Source], skeleton: str | os.PathLike[str] | None = None, clip_boxes: bool = False
+) -> Persons:
     """The persons of data sets that have the same keypoints.
 
     Args:
         sources: at least one.
         skeleton: a YAML file with what the annotations don't say, see `read_skeleton`.
+        clip_boxes: boxes end at the picture's edges, see `Annotations.clipped`.
 
     Raises:
         InputError: a file that can't be used, keypoints that differ, or no person with keypoints whose picture is
@@ -95,7 +98,7 @@ def read_persons(sources: Sequence[Source], skeleton: str | os.PathLike[str] | N
     """
     if not sources:
         raise InputError("no data: give annotations and the folder of their images")
-    parts = [_persons(source, read_annotations(source.annotations)) for source in sources]
+    parts = [_persons(source, read_annotations(source.annotations), clip_boxes) for source in sources]
     first, *others = parts
     for source, other in zip(sources[1:], others, strict=True):
         if other.skeleton.keypoints != first.skeleton.keypoints:
@@ -119,9 +122,10 @@ def read_persons(sources: Sequence[Source], skeleton: str | os.PathLike[str] | N
     return Persons(settled, files, notes=notes, **columns)
 
 
-def _persons(source: Source, truth: Annotations) -> Persons:
+def _persons(source: Source, truth: Annotations, clip_boxes: bool) -> Persons:
     files, pictures = picture_files(source, truth), truth.pictures
-    solid = (truth.boxes[:, 2:] > 0).all(axis=1)
+    boxes = truth.clipped if clip_boxes else truth.xyxy
+    solid = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
     wanted = truth.counted & solid & (truth.keypoints[..., 2] > 0).any(axis=1)
     # Only pictures that are needed are looked for: folders may be far away.
     needed = np.unique(pictures[wanted])
@@ -144,7 +148,7 @@ def _persons(source: Source, truth: Annotations) -> Persons:
         truth.ids[rows],
         truth.keypoints[rows, :, :2].astype(np.float32),
         ((truth.keypoints[rows, :, 2] > 0) * truth.keypoint_scores[rows]).astype(np.float32),
-        truth.xyxy[rows].astype(np.float32),
+        boxes[rows].astype(np.float32),
         np.full(len(rows), source.weight),
         tuple(notes),
     )

@@ -1,4 +1,8 @@
-"""The way of every detector: letterbox, network, decode, thresholds, NMS, back to pixels of the picture."""
+"""The way of every detector: letterbox, network, decode, thresholds, NMS, back to pixels of the picture.
+
+NMS sees the boxes as the network gives them, as in YOLOv5 and YOLOX: those that reach over the picture's edge end there
+only afterwards, for two persons at the edge overlap more once their boxes are cut.
+"""
 
 from __future__ import annotations
 
@@ -91,19 +95,22 @@ class Detector:
                 ) from None
             for index, (boxes, scores) in zip(indices, decoded, strict=True):
                 _, scale, corner = boxed[index]
-                found[index] = self._select((boxes - np.tile(corner, 2)) / scale, scores, images[index].shape[:2])
+                boxes, scores = self._select(boxes, scores)
+                height, width = images[index].shape[:2]
+                xyxy = np.clip((boxes - np.tile(corner, 2)) / scale, 0, [width, height] * 2).astype(np.float32)
+                inside = np.flatnonzero((xyxy[:, 2:] > xyxy[:, :2]).all(axis=1))[: self.max_persons]
+                found[index] = Boxes(xyxy[inside], np.clip(scores[inside], 0, 1).astype(np.float32))
         return [found[index] for index in range(len(images))]
 
-    def _select(self, xyxy: Array, scores: Array, size: tuple[int, ...]) -> Boxes:
+    def _select(self, boxes: Array, scores: Array) -> tuple[Array, Array]:
+        """The boxes xyxy (M, 4) in pixels of the network's input that score enough and pass NMS, best first."""
         import cv2
 
-        xyxy = np.clip(xyxy, 0, np.array([size[1], size[0]] * 2)).astype(np.float32)
-        extent = xyxy[:, 2:] - xyxy[:, :2]
-        usable = (scores >= self.score) & (extent > 0).all(axis=1)  # False for NaN too
-        xyxy, scores, extent = xyxy[usable], scores[usable], extent[usable]
-        if not len(xyxy):
-            return Boxes.none()
-        xywh = np.concatenate([xyxy[:, :2], extent], axis=1)
-        kept = np.asarray(cv2.dnn.NMSBoxes(xywh.tolist(), scores.tolist(), 0.0, self.iou), int).reshape(-1)
-        kept = kept[: self.max_persons]
-        return Boxes(xyxy[kept], np.clip(scores[kept], 0, 1).astype(np.float32))
+        extent = boxes[:, 2:] - boxes[:, :2]
+        # False for NaN, and for what is too large to be compared.
+        usable = (scores >= self.score) & (extent > 0).all(axis=1) & np.isfinite(extent).all(axis=1)
+        boxes, scores = boxes[usable], scores[usable]
+        xywh = np.concatenate([boxes[:, :2], extent[usable]], axis=1)
+        kept = cv2.dnn.NMSBoxes(xywh.tolist(), scores.tolist(), 0.0, self.iou) if len(boxes) else ()
+        rows = np.asarray(kept, int).reshape(-1)
+        return boxes[rows], scores[rows]

@@ -73,6 +73,18 @@ class Annotations:
         return np.concatenate([self.boxes[:, :2], self.boxes[:, :2] + self.boxes[:, 2:]], axis=1)
 
     @property
+    def clipped(self) -> Array:
+        """float64 (T, 4), the boxes' corners as HRNet's release loads them, in pixels that count from 0.
+
+        x1 = max(0, x), x2 = min(width - 1, x1 + max(0, w - 1)), and y likewise; without the picture's size in the file
+        there is no edge on the right and below.
+        """
+        sides = {number: (_side(record, "width"), _side(record, "height")) for number, record in self.images.items()}
+        edges = np.array([sides[number] for number in self.image_ids.tolist()]).reshape(-1, 2) - 1
+        start = np.maximum(self.boxes[:, :2], 0)
+        return np.concatenate([start, np.minimum(start + np.maximum(self.boxes[:, 2:] - 1, 0), edges)], axis=1)
+
+    @property
     def pictures(self) -> NDArray[np.int64]:
         """int64 (T,), the place of each one's image among `images`."""
         places = {number: place for place, number in enumerate(self.images)}
@@ -105,6 +117,12 @@ class Annotations:
                 )
             ],
         }
+
+
+def _side(record: Mapping[str, Any], name: str) -> float:
+    """A picture's width or height in pixels, infinite where the file has no such number."""
+    value = record.get(name)
+    return float(value) if isinstance(value, (int, float)) and 0 < value < 2**31 else np.inf
 
 
 def read_annotations(source: str | os.PathLike[str] | Mapping[str, Any], boxes_alone: bool = False) -> Annotations:

@@ -75,8 +75,8 @@ class Journal:
         boxes = Boxes(_array(record["boxes"], (-1, 4)), _array(record["box_scores"], (-1,)))
         persons, count = record["shape"]
         keypoints = _array(record["keypoints"], (persons, count, 2))
-        scores = _array(record["scores"], (persons, count))
-        self.done[record["image_id"]] = Predicted(record["image_id"], boxes, keypoints, scores)
+        peaks = _array(record["peaks"], (persons, count))
+        self.done[record["image_id"]] = Predicted(record["image_id"], boxes, keypoints, peaks)
 
     def append(self, predicted: Predicted) -> None:
         """Write one picture. Raises OutputError."""
@@ -84,11 +84,11 @@ class Journal:
             self._write(
                 {
                     "image_id": predicted.image_id,
-                    "shape": predicted.scores.shape,
+                    "shape": predicted.peaks.shape,
                     "boxes": predicted.boxes.xyxy.tolist(),
                     "box_scores": predicted.boxes.scores.tolist(),
                     "keypoints": predicted.keypoints.ravel().tolist(),
-                    "scores": predicted.scores.ravel().tolist(),
+                    "peaks": predicted.peaks.ravel().tolist(),
                 }
             )
         except OSError as error:
@@ -110,7 +110,7 @@ def _array(values: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
 
 def fingerprint(pose: PoseEstimator, detector: Any, pictures: Sequence[Picture], score: float) -> str:
     """What predictions depend on, as a digest: networks by their cards and files, settings, pictures, boxes."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(b"peaks")  # what the lines have: once it was scores
     for part in (pose, detector):
         if part is not None:
             path = getattr(part.runtime, "path", None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..codecs.base import as_scores
 from ..poses import Boxes
 from ..skeletons import Skeleton
 from . import coco
@@ -142,10 +143,10 @@ def measure(
 
 def _persons(predicted: Predicted, skeleton: Skeleton, procedure: Procedure, card: ModelCard) -> Persons:
     count = len(predicted.keypoints)
-    ranks = procedure.rank(predicted.boxes.scores[:count], predicted.scores)
+    ranks = procedure.rank(predicted.boxes.scores[:count], predicted.peaks)
     areas = padded_areas(predicted.boxes.xyxy[:count], card.input_size, card.padding)
     # Rounded to what the results file has: whoever evaluates that file gets the very same numbers.
-    keypoints, scores = (np.round(array.astype(float), 4) for array in (predicted.keypoints, predicted.scores))
+    keypoints, scores = (np.round(a.astype(float), 4) for a in (predicted.keypoints, as_scores(predicted.peaks)))
     kept = procedure.keep(keypoints, ranks, areas, skeleton.sigmas)
     return Persons(keypoints[kept], scores[kept], np.round(ranks[kept], 8))
 

@@ -109,12 +109,7 @@ def _by_image(image_ids: NDArray[np.int64], xywh: NDArray[np.float64], scores: N
 
 def annotated(truth: Annotations, clip: bool) -> dict[int, Boxes]:
     """The boxes of the persons to be found, scored 1; see `Procedure.clip_boxes`."""
-    xyxy = truth.xyxy
-    if clip:
-        records = [truth.images[number] for number in truth.image_ids.tolist()]
-        edges = np.array([[record.get("width", np.inf), record.get("height", np.inf)] for record in records], float) - 1
-        xyxy[:, :2] = np.maximum(xyxy[:, :2], 0)
-        xyxy[:, 2:] = np.minimum(xyxy[:, :2] + np.maximum(truth.boxes[:, 2:] - 1, 0), edges)
+    xyxy = truth.clipped if clip else truth.xyxy
     usable = truth.counted & (xyxy[:, 2:] > xyxy[:, :2]).all(axis=1)
     boxes = xyxy.astype(np.float32)
     rows: dict[int, list[int]] = {number: [] for number in truth.images}

@@ -35,13 +35,13 @@ class Predicted:
         image_id: the picture's.
         boxes: all boxes, best first.
         keypoints: float32 (M, K, 2) in pixels, of the first M boxes.
-        scores: float32 (M, K), 0..1.
+        peaks: float32 (M, K), the scores before they are clipped to 0..1: what ranks persons.
     """
 
     image_id: int
     boxes: Boxes
     keypoints: NDArray[np.float32]
-    scores: NDArray[np.float32]
+    peaks: NDArray[np.float32]
 
 
 @dataclass
@@ -73,11 +73,11 @@ def predict(
                 Boxes(boxes.xyxy[part], boxes.scores[part]) for _, _, boxes in group for part in [boxes.scores >= score]
             ]
             started = time.perf_counter()
-            poses = pose(images, sure)
+            estimates = pose.estimate(images, sure)
             tally.seconds += time.perf_counter() - started
             tally.crops += sum(map(len, sure))
-            for (picture, _, boxes), found in zip(group, poses, strict=True):
-                yield Predicted(picture.image_id, boxes, found.keypoints, found.scores)
+            for (picture, _, boxes), (keypoints, peaks) in zip(group, estimates, strict=True):
+                yield Predicted(picture.image_id, boxes, keypoints, peaks)
 
 
 def detect(pictures: Iterable[Picture], find: Find | None, tally: Tally) -> Iterator[tuple[Picture, Image, Boxes]]:

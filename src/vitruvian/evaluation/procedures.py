@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from .. import codecs
-from ..codecs import SimDR
+from ..codecs import Heatmap, SimDR
 from ..codecs.heatmap import REFINEMENTS, Refinement
 from ..errors import InputError
 from ..pipeline import PoseEstimator
@@ -29,14 +29,15 @@ class Procedure:
 
     Args:
         flip: average with the mirrored crop.
-        flip_shift: the flip test's shift, see the codecs.
+        flip_shift: the flip test's shift, see the codecs; None takes the model's.
         refine: sub-pixel step of heatmaps; None takes the model's.
         padding: how much boxes grow; None takes the model's.
         score: boxes scored lower are left out, 0..1.
         clip_boxes: annotated boxes end a pixel before their right and lower edge and at the picture's edges, as in the
-            authors' data loaders.
+            authors' data loaders; see `Annotations.clipped`.
         rescoring: what ranks persons. "product": box score times the mean keypoint score above `keypoint_threshold`
             (HRNet, SimDR, PSA); "sum": box score plus the mean and the highest keypoint score (RLE); "box": box score.
+            Keypoint scores are the peaks that `Codec.decode` returns: not clipped, so that the surest aren't tied.
         keypoint_threshold: see `rescoring`, 0..1.
         oks_nms: of persons more similar than this the lower scored goes, 0..1; None keeps all.
         soft_nms: soft suppression instead, see `vitruvian.evaluation.soft_oks_nms`.
@@ -46,11 +47,11 @@ class Procedure:
     """
 
     flip: bool = False
-    flip_shift: bool = True
+    flip_shift: bool | None = None
     refine: Refinement | None = None
     padding: float | None = None
     score: float = 0.0
-    clip_boxes: bool = False
+    clip_boxes: bool = True
     rescoring: Rescoring = "product"
     keypoint_threshold: float = RESCORING_THRESHOLD
     oks_nms: float | None = 0.9
@@ -72,13 +73,15 @@ class Procedure:
 
     @classmethod
     def of(cls, pose: PoseEstimator, annotated_boxes: bool) -> Procedure:
-        """What the authors of a pose net's family did, for annotated or for detected boxes."""
+        """What the authors of a pose net's family did, for annotated or for detected boxes.
+
+        The project's own nets (heatmaps by a softmax) learn from boxes as they are annotated, and are so measured.
+        """
         if pose.card.family == "regression":
             return cls(rescoring="sum", oks_nms=None if annotated_boxes else 0.9)
         if isinstance(pose.codec, SimDR) and pose.codec.softmax:
-            # Of a probability, and for SimDR* of a probability that is 0.1 at most.
-            return cls(keypoint_threshold=0.005 / pose.codec.highest if pose.codec.sigma else 0.01)
-        return cls()
+            return cls(keypoint_threshold=_least_probability(pose.codec) / pose.codec.highest)
+        return cls(clip_boxes=not (isinstance(pose.codec, Heatmap) and pose.codec.softmax))
 
     def configure(self, pose: PoseEstimator) -> PoseEstimator:
         """The pose net with these settings. Raises InputError for one that it can't have."""
@@ -88,8 +91,8 @@ class Procedure:
             if card.family != "heatmap":
                 raise InputError(f"refine is for heatmaps; {card.name} is a {card.family} model")
             options["refine"] = self.refine
-        if not self.flip_shift:
-            options["flip_shift"] = False
+        if self.flip_shift is not None and self.flip_shift != pose.codec.flip_shift:
+            options["flip_shift"] = self.flip_shift
         card = replace(card, options=options, padding=card.padding if self.padding is None else self.padding)
         codec = pose.codec if options == pose.card.options else codecs.create(card.family, card.input_size, options)
         return PoseEstimator(card, pose.runtime, codec, self.flip)
@@ -112,6 +115,14 @@ class Procedure:
             return np.arange(len(ranks))
         suppress = soft_oks_nms if self.soft_nms else oks_nms
         return suppress(keypoints, ranks, areas, sigmas, self.oks_nms)
+
+
+def _least_probability(codec: SimDR) -> float:
+    """Keypoints that are more probable count, by the configurations of SimDR's release for the crop's size."""
+    longer = max(codec.input_size)
+    if codec.sigma:
+        return 0.005 if longer >= 384 else 0.01
+    return 0.01 if longer >= 256 else 0.02
 
 
 def padded_areas(boxes: NDArray[np.float32], size: tuple[int, int], padding: float) -> Array:

@@ -1,8 +1,8 @@
 """How a crop varies from epoch to epoch, as published with HRNet (arXiv 1908.07919): one affine map, and colours.
 
 Flip, rotation and scale go into the one map that cuts the crop out of the picture, for keypoints and pixels alike.
-Rotation and scale are drawn as in the authors' release: from a normal distribution, cut off at twice the standard
-deviation (rotation) or at one (scale).
+Rotation and scale are drawn as in the authors' release: HRNet's from a normal distribution, cut off at twice the
+standard deviation (rotation) or at one (scale); RLE's (2107.11291) uniformly.
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 
     from ..skeletons import Skeleton
 
-# As in the release: a half body's box grows by this much, instead of by what a whole one's does, and holds at least so
-# many keypoints.
+# As in the releases: a half body's box grows by this much, instead of by what a whole one's does, and holds so many
+# keypoints; the upper one is taken with fewer, too, where the lower one hasn't enough.
 HALF_PADDING = 1.5
-_HALF_LEAST = 3
+_HALF_LEAST, _UPPER_LEAST = 3, 2
+# The upper half is taken where a standard normal number is below this, which it is with a probability of 0.6915.
+_UPPER_BELOW = 0.5
+DISTRIBUTIONS = ("normal", "uniform")
 _LEGS = {"hip", "knee", "ankle", "foot", "feet", "toe", "toes", "heel", "leg", "thigh", "shin"}
 
 
@@ -34,11 +37,12 @@ _LEGS = {"hip", "knee", "ankle", "foot", "feet", "toe", "toes", "heel", "leg", "
 class Augmentation:
     """Args:
     flip: probability of mirroring, 0..1.
-    rotation: standard deviation in degrees; at most twice as much.
+    rotation: standard deviation in degrees, at most twice as much; the largest angle if uniform.
     rotation_probability: how many crops are rotated, 0..1.
     scale: standard deviation of the factor around 1, and its largest difference from 1, below 1.
+    distribution: "normal" (HRNet) or "uniform" (RLE), of rotation and scale.
     half_body: probability that only the upper or the lower half of a body is cut out, 0..1.
-    half_body_keypoints: of persons with at least so many labelled keypoints.
+    half_body_keypoints: of persons with more labelled keypoints than this.
     colour: how much brightness, contrast and saturation vary, 0..1: their factors are 1 - colour to 1 + colour.
 
     Raises:
@@ -49,6 +53,7 @@ class Augmentation:
     rotation: float = 45.0
     rotation_probability: float = 0.6
     scale: float = 0.35
+    distribution: str = "normal"
     half_body: float = 0.3
     half_body_keypoints: int = 8
     colour: float = 0.0
@@ -59,6 +64,8 @@ class Augmentation:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be in 0..1")
         if not 0 <= self.scale < 1:
             raise InputError(f"scale is {self.scale}; it must be 0 or more, and below 1")
+        if self.distribution not in DISTRIBUTIONS:
+            raise InputError(f"distribution is {self.distribution}; it must be one of {', '.join(DISTRIBUTIONS)}")
         if not 0 <= self.rotation <= 180:
             raise InputError(f"rotation is {self.rotation}; it is in degrees, 0..180")
 
@@ -79,30 +86,34 @@ class Augmentation:
         """
         flip = rng.random() < self.flip
         turned = rng.random() < self.rotation_probability
-        angle = np.clip(rng.normal(), -2, 2) * self.rotation * turned
-        factor = 1 + np.clip(rng.normal() * self.scale, -self.scale, self.scale)
+        angle, factor = self.rotation * turned * self._drawn(rng, 2), 1 + self.scale * self._drawn(rng, 1)
         base = crop_affines(box[None], size, padding, aligned)[0]
-        return varied(base, size, float(angle), float(factor), bool(flip), aligned), bool(flip)
+        return varied(base, size, angle, factor, bool(flip), aligned), bool(flip)
+
+    def _drawn(self, rng: np.random.Generator, most: float) -> float:
+        """A normal number cut off at `most`, or a uniform one in -1..1."""
+        return float(rng.uniform(-1, 1) if self.distribution == "uniform" else np.clip(rng.normal(), -most, most))
 
     def half(
         self, rng: np.random.Generator, keypoints: NDArray[np.float32], labelled: NDArray[np.bool_], skeleton: Skeleton
     ) -> NDArray[np.float32] | None:
         """The box xyxy (4,) around the upper or the lower half of a body, or None: by chance, or where it has too few.
 
-        It is to grow by `HALF_PADDING`.
+        As in the releases the upper half comes first more often than not; where the one that comes first has fewer than
+        3 keypoints the other is taken, and where both have, the upper one if it has 2. It is to grow by `HALF_PADDING`.
         """
-        wanted, upper_first = rng.random() < self.half_body, rng.random() < 0.5
+        wanted, upper_first = rng.random() < self.half_body, rng.normal() < _UPPER_BELOW
         legs = lower_body(skeleton.keypoints)
-        if not wanted or labelled.sum() < self.half_body_keypoints or not legs.any() or legs.all():
+        if not wanted or labelled.sum() <= self.half_body_keypoints or not legs.any() or legs.all():
             return None
-        halves = [labelled & ~legs, labelled & legs]
-        for half in halves if upper_first else halves[::-1]:
-            if half.sum() >= _HALF_LEAST:
-                points = keypoints[half]
-                extent = np.maximum(points.max(axis=0) - points.min(axis=0), 1)
-                centre = points.mean(axis=0)
-                return np.concatenate([centre - extent / 2, centre + extent / 2]).astype(np.float32)
-        return None
+        upper, lower = labelled & ~legs, labelled & legs
+        half = upper if (upper_first and upper.sum() >= _HALF_LEAST) or lower.sum() < _HALF_LEAST else lower
+        if half.sum() < _UPPER_LEAST:
+            return None
+        points = keypoints[half]
+        extent = np.maximum(points.max(axis=0) - points.min(axis=0), 1)
+        centre = points.mean(axis=0)
+        return np.concatenate([centre - extent / 2, centre + extent / 2]).astype(np.float32)
 
     def recolour(self, rng: np.random.Generator, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A crop RGB uint8 (H, W, 3) with other brightness, contrast and saturation."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -54,21 +55,25 @@ def position_loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tenso
     return (each * weights).mean()
 
 
-def simdr_loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+def simdr_loss(outputs: Sequence[Tensor], targets: Sequence[Tensor], star: bool = False) -> Tensor:
     """Kullback-Leibler divergence from the targets of x and of y (SimDR and SimDR*, arXiv 2107.03332).
 
-    As in the release each divergence is divided by its number of bins.
+    As in the release: SimDR's is summed over bins, both axes and keypoints, and divided by the number of persons;
+    SimDR*'s is a mean over the bins of each axis, and over keypoints and persons.
 
     Args:
         outputs: logits over the bins of x (N, K, X) and of y (N, K, Y).
         targets: distributions of these shapes, and weights (N, K).
+        star: SimDR*'s.
     """
     *expected, weights = targets
-    total = sum(
-        functional.kl_div(logits.log_softmax(dim=2), wanted, reduction="none").mean(dim=2)
+    terms = [
+        functional.kl_div(logits.log_softmax(dim=2), wanted, reduction="none")
         for logits, wanted in zip(outputs, expected, strict=True)
-    )
-    return (total * weights).mean()
+    ]
+    if star:
+        return (sum(term.mean(dim=2) for term in terms) * weights).mean()
+    return (sum(term.sum(dim=2) for term in terms) * weights).sum() / len(weights)
 
 
 def rle_loss(outputs: Sequence[Tensor], targets: Sequence[Tensor], flow: RealNVP) -> Tensor:
@@ -98,7 +103,7 @@ def loss_of(card: ModelCard, network: torch.nn.Module, hardest: int = 0) -> Loss
             return position_loss
         return lambda outputs, targets: heatmap_loss(outputs, targets, hardest)
     if card.family == "simdr":
-        return simdr_loss
+        return partial(simdr_loss, star=bool(card.options.get("sigma")))
     flow = network.flow
     assert isinstance(flow, RealNVP)
     return lambda outputs, targets: rle_loss(outputs, targets, flow)

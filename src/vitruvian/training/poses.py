@@ -62,7 +62,7 @@ def train(job: Job) -> Trained:
 
 
 def _task(job: Job) -> Task:
-    persons = read_persons(job.data, job.skeleton)
+    persons = read_persons(job.data, job.skeleton, job.recipe.clip_boxes)
     for note in persons.notes:
         logger.info(note)
     if job.overfit:

@@ -136,6 +136,7 @@ class Recipe(Settings):
         freeze_norm: batch norms keep their statistics and weights.
         hardest: train on the so many keypoints of a person with the highest loss (heatmaps, OHKM); 0: on all.
         match: weight of the loss against a teacher's outputs, where there is a teacher.
+        clip_boxes: annotated boxes end at the picture's edges, as in the authors' loaders; see `Annotations.clipped`.
     """
 
     SPEC = PoseSpec
@@ -153,10 +154,12 @@ class Recipe(Settings):
     freeze_norm: bool = False
     hardest: int = 0
     match: float = 1.0
+    clip_boxes: bool = True
     flip: float = 0.5
     rotation: float = 45.0
     rotation_probability: float = 0.6
     scale: float = 0.35
+    distribution: str = "normal"
     half_body: float = 0.3
     half_body_keypoints: int = 8
     colour: float = 0.0

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from .. import zoo
 from ..codecs import Heatmap, Regression, SimDR
+from ..codecs.base import as_scores
 from ..errors import InputError
 from ..evaluation.reading import listed
 from ..geometry import to_tensor
@@ -62,7 +63,7 @@ class Teacher:
         card, codec = self._pose.card, self._pose.codec
         outputs = self._pose.runtime(to_tensor(crops, card.mean, card.std, card.bgr))
         assert isinstance(codec, Heatmap | SimDR)
-        _, scores = codec.decode(outputs)
+        scores = as_scores(codec.decode(outputs)[1])
         return [torch.from_numpy(np.ascontiguousarray(array)) for array in (*codec.as_targets(outputs), scores)]
 
 

@@ -60,8 +60,8 @@ def _described(name: str) -> ModelCard:
         side = 416 if name in ("yolox_nano", "yolox_tiny") else 640
         return ModelCard(name, "detection", "yolox", (side, side), _ZERO, _ONE, bgr=True)
     height, width = map(int, name.rpartition("_")[2].split("x"))
-    # SimCC with the peaks of its two rows as scores.
-    options = {"split": 2.0, "softmax": False}
+    # SimCC with the peaks of its two rows as scores, and MMPose's flip test.
+    options = {"split": 2.0, "softmax": False, "flip_shift": False}
     return ModelCard(name, "pose", "simdr", (height, width), options=options, skeleton=COCO17)
 
 

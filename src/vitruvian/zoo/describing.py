@@ -44,7 +44,9 @@ def _options(spec: PoseSpec) -> dict[str, Any]:
     """The codec's options beside its input size."""
     if spec.head == "simdr":
         # MMPose scores SimCC by the peaks of the logits, which aren't in 0..1; here it is their softmax, as for SimDR.
-        return {"split": spec.split, "sigma": spec.target_sigma}
+        options = {"split": spec.split, "sigma": spec.target_sigma}
+        # SimCC that is fed in RGB is MMPose's, whose flip test shifts nothing.
+        return options | {"flip_shift": False} if spec.backbone == "resnet50" and not spec.bgr else options
     if spec.head == "regression":
         return {}
     if spec.backbone == "pyramid":

@@ -101,9 +101,9 @@ def _pose(name: str, shapes: list[Shape], size: tuple[int, int]) -> ModelCard | 
             return ModelCard(name, "pose", "heatmap", size, options=stride, skeleton=unnamed(count))
     if len(shapes) == 2 and all(len(shape) == 3 for shape in shapes) and shapes[0][1] == shapes[1][1]:
         (_, count, columns), (_, _, rows) = shapes
-        # Files without a card come from exporters that leave the peaks as scores, hence no softmax.
+        # Files without a card come from MMPose's exporter: the peaks are scores, and its flip test shifts nothing.
         if count and rows and columns and rows * width == columns * height and columns >= width:
-            options = {"split": columns / width, "softmax": False}
+            options = {"split": columns / width, "softmax": False, "flip_shift": False}
             return ModelCard(name, "pose", "simdr", size, options=options, skeleton=unnamed(count))
     return None
 
