@@ -139,7 +139,7 @@ def _pair(name: str, size: Size | None) -> tuple[int, int] | None:
 
 def _open(model: File, size: tuple[int, int] | None, engine: dict[str, Any]) -> tuple[ModelCard, Runtime]:
     """What a model is, and its network in an engine."""
-    file, named = _located(model)
+    file, named = located(model)
     if is_checkpoint(file):
         loaded, card = _from_checkpoint(file, named, size)
         if engine.get("compile") and card.task == "detection":
@@ -151,7 +151,7 @@ def _open(model: File, size: tuple[int, int] | None, engine: dict[str, Any]) -> 
     return replace(named, input_size=card.input_size) if named else card, network
 
 
-def _located(model: File) -> tuple[Path, ModelCard | None]:
+def located(model: File) -> tuple[Path, ModelCard | None]:
     """A model's file; of a name of the zoo the downloaded one, and its card."""
     path = Path(model)
     if path.is_file() or path.suffix or len(path.parts) != 1:
@@ -186,11 +186,11 @@ def checkpoint_network(model: File, size: tuple[int, int] | None = None) -> tupl
     Raises:
         ModelError: see `vitruvian.zoo.load_network` and `vitruvian.zoo.fetch`; or the network doesn't take this size.
     """
-    return _from_checkpoint(*_located(model), size)
+    return _from_checkpoint(*located(model), size)
 
 
 def _from_checkpoint(file: Path, named: ModelCard | None, size: tuple[int, int] | None) -> tuple[nn.Module, ModelCard]:
-    """As `checkpoint_network`, from what `_located` gives: a name's file is fetched, and hashed, no second time."""
+    """As `checkpoint_network`, from what `located` gives: a name's file is fetched, and hashed, no second time."""
     from . import load_checkpoint
 
     if not is_checkpoint(file):
