@@ -33,7 +33,10 @@ CALIBRATION_SAMPLES = 256
 
 # The layers that have weights.
 _WEIGHTED = ("Conv", "Gemm", "MatMul")
+_QUANTISED = (*_WEIGHTED, "Add")
 
+# What channel attention does with the means of its channels.
+_GATE = (*_WEIGHTED, "Relu", "Sigmoid", "HardSigmoid", "Clip", "Flatten", "Reshape", "Squeeze")
 # The first version of ONNX's operators that has a scale for each channel.
 _PER_CHANNEL_OPSET = 13
 
@@ -41,10 +44,10 @@ _PER_CHANNEL_OPSET = 13
 def quantise(proto: Any, card: ModelCard, folder: str | os.PathLike[str], detector: Detector | None = None) -> Any:
     """An ONNX model in int8, as QDQ nodes that every engine reads.
 
-    Only what goes into layers with weights is quantised: engines join the activations in between with the layer before
-    them, and compute those that are no steps, such as SiLU, in float. The last of these layers stay float with all that
-    follows, since they say where a keypoint or a box is. A range is the mean of those of the pictures, so that one
-    picture's outlier doesn't coarsen all the others (as in arXiv 1712.05877).
+    Only what goes into layers with weights and into additions is quantised: engines join the ReLUs in between with the
+    layer before, compute what else there is, such as SiLU, in float, and aren't made to stop for int8 in between. The
+    last layers stay float with all that follows, since they say where a keypoint or a box is. A range is the mean of
+    those of the pictures, so that one picture's outlier doesn't coarsen all the others.
 
     Args:
         proto: the model, in float32.
@@ -59,17 +62,14 @@ def quantise(proto: Any, card: ModelCard, folder: str | os.PathLike[str], detect
     import onnx
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
-    source = open_source(str(folder))
-    if card.task == "pose" and detector is None:
-        detector = load_detector(DEFAULT_DETECTOR)
-    samples = islice(_samples(card, source, detector), CALIBRATION_SAMPLES)
+    samples = calibration_samples(card, folder, detector)
     first = next(samples, None)
     if first is None:
         raise InputError(f"{folder}: no pictures of persons to calibrate with")
     proto = folded(at_least_opset(proto, _PER_CHANNEL_OPSET))
-    layers = _layers(proto.graph)
-    if not layers:
-        raise ModelError(f"{card.name}: the network has no layers with weights that int8 could be made of")
+    nodes = _nodes_to_quantise(proto.graph)
+    if not nodes:
+        raise ModelError(f"{card.name}: the network has no layers that int8 could be made of")
     entry = proto.graph.input[0]
     batch = max(entry.type.tensor_type.shape.dim[0].dim_value, 1)  # 0 is any
     reader = _Reader(entry.name, batch, first, samples)
@@ -88,14 +88,12 @@ def quantise(proto: Any, card: ModelCard, folder: str | os.PathLike[str], detect
                 per_channel=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
-                op_types_to_quantize=_WEIGHTED,
-                nodes_to_quantize=layers,
-                extra_options={"OpTypesToExcludeOutputQuantization": _WEIGHTED, "CalibMovingAverage": True},
+                op_types_to_quantize=_QUANTISED,
+                nodes_to_quantize=nodes,
+                extra_options={"OpTypesToExcludeOutputQuantization": _QUANTISED, "CalibMovingAverage": True},
             )
         finally:
             root.removeFilter(_is_no_advice)
-        for problem in source.problems:
-            logger.warning(problem)
         return onnx.load(quantised)
 
 
@@ -119,33 +117,60 @@ class _Reader:
         return None if sample is None else {self._name: np.repeat(sample, self._batch, axis=0)}
 
 
-def _samples(card: ModelCard, source: Source, detector: Detector | None) -> Iterator[Any]:
-    """What the network would see of each picture, and of a pose net's each person: float32 (1, 3, H, W)."""
+def calibration_samples(
+    card: ModelCard, folder: str | os.PathLike[str], detector: Detector | None = None
+) -> Iterator[NDArray[np.float32]]:
+    """What the network would see of a folder's pictures, and of a pose net's persons in them: float32 (1, 3, H, W).
+
+    Arguments and errors are those of `quantise`; pictures that can't be read are logged. There are at most
+    `CALIBRATION_SAMPLES`.
+    """
+    source = open_source(str(folder))
+    if card.task == "pose" and detector is None:
+        detector = load_detector(DEFAULT_DETECTOR)
+    yield from islice(_samples(card, source, detector), CALIBRATION_SAMPLES)
+    for problem in source.problems:
+        logger.warning(problem)
+
+
+def _samples(card: ModelCard, source: Source, detector: Detector | None) -> Iterator[NDArray[np.float32]]:
     for frame in source:
         image = frame.image
-        if detector is None:
-            images = [FAMILIES[card.family].letterbox(image, card.input_size)[0]]
-        else:
+        if card.task == "pose" and detector is not None:
             aligned = card.options.get("aligned", False)
             boxes = detector([image])[0].xyxy
             images = [*crop(image, crop_affines(boxes, card.input_size, card.padding, aligned), card.input_size)]
+        else:
+            images = [FAMILIES[card.family].letterbox(image, card.input_size)[0]]
         for one in images:
             yield to_tensor([one], card.mean, card.std, card.bgr)
 
 
-def _layers(graph: Any) -> list[str]:
-    """Names of the nodes that have weights and that another such node follows."""
-    constants = {item.name for item in graph.initializer}
-    weighted = {
-        node.name for node in graph.node if node.op_type in _WEIGHTED and not constants.isdisjoint(node.input[1:2])
-    }
+def _nodes_to_quantise(graph: Any) -> list[str]:
+    """Names of the layers with weights, and of the additions of what was computed, that another such layer follows.
+
+    Two kinds are left out: depthwise convolutions, which multiply little, and of whose few weights a channel 8 bits
+    cost much precision; and what is behind a global pooling, the gates of channel attention, which is hardly any work.
+    """
+    weights = {item.name: item for item in graph.initializer}
+    layers: set[str] = set()
+    wanted: set[str] = set()
+    pooled: set[str] = set()
     readers: dict[str, list[Any]] = {}
     for node in graph.node:
         for name in node.input:
             readers.setdefault(name, []).append(node)
+        if node.op_type == "GlobalAveragePool" or (node.op_type in _GATE and node.input[0] in pooled):
+            pooled.add(node.output[0])
+        elif node.op_type in _WEIGHTED and node.input[1] in weights:
+            layers.add(node.name)
+            if node.op_type != "Conv" or weights[node.input[1]].dims[1] > 1:
+                wanted.add(node.name)
+        elif node.op_type == "Add" and not any(name in weights for name in node.input):
+            wanted.add(node.name)
     followed: set[str] = set()
     for node in reversed(graph.node):  # a graph's nodes are in order, so what follows is known already
         following = {reader.name for name in node.output for reader in readers.get(name, [])}
-        if following & weighted or following & followed:
+        if following & layers or following & followed:
             followed.add(node.name)
-    return [node.name for node in graph.node if node.name in weighted & followed]
+    return [node.name for node in graph.node if node.name in wanted & followed]

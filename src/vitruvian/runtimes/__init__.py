@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from importlib import import_module, util
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -51,8 +52,8 @@ def open_runtime(
     Args:
         path: the ONNX file.
         runtime: "openvino", "onnxruntime", or "auto": of the installed ones the faster for this device and precision,
-            which is openvino for Intel's devices and where precision isn't "fp32", else onnxruntime
-            (benchmarks/runtime_speed.py).
+            which is openvino for Intel's devices, int8 files, and where precision isn't "fp32", else onnxruntime
+            (benchmarks/runtime_speed.py, benchmarks/int8_cost.py).
         device: "auto" (the CPU), "cpu", "gpu" or "npu" (Intel's, by openvino), "cuda" or "cuda:1" (by onnxruntime).
         threads: CPU threads; None takes every core that this process may use.
         precision: "fp32" gives the same numbers on every machine; "auto" lets the engine choose a faster one where the
@@ -68,7 +69,7 @@ def open_runtime(
     if not os.path.isfile(path):
         raise ModelError(f"{path}: no such model file")
     device = "cpu" if device == "auto" else device.lower()
-    module, name, remedy = ONNX_RUNTIMES[_fastest(device, precision) if runtime == "auto" else runtime]
+    module, name, remedy = ONNX_RUNTIMES[_fastest(path, device, precision) if runtime == "auto" else runtime]
     try:
         opener = getattr(import_module(f".{module}", __name__), name)
     except ImportError as error:
@@ -114,11 +115,20 @@ def _check(runtime: str, threads: int | None, precision: str) -> None:
         raise InputError(f"threads is {threads}; at least 1 is needed")
 
 
-def _fastest(device: str, precision: Precision) -> str:
+def _fastest(path: str | os.PathLike[str], device: str, precision: Precision) -> str:
     if device.startswith("cuda"):
         return "onnxruntime"
     exact_cpu = device == "cpu" and precision == "fp32"
-    return "onnxruntime" if exact_cpu and util.find_spec("onnxruntime") else "openvino"
+    return "onnxruntime" if exact_cpu and util.find_spec("onnxruntime") and not _is_int8(path) else "openvino"
+
+
+def _is_int8(path: str | os.PathLike[str]) -> bool:
+    """Whether an ONNX file names the operator that turns int8 into floats."""
+    try:
+        with open(path, "rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+            return content.find(b"DequantizeLinear") >= 0
+    except (OSError, ValueError):  # an empty file; the engine says what is wrong
+        return False
 
 
 def usable_cores() -> int:
