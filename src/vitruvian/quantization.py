@@ -149,12 +149,15 @@ def _samples(card: ModelCard, source: Source, detector: Detector | None) -> Iter
 def _nodes_to_quantise(graph: Any) -> list[str]:
     """Names of the layers with weights, and of the additions of what was computed, that another such layer follows.
 
-    Two kinds are left out: depthwise convolutions, which multiply little, and of whose few weights a channel 8 bits
-    cost much precision; and what is behind a global pooling, the gates of channel attention, which is hardly any work.
+    Depthwise convolutions are left out, since they multiply little and lose much of what they have few weights for, and
+    so are the sums in networks with any; and what is behind a global pooling, the gates of channel attention, which is
+    hardly any work.
     """
     weights = {item.name: item for item in graph.initializer}
     layers: set[str] = set()
     wanted: set[str] = set()
+    spared: set[str] = set()
+    sums: set[str] = set()
     pooled: set[str] = set()
     readers: dict[str, list[Any]] = {}
     for node in graph.node:
@@ -164,13 +167,13 @@ def _nodes_to_quantise(graph: Any) -> list[str]:
             pooled.add(node.output[0])
         elif node.op_type in _WEIGHTED and node.input[1] in weights:
             layers.add(node.name)
-            if node.op_type != "Conv" or weights[node.input[1]].dims[1] > 1:
-                wanted.add(node.name)
+            depthwise = node.op_type == "Conv" and weights[node.input[1]].dims[1] == 1
+            (spared if depthwise else wanted).add(node.name)
         elif node.op_type == "Add" and not any(name in weights for name in node.input):
-            wanted.add(node.name)
+            sums.add(node.name)
     followed: set[str] = set()
     for node in reversed(graph.node):  # a graph's nodes are in order, so what follows is known already
         following = {reader.name for name in node.output for reader in readers.get(name, [])}
         if following & layers or following & followed:
             followed.add(node.name)
-    return [node.name for node in graph.node if node.name in wanted & followed]
+    return [node.name for node in graph.node if node.name in (wanted if spared else wanted | sums) & followed]
