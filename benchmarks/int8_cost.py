@@ -27,6 +27,7 @@ from default_models import complete
 from vitruvian.cards import ModelCard
 from vitruvian.evaluation import evaluate_boxes, evaluate_coco
 from vitruvian.export import EXPORT_PRECISIONS, export
+from vitruvian.graphs import folded
 from vitruvian.quantization import calibration_samples
 from vitruvian.runtimes import Runtime, open_runtime
 from vitruvian.zoo import load_detector, load_pose
@@ -40,7 +41,7 @@ def with_nncf(plain: Path, output: Path, card: ModelCard, folder: str) -> None:
     import nncf
     import onnx
 
-    proto = onnx.load(plain)
+    proto = folded(onnx.load(plain))
     name = proto.graph.input[0].name
     samples = nncf.Dataset(list(calibration_samples(card, folder)), lambda sample: {name: sample})
     onnx.save(nncf.quantize(proto, samples, preset=nncf.QuantizationPreset.MIXED), output)

@@ -86,11 +86,11 @@ def export(
         raise InputError(f"precision is {precision!r}; it can be {', '.join(EXPORT_PRECISIONS)}")
     if (precision == "int8") != (calibration is not None):
         raise InputError("int8 needs calibration pictures (a folder), and only int8 does")
-    _check_installed("onnx", "onnxruntime")
+    _check_installed("int8", "onnx", "onnxruntime")
     file, named = located(model)
     _check_output(file, Path(output))
     if is_checkpoint(file):
-        _check_installed("torch")
+        _check_installed("export", "torch")
         network, card = checkpoint_network(model, size)
         source: nn.Module | Path = network
         proto = _traced(network, card, precision)
@@ -111,10 +111,10 @@ def export(
     return Exported(Path(output), card, difference)
 
 
-def _check_installed(*modules: str) -> None:
+def _check_installed(extra: str, *modules: str) -> None:
     for module in modules:
         if find_spec(module) is None:
-            raise InputError(f"export needs {module}: pip install 'vitruvian[export]'")
+            raise InputError(f"export needs {module}: pip install 'vitruvian[{extra}]'")
 
 
 def _check_output(model: Path, output: Path) -> None:

@@ -62,6 +62,31 @@ def to_float32(proto: Any) -> None:
             # Casts, and the nodes that make random numbers or ranges, name their type by number.
             if attribute.name in ("to", "dtype") and attribute.i == TensorProto.FLOAT16:
                 attribute.i = TensorProto.FLOAT
+    _drop_casts(proto)
+
+
+def _drop_casts(proto: Any) -> None:
+    """Drops the casts to float32 of what is float32, so that quantisers don't trip over them."""
+    from onnx import TensorProto, shape_inference
+
+    inferred = shape_inference.infer_shapes(proto).graph
+    floats = {
+        item.name
+        for item in (*inferred.value_info, *inferred.input)
+        if item.type.tensor_type.elem_type == TensorProto.FLOAT
+    }
+    graph = proto.graph
+    results = {item.name for item in graph.output}
+    makers = {name: node for node in graph.node for name in node.output}
+    for node in [node for node in graph.node if node.op_type == "Cast" and node.attribute[0].i == TensorProto.FLOAT]:
+        before, after = node.input[0], node.output[0]
+        if before not in floats or (after in results and (before in results or before not in makers)):
+            continue
+        old, new = (before, after) if after in results else (after, before)
+        graph.node.remove(node)
+        for other in _nodes(graph):
+            for names in (other.input, other.output):
+                names[:] = [new if name == old else name for name in names]
 
 
 def to_float16(proto: Any) -> Any:
