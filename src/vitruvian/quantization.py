@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .detectors import FAMILIES
-from .errors import InputError
+from .errors import InputError, ModelError
 from .geometry import crop, crop_affines, to_tensor
+from .graphs import at_least_opset, folded
 from .media import open_source
-from .poses import Boxes
+from .zoo.loading import DEFAULT_DETECTOR, load_detector
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,35 +31,52 @@ logger = logging.getLogger("vitruvian")
 # More pictures hardly move the ranges any more.
 CALIBRATION_SAMPLES = 256
 
-# The layers that have weights; those that nothing of the kind follows stay float, since they say where a keypoint is.
-_WEIGHTY = ("Conv", "Gemm", "MatMul")
+# The layers that have weights.
+_WEIGHTED = ("Conv", "Gemm", "MatMul")
+_QUANTISED = (*_WEIGHTED, "Add")
+
+# What channel attention does with the means of its channels.
+_GATE = (*_WEIGHTED, "Relu", "Sigmoid", "HardSigmoid", "Clip", "Flatten", "Reshape", "Squeeze")
+# The first version of ONNX's operators that has a scale for each channel.
+_PER_CHANNEL_OPSET = 13
 
 
 def quantise(proto: Any, card: ModelCard, folder: str | os.PathLike[str], detector: Detector | None = None) -> Any:
     """An ONNX model in int8, as QDQ nodes that every engine reads.
 
+    Only what goes into layers with weights and into additions is quantised: engines join the ReLUs in between with the
+    layer before, compute what else there is, such as SiLU, in float, and aren't made to stop for int8 in between. The
+    last layers stay float with all that follows, since they say where a keypoint or a box is. A range is the mean of
+    those of the pictures, so that one picture's outlier doesn't coarsen all the others.
+
     Args:
         proto: the model, in float32.
         card: what it takes.
         folder: pictures like those to come; a few hundred persons are used.
-        detector: finds the persons in them; without one each picture is one person.
+        detector: finds the persons in them, for a pose net; None takes the one inside the package.
 
     Raises:
         InputError: the folder has no readable picture, or the detector finds nobody.
+        ModelError: the model has no layer to quantise.
     """
     import onnx
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
-    source = open_source(str(folder))
-    samples = islice(_samples(card, source, detector), CALIBRATION_SAMPLES)
+    samples = calibration_samples(card, folder, detector)
     first = next(samples, None)
     if first is None:
         raise InputError(f"{folder}: no pictures of persons to calibrate with")
-    reader = _Reader(proto.graph.input[0].name, first, samples)
+    proto = folded(at_least_opset(proto, _PER_CHANNEL_OPSET))
+    nodes = _nodes_to_quantise(proto.graph)
+    if not nodes:
+        raise ModelError(f"{card.name}: the network has no layers that int8 could be made of")
+    entry = proto.graph.input[0]
+    batch = max(entry.type.tensor_type.shape.dim[0].dim_value, 1)  # 0 is any
+    reader = _Reader(entry.name, batch, first, samples)
     with tempfile.TemporaryDirectory(prefix="vitruvian-") as temporary:
         plain, quantised = Path(temporary, "plain.onnx"), Path(temporary, "int8.onnx")
         onnx.save(proto, plain)
-        # Its advice to pre-process doesn't hold: the exporter has folded the normalisations already.
+        # Its advice to pre-process doesn't hold: the graph is folded already.
         root = logging.getLogger()
         root.addFilter(_is_no_advice)
         try:
@@ -70,12 +88,12 @@ def quantise(proto: Any, card: ModelCard, folder: str | os.PathLike[str], detect
                 per_channel=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
-                nodes_to_exclude=_tail(proto.graph),
+                op_types_to_quantize=_QUANTISED,
+                nodes_to_quantize=nodes,
+                extra_options={"OpTypesToExcludeOutputQuantization": _QUANTISED, "CalibMovingAverage": True},
             )
         finally:
             root.removeFilter(_is_no_advice)
-        for problem in source.problems:
-            logger.warning(problem)
         return onnx.load(quantised)
 
 
@@ -86,43 +104,76 @@ def _is_no_advice(record: logging.LogRecord) -> bool:
 class _Reader:
     """Calibration samples as ONNX Runtime asks for them."""
 
-    def __init__(self, name: str, first: NDArray[np.float32], others: Iterator[NDArray[np.float32]]) -> None:
+    def __init__(
+        self, name: str, batch: int, first: NDArray[np.float32], others: Iterator[NDArray[np.float32]]
+    ) -> None:
         self._name = name
+        self._batch = batch
         self._first: NDArray[np.float32] | None = first
         self._others = others
 
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:
         sample, self._first = self._first if self._first is not None else next(self._others, None), None
-        return None if sample is None else {self._name: sample}
+        return None if sample is None else {self._name: np.repeat(sample, self._batch, axis=0)}
 
 
-def _samples(card: ModelCard, source: Source, detector: Detector | None) -> Iterator[Any]:
-    """What the network would see of each picture: float32 (1, 3, H, W)."""
+def calibration_samples(
+    card: ModelCard, folder: str | os.PathLike[str], detector: Detector | None = None
+) -> Iterator[NDArray[np.float32]]:
+    """What the network would see of a folder's pictures, and of a pose net's persons in them: float32 (1, 3, H, W).
+
+    Arguments and errors are those of `quantise`; pictures that can't be read are logged. There are at most
+    `CALIBRATION_SAMPLES`.
+    """
+    source = open_source(str(folder))
+    if card.task == "pose" and detector is None:
+        detector = load_detector(DEFAULT_DETECTOR)
+    yield from islice(_samples(card, source, detector), CALIBRATION_SAMPLES)
+    for problem in source.problems:
+        logger.warning(problem)
+
+
+def _samples(card: ModelCard, source: Source, detector: Detector | None) -> Iterator[NDArray[np.float32]]:
     for frame in source:
         image = frame.image
-        if card.task == "detection":
-            images = [FAMILIES[card.family].letterbox(image, card.input_size)[0]]
-        else:
-            whole = Boxes.given([[0, 0, image.shape[1], image.shape[0]]])
-            boxes = whole if detector is None else detector([image])[0]
+        if card.task == "pose" and detector is not None:
             aligned = card.options.get("aligned", False)
-            images = [*crop(image, crop_affines(boxes.xyxy, card.input_size, card.padding, aligned), card.input_size)]
+            boxes = detector([image])[0].xyxy
+            images = [*crop(image, crop_affines(boxes, card.input_size, card.padding, aligned), card.input_size)]
+        else:
+            images = [FAMILIES[card.family].letterbox(image, card.input_size)[0]]
         for one in images:
             yield to_tensor([one], card.mean, card.std, card.bgr)
 
 
-def _tail(graph: Any) -> list[str]:
-    """Names of the nodes after which no layer with weights comes."""
+def _nodes_to_quantise(graph: Any) -> list[str]:
+    """Names of the layers with weights, and of the additions of what was computed, that another such layer follows.
+
+    Depthwise convolutions are left out, since they multiply little and lose much of what they have few weights for, and
+    so are the sums in networks with any; and what is behind a global pooling, the gates of channel attention, which is
+    hardly any work.
+    """
+    weights = {item.name: item for item in graph.initializer}
+    layers: set[str] = set()
+    wanted: set[str] = set()
+    spared: set[str] = set()
+    sums: set[str] = set()
+    pooled: set[str] = set()
     readers: dict[str, list[Any]] = {}
     for node in graph.node:
         for name in node.input:
             readers.setdefault(name, []).append(node)
-    before_weights: set[str] = set()
-    tail = []
+        if node.op_type == "GlobalAveragePool" or (node.op_type in _GATE and node.input[0] in pooled):
+            pooled.add(node.output[0])
+        elif node.op_type in _WEIGHTED and node.input[1] in weights:
+            layers.add(node.name)
+            depthwise = node.op_type == "Conv" and weights[node.input[1]].dims[1] == 1
+            (spared if depthwise else wanted).add(node.name)
+        elif node.op_type == "Add" and not any(name in weights for name in node.input):
+            sums.add(node.name)
+    followed: set[str] = set()
     for node in reversed(graph.node):  # a graph's nodes are in order, so what follows is known already
-        following = [reader for name in node.output for reader in readers.get(name, [])]
-        if any(reader.op_type in _WEIGHTY or reader.name in before_weights for reader in following):
-            before_weights.add(node.name)
-        else:
-            tail.append(node.name)
-    return tail
+        following = {reader.name for name in node.output for reader in readers.get(name, [])}
+        if following & layers or following & followed:
+            followed.add(node.name)
+    return [node.name for node in graph.node if node.name in (wanted if spared else wanted | sums) & followed]

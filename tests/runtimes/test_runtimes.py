@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from vitruvian import InputError, ModelError
 from vitruvian.runtimes import ONNX_RUNTIMES, open_runtime, usable_cores
@@ -51,6 +53,48 @@ def test_a_graph_that_breaks_its_promise_of_any_batch_runs_one_by_one(shared: Pa
     assert dets.shape[0] == labels.shape[0] == 3
     for index, (own_dets, _) in enumerate(one_by_one):
         assert dets[index] == pytest.approx(own_dets[0], abs=1e-3)
+
+
+def mean_of_the_first(path: Path, batch: int | str, kind: int = TensorProto.FLOAT) -> Path:
+    """A graph that returns the mean of the first sample alone, however many there are."""
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["means"], axes=[1, 2, 3], keepdims=1),
+        helper.make_node("Gather", ["means", "first"], ["y"], axis=0),
+    ]
+    first = helper.make_tensor("first", TensorProto.INT64, [1], [0])
+    entry = helper.make_tensor_value_info("x", kind, [batch, 3, 8, 8])
+    graph = helper.make_graph(nodes, "g", [entry], [helper.make_tensor_value_info("y", kind, ["M", 1, 1, 1])], [first])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return path
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_graph_that_returns_one_sample_of_many_runs_one_by_one(tmp_path: Path, engine: str) -> None:
+    samples = np.ones((5, 3, 8, 8), np.float32) * np.arange(5, dtype=np.float32)[:, None, None, None]
+    runtime = open_runtime(mean_of_the_first(tmp_path / "n.onnx", "N"), engine)
+    assert runtime(samples)[0].ravel() == pytest.approx(range(5))
+    with pytest.raises(ModelError, match=r"n\.onnx: for 4 samples the network returns 1"):
+        open_runtime(mean_of_the_first(tmp_path / "n.onnx", 4), engine)(samples)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.DOUBLE])
+def test_around_a_graph_of_halves_or_doubles_all_is_float32(tmp_path: Path, engine: str, kind: int) -> None:
+    runtime = open_runtime(mean_of_the_first(tmp_path / "n.onnx", "N", kind), engine)
+    (output,) = runtime(np.full((1, 3, 8, 8), 0.25, np.float32))
+    assert output.dtype == np.float32
+    assert output.ravel() == pytest.approx([0.25])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", ["batch1", "rtm1", "simcc_fp16_input"])
+def test_real_graphs_that_break_a_promise(shared: Path, engine: str, name: str) -> None:
+    runtime = open_runtime(shared / "cases" / f"{name}.onnx", engine)
+    size = [length or 64 for length in runtime.inputs[0].shape[2:]]
+    samples = np.random.default_rng(0).uniform(size=(3, 3, *size)).astype(np.float32)
+    alone = [runtime(samples[i : i + 1]) for i in range(3)]
+    for output, *parts in zip(runtime(samples), *alone, strict=True):
+        assert output == pytest.approx(np.concatenate(parts))
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -1,4 +1,4 @@
-"""`vitruvian export`: a checkpoint in, an ONNX file out."""
+"""`vitruvian export`: a model in, an ONNX file out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .options import parse_size
 
 
 def export(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A .pth, .pt or .safetensors file, or a name.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A .pth, .pt, .safetensors or ONNX file, or a name.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The ONNX file.")],
     size: Annotated[
         str | None,
@@ -27,7 +27,8 @@ def export(
     detector: Annotated[
         str | None,
         typer.Option(
-            metavar="MODEL", help="Finds the persons in the pictures of --calibrate (default: one each, all of it)."
+            metavar="MODEL",
+            help="Finds the persons in the pictures of --calibrate, for a pose net (default: the one in the package).",
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
@@ -43,7 +44,8 @@ def export(
         model, output, size=parse_size("--size", size), precision=precision, calibration=calibrate, detector=finder
     )
     height, width = done.card.input_size
+    apart = "" if done.difference is None else f"; outputs within {done.difference:.1e} of their range from the model's"
     print(
         f"{done.path}: {done.card.name}, {done.card.family}, {height}x{width}, {precision}, "
-        f"{done.path.stat().st_size / 1e6:.1f} MB; outputs within {done.difference:.1e} of their range from torch's"
+        f"{done.path.stat().st_size / 1e6:.1f} MB{apart}"
     )

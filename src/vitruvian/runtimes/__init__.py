@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from functools import cache
 from importlib import import_module, util
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -52,8 +53,8 @@ def open_runtime(
     Args:
         path: the ONNX file.
         runtime: "openvino", "onnxruntime", or "auto": of the installed ones the faster for this device and precision,
-            which is openvino for Intel's devices and on CPUs that compute in bfloat16 or float16, unless precision is
-            "fp32"; else onnxruntime (benchmarks/runtime_speed.py).
+            which is openvino for Intel's devices, int8 files, and on CPUs that compute in bfloat16 or float16 unless
+            precision is "fp32"; else onnxruntime (benchmarks/runtime_speed.py, benchmarks/int8_cost.py).
         device: "auto" (the CPU), "cpu", "gpu" or "npu" (Intel's, by openvino), "cuda" or "cuda:1", "tensorrt" or
             "tensorrt:1" (by onnxruntime).
         threads: CPU threads; None takes every core that this process may use.
@@ -71,7 +72,7 @@ def open_runtime(
     if not os.path.isfile(path):
         raise ModelError(f"{path}: no such model file")
     device = "cpu" if device == "auto" else device.lower()
-    module, name, remedy = ONNX_RUNTIMES[_fastest(device, precision) if runtime == "auto" else runtime]
+    module, name, remedy = ONNX_RUNTIMES[_fastest(path, device, precision) if runtime == "auto" else runtime]
     try:
         opener = getattr(import_module(f".{module}", __name__), name)
     except ImportError as error:
@@ -111,10 +112,10 @@ def _check(runtime: str, threads: int | None, precision: str) -> None:
         raise InputError(f"threads is {threads}; at least 1 is needed")
 
 
-def _fastest(device: str, precision: Precision) -> str:
+def _fastest(path: str | os.PathLike[str], device: str, precision: Precision) -> str:
     if device.startswith(("cuda", "tensorrt")):
         return "onnxruntime"
-    if device != "cpu" or precision in ("bf16", "fp16") or not util.find_spec("onnxruntime"):
+    if device != "cpu" or precision in ("bf16", "fp16") or not util.find_spec("onnxruntime") or _is_int8(path):
         return "openvino"
     return "openvino" if precision == "auto" and _computes_in_halves() else "onnxruntime"
 
@@ -125,6 +126,15 @@ def _computes_in_halves() -> bool:
     import openvino
 
     return bool({"BF16", "FP16"} & set(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")))
+
+
+def _is_int8(path: str | os.PathLike[str]) -> bool:
+    """Whether an ONNX file names the operator that turns int8 into floats."""
+    try:
+        with open(path, "rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+            return content.find(b"DequantizeLinear") >= 0
+    except (OSError, ValueError):  # an empty file; the engine says what is wrong
+        return False
 
 
 def usable_cores() -> int:

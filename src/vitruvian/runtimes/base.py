@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -74,17 +74,19 @@ class Runtime(ABC):
             of detections does), zeros fill them up to the largest.
 
         Raises:
-            ModelError: the network fails on this input.
+            ModelError: the network fails on this input, or doesn't return one result per sample.
         """
         with self._lock:
             if self._batch is None:
                 try:
-                    return self._run([batch])[0]
+                    outputs = self._run([batch])[0]
+                    if len(batch) == 1 or all(_count(output) == len(batch) for output in outputs):
+                        return outputs
                 except ModelError:
                     if len(batch) == 1:
                         raise
-                    # The file promises any batch size, but its graph only works for one (RTMDet exports do that).
-                    self._set_batch(1)
+                # The file promises any batch size, but its graph fails, or returns less (RTMDet exports do that).
+                self._set_batch(1)
             return self._run_in_pieces(batch, self._batch or 1)
 
     def _run(self, batches: list[Array]) -> list[tuple[Array, ...]]:
@@ -99,6 +101,12 @@ class Runtime(ABC):
             # A short last piece is filled up with its last sample.
             batch = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
         results = self._run([batch[start : start + size] for start in range(0, len(batch), size)])
+        for counts in {tuple(map(_count, outputs)) for outputs in results}:
+            if set(counts) != {size}:
+                raise ModelError(
+                    f"{self.path}: for {size} samples the network returns {' and '.join(map(str, counts))}, so that "
+                    "nobody knows which is whose; export it with a batch dimension in every output"
+                )
         return tuple(_joined(parts)[:count] for parts in zip(*results, strict=True))
 
     def fail(self, error: Exception, done: str = "run") -> ModelError:
@@ -114,6 +122,16 @@ class Runtime(ABC):
     @abstractmethod
     def _infer(self, batch: Array) -> tuple[Array, ...]:
         """Run one batch, in as many threads at a time as there are streams. Raises whatever the engine does."""
+
+
+def as_float32(output: NDArray[Any]) -> NDArray[Any]:
+    """An output in halves or doubles as float32; integers, such as labels, stay."""
+    return output.astype(np.float32, copy=False) if np.issubdtype(output.dtype, np.floating) else output
+
+
+def _count(output: Array) -> int:
+    """How many samples an output has results of."""
+    return len(output) if output.ndim else 0
 
 
 def _joined(parts: tuple[Array, ...]) -> Array:

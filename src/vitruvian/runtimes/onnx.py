@@ -9,13 +9,14 @@ import numpy as np
 import onnxruntime
 
 from ..errors import InputError
-from .base import Runtime, Tensor
+from .base import Runtime, Tensor, as_float32
 
 if TYPE_CHECKING:
     from .base import Array
 
 
 _GPU_PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
+_DTYPES = {"tensor(float16)": np.float16, "tensor(double)": np.float64}
 
 
 class ONNXRuntime(Runtime):
@@ -35,6 +36,8 @@ class ONNXRuntime(Runtime):
             raise self.fail(error, "read as ONNX") from None
         self.inputs = tuple(_tensor(item) for item in self._runner.get_inputs())
         self.outputs = tuple(_tensor(item) for item in self._runner.get_outputs())
+        # What a file computes with inside is its own business; around it everything is float32.
+        self._dtype = _DTYPES.get(self._runner.get_inputs()[0].type, np.float32) if self.inputs else np.float32
         self.metadata = dict(self._runner.get_modelmeta().custom_metadata_map)
         super().__init__(path, threads)
 
@@ -50,7 +53,8 @@ class ONNXRuntime(Runtime):
             self._runner = self._session(max(self.threads // streams, 1))
 
     def _infer(self, batch: Array) -> tuple[Array, ...]:
-        return tuple(self._runner.run(None, {self.inputs[0].name: np.ascontiguousarray(batch)}))
+        outputs = self._runner.run(None, {self.inputs[0].name: np.ascontiguousarray(batch, self._dtype)})
+        return tuple(map(as_float32, outputs))
 
 
 def _providers(device: str, precision: str) -> list[Any]:

@@ -12,7 +12,7 @@ import openvino
 from openvino.frontend import FrontEndManager
 
 from ..errors import InputError
-from .base import Runtime, Tensor
+from .base import Runtime, Tensor, as_float32
 
 if TYPE_CHECKING:
     from .base import Array
@@ -71,7 +71,7 @@ class OpenVINO(Runtime):
         try:
             request.infer({0: np.ascontiguousarray(batch)}, share_inputs=True)
             # The request's buffers are overwritten by its next run, hence the copies.
-            return tuple(output.data.copy() for output in request.output_tensors)
+            return tuple(as_float32(output.data.copy()) for output in request.output_tensors)
         finally:
             self._idle.put(request)
 

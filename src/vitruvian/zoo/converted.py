@@ -105,7 +105,7 @@ def _convert(file: Path, named: ModelCard | None, size: tuple[int, int] | None, 
     network, card = network_of(file, named, size)
     logger.info("%s is converted to ONNX, once, which takes some seconds; kept in %s", file, folder)
     try:
-        data, _, _ = onnx_bytes(network, card, str(file), any_size=True)
+        data = onnx_bytes(network, card, file)
     except ModelError as error:
         raise ConversionError(str(error)) from None
     except Exception as error:  # the exporter raises anything at all

@@ -154,7 +154,7 @@ def _pair(name: str, size: Size | None) -> tuple[int, int] | None:
 
 def _open(model: File, size: tuple[int, int] | None, engine: dict[str, Any]) -> tuple[ModelCard, Runtime]:
     """What a model is, and its network in an engine."""
-    file, named = _located(model)
+    file, named = located(model)
     if is_checkpoint(file):
         if not _runs_in_torch(engine):
             try:
@@ -188,7 +188,7 @@ def _without(options: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in options.items() if key != name}
 
 
-def _located(model: File) -> tuple[Path, ModelCard | None]:
+def located(model: File) -> tuple[Path, ModelCard | None]:
     """A model's file; of a name of the zoo the downloaded one, and its card."""
     path = Path(model)
     if path.is_file() or path.suffix or len(path.parts) != 1:
@@ -223,11 +223,11 @@ def checkpoint_network(model: File, size: tuple[int, int] | None = None) -> tupl
     Raises:
         ModelError: see `vitruvian.zoo.load_network` and `vitruvian.zoo.fetch`; or the network doesn't take this size.
     """
-    return network_of(*_located(model), size)
+    return network_of(*located(model), size)
 
 
 def network_of(file: Path, named: ModelCard | None, size: tuple[int, int] | None) -> tuple[nn.Module, ModelCard]:
-    """As `checkpoint_network`, from what `_located` gives: a name's file is fetched, and hashed, no second time."""
+    """As `checkpoint_network`, from what `located` gives: a name's file is fetched, and hashed, no second time."""
     from . import load_checkpoint
 
     if not is_checkpoint(file):
