@@ -80,7 +80,7 @@ class Procedure:
         if pose.card.family == "regression":
             return cls(rescoring="sum", oks_nms=None if annotated_boxes else 0.9)
         if isinstance(pose.codec, SimDR) and pose.codec.softmax:
-            return cls(keypoint_threshold=_least_probability(pose.codec) / pose.codec.highest)
+            return cls(keypoint_threshold=min(_least_probability(pose.codec) / pose.codec.highest, 1.0))
         return cls(clip_boxes=not (isinstance(pose.codec, Heatmap) and pose.codec.softmax))
 
     def configure(self, pose: PoseEstimator) -> PoseEstimator:
