@@ -27,7 +27,8 @@ def read_graph(path: str | os.PathLike[str]) -> Any:
 
     try:
         proto = onnx.load(path, load_external_data=False)
-        outside = any(uses_external_data(tensor) for tensor in proto.graph.initializer)
+        constants = (item.t for node in _nodes(proto.graph) for item in node.attribute if item.HasField("t"))
+        outside = any(map(uses_external_data, (*proto.graph.initializer, *constants)))
     except Exception as error:  # damage raises anything at all
         raise ModelError(f"{path} is no whole ONNX file ({(str(error).splitlines() or [''])[0][:200]})") from None
     if outside:
