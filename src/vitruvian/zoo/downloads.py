@@ -68,6 +68,12 @@ def packaged(model: ModelCard | Weights) -> Path | None:
     return path if path and path.is_file() else None
 
 
+def int8_variant(file: Path) -> Path | None:
+    """The int8 variant of a file that comes with the package, if it has one."""
+    variant = file.with_suffix(".int8.onnx")
+    return variant if file.parent == _PACKAGED and variant.is_file() else None
+
+
 def downloaded(model: ModelCard | Weights) -> Path | None:
     """The file of a model if it is in the package or, unchecked, in the cache."""
     if own := packaged(model):

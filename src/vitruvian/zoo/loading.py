@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from ..runtimes import open_network, open_runtime
 from .catalogue import card as zoo_card
 from .converted import ConversionError, converted
 from .describing import describe
-from .downloads import fetch, packaged
+from .downloads import fetch, int8_variant, packaged
 from .precision_check import accurate
 from .presets import PRESETS
 from .recognition import recognise
@@ -168,6 +169,8 @@ def _open(model: File, size: tuple[int, int] | None, engine: dict[str, Any]) -> 
             # Compiled code is for one size, so that every picture goes onto the same canvas.
             card = replace(card, options=_without(card.options, "stride"))
         return card, open_network(loaded, file, card.input_size, **_without(engine, "runtime"))
+    if _may_be_int8(engine):
+        file = int8_variant(file) or file
     card, network = _open_file(file, size or (named.input_size if named else None), engine)
     return replace(named, input_size=card.input_size) if named else card, network
 
@@ -177,6 +180,16 @@ def _runs_in_torch(engine: dict[str, Any]) -> bool:
     runtime = engine.get("runtime", "auto")
     on_cuda = str(engine.get("device", "auto")).lower().startswith("cuda")
     return runtime == "torch" or (runtime == "auto" and (on_cuda or bool(engine.get("compile"))))
+
+
+def _may_be_int8(engine: Mapping[str, Any]) -> bool:
+    """Whether a model of the package runs in int8: in OpenVINO on x86, if its precision is left to us."""
+    return (
+        engine.get("precision") == "auto"
+        and engine.get("runtime", "auto") in ("auto", "openvino")
+        and engine.get("device", "auto").lower() in ("auto", "cpu")
+        and platform.machine().lower() in ("x86_64", "amd64")
+    )
 
 
 def _open_file(file: Path, size: tuple[int, int] | None, engine: dict[str, Any]) -> tuple[ModelCard, Runtime]:
