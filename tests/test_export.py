@@ -299,11 +299,10 @@ def test_the_checkpoint_itself_and_a_folder_are_no_outputs(tmp_path: Path) -> No
     assert (tmp_path / "net.pth").read_bytes() == before
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
-def test_outputs_that_are_no_numbers_are_not_written(tmp_path: Path, precision: str) -> None:
+def test_outputs_that_are_no_numbers_are_not_written(tmp_path: Path) -> None:
     network = seasoned("simdr_hrnet_w32_256x192", tmp_path / "net.pth")
-    network.mlp_head_y.weight.data[:] = 3e38 if precision == "fp32" else 1e6  # sums are beyond what these can hold
+    network.mlp_head_y.weight.data[:] = 1e6  # beyond what halves can hold
     torch.save(network.state_dict(), tmp_path / "net.pth")
     with pytest.raises(ModelError, match="no finite numbers"):
-        export(tmp_path / "net.pth", tmp_path / "net.onnx", precision=precision)
+        export(tmp_path / "net.pth", tmp_path / "net.onnx", precision="fp16")
     assert not (tmp_path / "net.onnx").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 
 import numpy as np
@@ -35,9 +36,21 @@ def test_a_portrait():
 
 
 def test_names_mean_the_same_files():
-    by_name = vt.load(pose=DEFAULT_POSE, detector=DEFAULT_DETECTOR)
+    by_name = vt.load(pose=DEFAULT_POSE, detector=DEFAULT_DETECTOR, precision="fp32")
     assert by_name.pose.runtime.path == vt.zoo.fetch(vt.zoo.card(DEFAULT_POSE)) == packaged(vt.zoo.card(DEFAULT_POSE))
-    assert by_name(PHOTO).keypoints.tolist() == vt.load()(PHOTO).keypoints.tolist()
+    assert by_name(PHOTO).keypoints.tolist() == vt.load(precision="fp32")(PHOTO).keypoints.tolist()
+
+
+@pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="int8 is for x86")
+def test_where_precision_is_left_open_they_run_in_int8():
+    model = vt.load()
+    for runtime in (model.pose.runtime, model.detector.runtime):
+        assert runtime.path.name.endswith(".int8.onnx")
+        assert (
+            runtime.path.stat().st_size < runtime.path.with_name(runtime.path.name.replace(".int8", "")).stat().st_size
+        )
+    assert model.pose.card == vt.load(precision="fp32").pose.card
+    assert not vt.load(runtime="onnxruntime").pose.runtime.path.name.endswith(".int8.onnx")
 
 
 def test_one_of_them_beside_another_model():
@@ -65,9 +78,10 @@ def test_own_boxes_skip_the_detector():
     assert poses.box_scores.tolist() == [1]
 
 
-def test_they_find_what_is_asked_of_them(val, complete):
+@pytest.mark.parametrize("precision", ["fp32", "auto"])
+def test_they_find_what_is_asked_of_them(val, complete, precision):
     """The least AP that they may have, on COCO's pictures: none of these was learned from or chosen by."""
-    model, images = vt.load(score=0.001, max_persons=100), val / "images"
+    model, images = vt.load(score=0.001, max_persons=100, precision=precision), val / "images"
     annotated = evaluate_coco(model, val / "person_keypoints.json", images).keypoints["AP"]
     # Whoever is found is only known to be right or wrong where everybody is annotated.
     there = evaluate_coco(model, complete, images).keypoints["AP"]

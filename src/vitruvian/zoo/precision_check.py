@@ -50,7 +50,7 @@ def accurate(network: Runtime, size: tuple[int, int], engine: dict[str, Any]) ->
         with contextlib.suppress(OutputError):  # then it is measured again the next time
             write_file(record, json.dumps({"file": network.path.name, "change": change}).encode())
         if change > LIMIT:
-            logger.info(
+            logger.debug(
                 "%s runs in fp32: %s moves its outputs by %.1f %%", network.path, network.precision, change * 100
             )
     if change <= LIMIT:
