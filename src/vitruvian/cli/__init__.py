@@ -16,6 +16,7 @@ import typer
 from .. import __version__
 from ..errors import VitruvianError
 from .evaluate import evaluate
+from .evaluate_tracking import evaluate_tracking
 from .export import export
 from .models import models
 from .predict import predict
@@ -29,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (predict, evaluate, export, models, train, train_detector, check_data):
+for command in (predict, evaluate, evaluate_tracking, export, models, train, train_detector, check_data):
     app.command()(command)
 
 
