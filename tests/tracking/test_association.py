@@ -21,7 +21,7 @@ def alike(scores: tuple[float, ...], other: tuple[float, ...], drift: float = 0.
     """Of a track and a person `shift` pixels lower, whose keypoints are 2 pixels to the right."""
     points = np.array([[[2.0, 3], [5, 9], [7, 15]]])
     track = BOX, points, np.array([scores])
-    person = BOX + [0, shift, 0, shift], points + [2, 0], np.array([other])
+    person = BOX + np.array([0, shift, 0, shift]), points + np.array([2, 0]), np.array([other])
     return similarity(track, person, np.array([drift]), SIGMAS)[0, 0]
 
 

@@ -18,7 +18,8 @@ STEP = 1 / RATE
 def frames(offsets: np.ndarray, sure: float = 0.9, number: int = 1) -> list[Poses]:
     """One person; keypoints off by `offsets`, (T, 17, 2) or (T, 1, 2)."""
     base = replace(persons((100, 100), sure=sure), track_ids=np.array([number]))
-    return [replace(base, keypoints=(base.keypoints + offset).astype(np.float32)) for offset in offsets]
+    points = [(base.keypoints + offset).astype(np.float32) for offset in offsets]
+    return [replace(base, keypoints=keypoints, scores=base.scores.copy()) for keypoints in points]
 
 
 def online(given: list[Poses], settings: SmoothingSettings | None = None) -> np.ndarray:
@@ -118,9 +119,8 @@ def test_who_was_away_or_has_no_number_starts_anew():
     assert np.array_equal(smoother.update(far, 1.5).keypoints, far.keypoints)
     unnumbered = replace(first, track_ids=np.array([0]))
     assert np.array_equal(smoother.update(unnumbered, 1.54).keypoints, first.keypoints)
-    assert (
-        len(smoother.update(Poses.none()[[]] if False else replace(Poses.none(), track_ids=np.zeros(0, int)), 2.0)) == 0
-    )
+    nobody = replace(Poses.none(), track_ids=np.zeros(0, np.int64))
+    assert len(smoother.update(nobody, 2.0)) == 0
 
 
 @pytest.mark.parametrize("times", [[0.0] * 5, [0, 1, 0.5, 0.2, 0.1], [None] * 5])

@@ -80,7 +80,7 @@ def test_a_newcomer_with_a_sure_pose_or_on_request_is_numbered_at_once():
 
 
 def test_faint_persons_continue_tracks_but_start_none():
-    tracker = Tracker()
+    tracker = Tracker(AT_ONCE)
     assert numbers(tracker.update(persons((0, 0), score=0.3))) == [0]
     assert numbers(tracker.update(persons((0, 0)))) == [1]
     assert numbers(tracker.update(persons((2, 0), score=0.3))) == [1]

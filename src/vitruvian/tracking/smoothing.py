@@ -178,16 +178,16 @@ def smooth(frames: Sequence[Poses], times: ArrayLike, settings: SmoothingSetting
     result = [[poses[numbers <= 0]] for poses, numbers in zip(frames, ids, strict=True)]
     where: dict[int, list[tuple[int, int]]] = {}
     for at, numbers in enumerate(ids):
-        for row in np.flatnonzero(numbers > 0):
-            where.setdefault(int(numbers[row]), []).append((at, int(row)))
+        for at_row in np.flatnonzero(numbers > 0).tolist():
+            where.setdefault(int(numbers[at_row]), []).append((at, at_row))
     for number, places in sorted(where.items()):
         seen_in = np.array([frame for frame, _ in places])
         person = _merge([frames[frame][row] for frame, row in places])
         for part in np.split(np.arange(len(places)), np.flatnonzero(np.diff(seconds[seen_in]) > settings.gap) + 1):
             first, last = int(seen_in[part[0]]), int(seen_in[part[-1]])
             steady = _regress(person[part], seconds[seen_in[part]], seconds[first : last + 1], number, settings)
-            for row, where_to in enumerate(result[first : last + 1]):
-                where_to.append(steady[row])
+            for row, others in enumerate(result[first : last + 1]):
+                others.append(steady[row])
     return [_merge(persons) for persons in result]
 
 
