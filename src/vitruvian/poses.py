@@ -72,8 +72,8 @@ class Poses:
         keypoints: float32 (N, K, 2), x and y in pixels of the picture; may lie outside of it.
         scores: float32 (N, K), 0..1, how sure the network is of each keypoint.
         skeleton: names and limbs of the K keypoints.
-        track_ids: int64 (N,), the same person's number over time, from 1, and 0 for one too faint to follow; None where
-            nobody tracked.
+        track_ids: int64 (N,), the same person's number over time, from 1, and 0 for one whom the tracker doesn't follow
+            or hasn't confirmed yet; None where nobody tracked.
     """
 
     boxes: NDArray[np.float32]

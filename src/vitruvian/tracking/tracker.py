@@ -187,11 +187,13 @@ class Tracker:
 
         age = self._clock - tracks.seen
         # Who is still to be confirmed has to be there every time.
-        tracks = tracks[age <= np.where(tracks.number > 0, settings.patience + 1e-9, 0)]
+        live = age <= np.where(tracks.number > 0, settings.patience + 1e-9, 0)
+        self._tracks = tracks if live.all() else tracks[live]
         new = self._newcomers(persons, numbers, followed, sigmas)
-        started = self._start(persons, new, first)
-        numbers[new], followed[new] = started.number, True
-        self._tracks = tracks.joined(started)
+        if len(new):
+            started = self._start(persons, new, first)
+            numbers[new], followed[new] = started.number, True
+            self._tracks = self._tracks.joined(started)
         return numbers, followed
 
     def _match(self, tracks: _Tracks, persons: _Persons, alike: Array) -> NDArray[np.intp]:
@@ -208,6 +210,8 @@ class Tracker:
             (~numbered, sure, settings.match_weak),
         ):
             rows, columns = np.flatnonzero(who & (match < 0)), np.flatnonzero(which & free)
+            if not len(rows) or not len(columns):
+                continue
             row, column = assign(alike[np.ix_(rows, columns)], threshold)
             match[rows[row]] = columns[column]
             free[columns[column]] = False
