@@ -25,6 +25,8 @@ HEAVY = {
 } | {
     "hotcoco",
     "matplotlib",
+    "scipy",
+    "trackeval",
 }
 # Typer draws its help with rich.
 FOR_HELP = {"rich"}
@@ -52,6 +54,7 @@ def test_import_takes_in_nothing_heavy():
         ["--help"],
         ["predict", "--help"],
         ["evaluate", "--help"],
+        ["evaluate-tracking", "--help"],
         ["train", "--help"],
         ["train-detector", "--help"],
         ["models", "--help"],
@@ -75,7 +78,10 @@ except SystemExit as ended:
 def test_modules_that_need_no_engine_take_in_none():
     names = ("pipeline", "media", "zoo", "drawing", "tracking", "evaluation")
     code = "import " + ", ".join(f"vitruvian.{name}" for name in names)
-    assert modules_after(code) & {"openvino", "onnxruntime", "torch", "lightning", "av", "cv2"} == set()
+    assert (
+        modules_after(code) & {"openvino", "onnxruntime", "torch", "lightning", "av", "cv2", "scipy", "trackeval"}
+        == set()
+    )
 
 
 @pytest.mark.parametrize("name", vitruvian.__all__)

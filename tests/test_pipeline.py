@@ -284,6 +284,33 @@ def test_a_stream_numbers_persons_on_request(model, pictures):
     assert all(row.tolist() == numbers[0].tolist() for row in numbers)
 
 
+def test_a_faint_person_who_continues_no_track_is_left_out_when_tracking(model, pictures, make_onnx, tmp_path):
+    """The detector of these finds one at 0.9 and one at 0.2, who is a person of the track's only where one was."""
+    dets = np.array([[8, 6, 40, 42, 0.9], [44, 10, 60, 40, 0.2]], np.float32)
+    outputs = {"dets": dets, "labels": np.zeros(2, np.int64)}
+    path = make_onnx(outputs, input_shape=("N", 3, 64, 64), name="faint.onnx")
+    faint = vt.TopDown(model.pose, vt.zoo.load_detector(str(path)))
+    assert faint.detector is not None
+    assert [len(poses) for _, poses in faint.stream(pictures, track=True)] == [1] * 7
+    # Someone who was sure there before is followed by it, below the detector's own score, which stays as it was.
+    tracker = vt.tracking.Tracker(vt.tracking.TrackerSettings(cuts=False))
+    tracker.update(model(PICTURE))
+    got = [poses.track_ids.tolist() for _, poses in faint.stream(pictures, track=tracker)]
+    assert got == [[1, 2]] * 7
+    assert len(faint(PICTURE)) == 1
+    assert faint.detector.score == 0.3
+
+
+def test_a_stream_steadies_the_keypoints_on_request(model, pictures):
+    plain = [poses for _, poses in model.stream(pictures, track=True)]
+    steady = [poses for _, poses in model.stream(pictures, track=True, smooth=True)]
+    assert np.array_equal(steady[0].keypoints, plain[0].keypoints)
+    path = [np.abs(np.diff([poses.keypoints for poses in several], axis=0)).mean() for several in (plain, steady)]
+    assert path[1] < path[0]
+    with pytest.raises(InputError, match="track as well"):
+        next(model.stream(pictures, smooth=True))
+
+
 def test_a_stream_can_be_left_early(model, pictures):
     stream = model.stream(pictures)
     image, _ = next(stream)

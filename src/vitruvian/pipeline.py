@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import logging
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -19,7 +19,7 @@ from .geometry import crop, crop_affines, to_image, to_tensor
 from .media import Frame, Source, as_rgb, open_source, prefetch, read_image
 from .poses import Boxes, Poses
 from .skeletons import COCO17, Skeleton
-from .tracking import Tracker
+from .tracking import Smoother, Tracker, TrackerSettings
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -146,22 +146,30 @@ class TopDown:
             if len(boxes) != len(images):
                 raise InputError(f"{len(images)} pictures need as many sets of boxes, not {len(boxes)}")
             return self.pose(images, [Boxes.given(item) for item in boxes])
-        return self.pose(images, self._find(images))
+        return self.pose(images, self._find(images, self.detector))
 
-    def _find(self, images: list[NDArray[np.uint8]]) -> list[Boxes]:
-        if self.detector is None:
+    @staticmethod
+    def _find(images: list[NDArray[np.uint8]], detector: Detector | None) -> list[Boxes]:
+        if detector is None:
             raise InputError("without a detector every call needs its boxes: load one (detector=) or give boxes=")
-        return self.detector(images)
+        return detector(images)
 
     def stream(
-        self, source: str | Path | int, track: bool = False, recursive: bool = False
+        self,
+        source: str | Path | int,
+        track: bool | Tracker = False,
+        recursive: bool = False,
+        smooth: bool | Smoother = False,
     ) -> Iterator[tuple[NDArray[np.uint8], Poses]]:
         """Pictures and poses of a source, one by one, in constant memory; decoding runs ahead in a thread.
 
         Args:
             source: an image, a folder, a glob, a video, a stream's URL, or the number of a camera.
-            track: number the persons so that one keeps its number over time (`Poses.track_ids`).
+            track: number the persons so that one keeps its number over time (`Poses.track_ids`); a Tracker brings
+                settings of its own. Faint persons are then looked for as well, and left out where they
+                continue no track.
             recursive: take a folder's subfolders too.
+            smooth: steady the keypoints of tracked persons; a Smoother brings settings of its own.
 
         Yields:
             The picture, RGB uint8 (H, W, 3), and its Poses. Files that can't be read are logged and passed over.
@@ -172,7 +180,7 @@ class TopDown:
         opened = open_source(source, recursive=recursive)
         delivered = 0
         try:
-            with closing(self.frames(opened, track)) as frames:
+            with closing(self.frames(opened, track, smooth)) as frames:
                 for frame, poses in frames:
                     delivered += 1
                     yield frame.image, poses
@@ -182,22 +190,45 @@ class TopDown:
         if not delivered:
             raise InputError(f"{source}: none of its pictures could be read")
 
-    def frames(self, source: Source, track: bool = False) -> Generator[tuple[Frame, Poses], None, None]:
+    def frames(
+        self, source: Source, track: bool | Tracker = False, smooth: bool | Smoother = False
+    ) -> Generator[tuple[Frame, Poses], None, None]:
         """Like `stream`, from an opened source, with each picture's name and time; problems stay in the source."""
-        tracker = Tracker() if track else None
+        tracker = self._tracker(track)
+        smoother = smooth if isinstance(smooth, Smoother) else Smoother() if smooth else None
+        if smoother is not None and tracker is None:
+            raise InputError("smoothing needs to know who is who: track as well (track=True, --track)")
         # Of what is live, nothing waits for a batch to fill, and little is read ahead.
         at_once, depth = (1, 1) if source.kind == "live" else (FRAMES_AT_ONCE, 2 * FRAMES_AT_ONCE)
-        with closing(prefetch(self._detected(source, at_once, depth), 1)) as detected:
+        low = None if tracker is None else tracker.settings.low
+        with closing(prefetch(self._detected(source, at_once, depth, low), 1)) as detected:
             for batch, boxes in detected:
+                if tracker is not None:
+                    wanted = [tracker.may_matter(found, frame.time) for frame, found in zip(batch, boxes, strict=True)]
+                    boxes = [found[which] for found, which in zip(boxes, wanted, strict=True)]
                 for frame, poses in zip(batch, self.pose([frame.image for frame in batch], boxes), strict=True):
                     if tracker is not None:
-                        poses = replace(poses, track_ids=tracker.update(poses))
+                        poses = tracker.update(poses, frame.time, frame.image, followed_only=True)
+                    if smoother is not None:
+                        poses = smoother.update(poses, frame.time)
                     yield frame, poses
 
-    def _detected(self, source: Source, at_once: int, depth: int) -> Iterator[tuple[list[Frame], list[Boxes]]]:
+    def _tracker(self, track: bool | Tracker) -> Tracker | None:
+        if isinstance(track, Tracker) or not track:
+            return track or None
+        return Tracker(TrackerSettings() if self.detector is None else TrackerSettings.above(self.detector.score))
+
+    def _detected(
+        self, source: Source, at_once: int, depth: int, score: float | None
+    ) -> Iterator[tuple[list[Frame], list[Boxes]]]:
+        """Frames and the persons on them, those scored `score` or more if that is below the detector's own."""
+        detector = self.detector
+        if score is not None and detector is not None and detector.score > score:
+            detector = copy.copy(detector)
+            detector.score = score
         with closing(prefetch(source, depth, newest=source.paced)) as ahead:
             for batch in _batched(ahead, at_once):
-                yield batch, self._find([frame.image for frame in batch])
+                yield batch, self._find([frame.image for frame in batch], detector)
 
 
 def _picture(image: Picture) -> NDArray[np.uint8]:

@@ -31,6 +31,10 @@ class Boxes:
     def __len__(self) -> int:
         return len(self.xyxy)
 
+    def __getitem__(self, index: Any) -> Boxes:
+        """Some of the persons, by slice, index array or mask."""
+        return Boxes(self.xyxy[index], self.scores[index])
+
     @classmethod
     def given(cls, xyxy: ArrayLike) -> Boxes:
         """Boxes (N, 4) that a caller supplies, scored 1.
@@ -68,8 +72,8 @@ class Poses:
         keypoints: float32 (N, K, 2), x and y in pixels of the picture; may lie outside of it.
         scores: float32 (N, K), 0..1, how sure the network is of each keypoint.
         skeleton: names and limbs of the K keypoints.
-        track_ids: int64 (N,), the same person's number over time, from 1, and 0 for one too faint to follow; None where
-            nobody tracked.
+        track_ids: int64 (N,), the same person's number over time, from 1, and 0 for one whom the tracker doesn't follow
+            or hasn't confirmed yet; None where nobody tracked.
     """
 
     boxes: NDArray[np.float32]
@@ -81,6 +85,13 @@ class Poses:
 
     def __len__(self) -> int:
         return len(self.boxes)
+
+    @classmethod
+    def none(cls, skeleton: Skeleton = COCO17) -> Poses:
+        """No person at all."""
+        count = len(skeleton)
+        points, scores = np.zeros((0, count, 2), np.float32), np.zeros((0, count), np.float32)
+        return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), points, scores, skeleton)
 
     def __getitem__(self, index: Any) -> Poses:
         """Some of the persons, by slice, index array or mask; an int gives a Poses of one."""

@@ -366,6 +366,16 @@ def test_a_video_is_drawn_on(predict, folder):
             assert np.abs(image[:, :4] - 128).max() < 10
 
 
+def test_options_of_tracking_need_it(predict, folder):
+    make_video(folder / "clip.mp4", numbered_frames(3, HEIGHT, WIDTH))
+    for options in (["--smooth"], ["--track-score", 0.6], ["--track-patience", 2]):
+        done = predict("clip.mp4", *options)
+        assert done.code == 2
+        assert "need --track" in done.err
+    assert predict("clip.mp4", "--track", "--smooth", "--track-score", 0.99, "--json", "a.json").code == 0
+    assert [frame["persons"] for frame in read_json(folder / "a.json")["frames"]] == [[]] * 3
+
+
 def test_track_numbers_the_persons(predict, folder):
     make_video(folder / "clip.mp4", numbered_frames(6, HEIGHT, WIDTH))
     assert predict("clip.mp4", "--track", "--json", "a.json", "--csv", "a.csv").code == 0

@@ -17,6 +17,7 @@ from .. import __version__
 from ..errors import VitruvianError
 from .benchmark import benchmark
 from .evaluate import evaluate
+from .evaluate_tracking import evaluate_tracking
 from .export import export
 from .models import models
 from .predict import predict
@@ -30,7 +31,17 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (predict, evaluate, export, models, benchmark, train, train_detector, check_data):
+for command in (
+    predict,
+    evaluate,
+    evaluate_tracking,
+    export,
+    models,
+    benchmark,
+    train,
+    train_detector,
+    check_data,
+):
     app.command()(command)
 
 

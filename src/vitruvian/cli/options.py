@@ -10,6 +10,7 @@ import typer
 from ..errors import InputError
 
 MODEL, OUTPUT, LOOK, ENGINE = "What finds the people", "What is written", "How it is drawn", "What it runs on"
+TIME = "Who is who over time"
 
 
 def _hush(quiet: bool) -> bool:

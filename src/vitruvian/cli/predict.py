@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,6 +17,7 @@ from .options import (
     LOOK,
     MODEL,
     OUTPUT,
+    TIME,
     Compile,
     Device,
     ImgSize,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ..media import Frame, Source
     from ..pipeline import TopDown
     from ..poses import Poses
+    from ..tracking import Tracker
 
 WRITER_QUEUE = 8
 
@@ -130,8 +132,28 @@ def predict(
             "--flip", help="Average with the mirrored crop, as papers do: twice the work.", rich_help_panel=MODEL
         ),
     ] = False,
-    track: Annotated[
-        bool, typer.Option("--track", help="Number the persons over time.", rich_help_panel=MODEL)
+    track: Annotated[bool, typer.Option("--track", help="Number the persons over time.", rich_help_panel=TIME)] = False,
+    track_score: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="With --track: only persons detected with this score get a number; fainter ones keep theirs "
+            "(default: 0.5, or --score if that is more).",
+            rich_help_panel=TIME,
+        ),
+    ] = None,
+    track_patience: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="With --track: how long someone may be out of sight and keep the number (default: 1).",
+            rich_help_panel=TIME,
+        ),
+    ] = None,
+    smooth: Annotated[
+        bool, typer.Option("--smooth", help="Steady the keypoints over time (with --track).", rich_help_panel=TIME)
     ] = False,
     recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Take subfolders too.")] = False,
     no_draw: Annotated[
@@ -160,6 +182,8 @@ def predict(
     from ..zoo import load
 
     console = Console(stderr=True, quiet=quiet, highlight=False)
+    if not track and (smooth or track_score is not None or track_patience is not None):
+        raise InputError("--smooth, --track-score and --track-patience need --track")
     source = _the_source(source, named_source)
     opened = open_source(source, recursive=recursive)
     outputs = Outputs.plan(opened, output, no_draw, json, csv, coco)
@@ -184,7 +208,8 @@ def predict(
         compile=compile,
     )
     style = {"boxes": draw_boxes, "scores": draw_scores, "names": draw_names, "keypoint_score": keypoint_score}
-    tally = _run(model, opened, outputs, track, show, style, console)
+    tracker = _tracker(score, track_score, track_patience) if track else False
+    tally = _run(model, opened, outputs, tracker, smooth, show, style, console)
     if not quiet:
         print(tally.summary(opened, outputs), file=sys.stderr if outputs.to_stdout else sys.stdout)
     for problem in tally.problems:
@@ -218,8 +243,26 @@ class Tally:
         return f"{'interrupted: ' * self.interrupted}{counts}, {self.seconds:.1f} s, {rate:.1f} frames/s{where}"
 
 
+def _tracker(score: float, track_score: float | None, patience: float | None) -> Tracker:
+    from ..tracking import Tracker, TrackerSettings
+
+    settings = TrackerSettings.above(score)
+    if track_score is not None:
+        settings = replace(settings, high=track_score, low=min(settings.low, track_score))
+    if patience is not None:
+        settings = replace(settings, patience=patience)
+    return Tracker(settings)
+
+
 def _run(
-    model: TopDown, source: Source, outputs: Outputs, track: bool, show: bool, style: dict[str, Any], console: Console
+    model: TopDown,
+    source: Source,
+    outputs: Outputs,
+    track: Tracker | bool,
+    smooth: bool,
+    show: bool,
+    style: dict[str, Any],
+    console: Console,
 ) -> Tally:
     from ..media import Background, Window
 
@@ -241,7 +284,7 @@ def _run(
             stack.callback(window.close)
         try:
             advance = stack.enter_context(_progress(source, console))
-            with closing(model.frames(source, track)) as frames:
+            with closing(model.frames(source, track, smooth)) as frames:
                 for frame, poses in frames:
                     writer.submit(frame, poses)
                     tally.frames += 1

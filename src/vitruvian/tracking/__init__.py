@@ -1,0 +1,12 @@
+"""Persons over time: who is who, and steady keypoints.
+
+tracker = vt.tracking.Tracker()
+poses = tracker.update(poses, time=seconds)     # poses.track_ids
+"""
+
+from .association import box_iou
+from .settings import TrackerSettings
+from .smoothing import Smoother, SmoothingSettings, smooth
+from .tracker import Tracker
+
+__all__ = ["Smoother", "SmoothingSettings", "Tracker", "TrackerSettings", "box_iou", "smooth"]
