@@ -139,7 +139,7 @@ def predict(
             min=0,
             max=1,
             help="With --track: only persons detected with this score get a number; fainter ones keep theirs "
-            "(default: 0.5, or --score if that is more).",
+            "(default: 0.4, or --score if that is more).",
             rich_help_panel=TIME,
         ),
     ] = None,

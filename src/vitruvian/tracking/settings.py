@@ -33,14 +33,14 @@ class TrackerSettings:
         InputError: a value out of its range.
     """
 
-    high: float = 0.5
+    high: float = 0.4
     low: float = 0.1
     patience: float = 1.0
     confirm: float = 0.05
     sure_keypoint: float = 0.3
     match: float = 0.1
     match_weak: float = 0.3
-    twin: float = 0.7
+    twin: float = 0.5
     noise: float = 0.06
     acceleration: float = 0.7
     resizing: float = 0.1
