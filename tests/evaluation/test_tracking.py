@@ -11,7 +11,7 @@ import pytest
 from vitruvian import InputError
 from vitruvian.evaluation.tracking import evaluate_tracking
 
-pytest.importorskip("trackeval", reason="the extra `evaluate` is not installed")
+pytest.importorskip("trackeval", reason="the extra `evaluate-tracking` is not installed")
 
 NAMES = ["nose", "head_bottom", "head_top"]
 
