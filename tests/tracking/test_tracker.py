@@ -184,6 +184,7 @@ def test_what_is_not_finite_disturbs_no_one():
     assert numbers(tracker.update(bad, 0.0)) == [1, 2, 3, 4]
     bad.keypoints[0, 3:] = np.nan
     bad.scores[1] = np.nan
+    bad.scores[0, :2] = np.inf
     bad.boxes[2, 1] = np.inf
     bad.box_scores[3] = np.nan
     assert numbers(tracker.update(bad, 0.04)) == [1, 2, 0, 0]

@@ -172,11 +172,9 @@ class Tracker:
         first = self._tracks is None
         tracks = _none(persons.keypoints.shape[1]) if self._tracks is None else self._tracks.moved(seconds, settings)
         sigmas = self._sigmas_of(persons.keypoints.shape[1])
-        drift = tracks.motion.drift(seconds)
-        boxes = to_corners(tracks.motion.box)
-        alike = similarity(
-            (boxes, tracks.keypoints, tracks.scores), (persons.boxes, persons.keypoints, persons.scores), drift, sigmas
-        )
+        drift, boxes = tracks.motion.drift(seconds), to_corners(tracks.motion.box)
+        everyone = persons.boxes, persons.keypoints, persons.scores
+        alike = similarity((boxes, tracks.keypoints, tracks.scores), everyone, drift, sigmas)
         match = self._match(tracks, persons, alike)
         rows = np.flatnonzero(match >= 0)
         self._see(tracks, rows, persons, match[rows])
@@ -245,15 +243,8 @@ class Tracker:
         number = np.where(at_once, self._numbers + np.cumsum(at_once), 0)
         self._numbers += int(at_once.sum())
         now = np.full(len(new), self._clock)
-        return _Tracks(
-            Motion.start(persons.centres[new], settings),
-            persons.keypoints[new],
-            persons.scores[new],
-            persons.box_scores[new],
-            number,
-            now,
-            now.copy(),
-        )
+        motion, points, scores = Motion.start(persons.centres[new], settings), *persons.part(new)[1:]
+        return _Tracks(motion, points, scores, persons.box_scores[new], number, now, now.copy())
 
     def _sigmas_of(self, count: int) -> Array:
         if len(self._sigmas) != count:
@@ -278,11 +269,11 @@ class _Persons:
         boxes, points = poses.boxes.astype(np.float64), poses.keypoints.astype(np.float64)
         usable = np.isfinite(boxes).all(axis=1) & np.isfinite(poses.box_scores)
         usable &= (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-        scores = np.where(np.isfinite(points).all(axis=2), np.nan_to_num(poses.scores.astype(np.float64)), 0.0)
+        scores = np.where(np.isfinite(points).all(axis=2), _shares(poses.scores), 0.0)
         boxes = np.where(usable[:, None], boxes, 0.0)
         return cls(
             boxes,
-            np.nan_to_num(poses.box_scores.astype(np.float64)),
+            _shares(poses.box_scores),
             np.where(np.isfinite(points), points, 0.0),
             scores,
             to_centres(boxes),
@@ -291,6 +282,10 @@ class _Persons:
 
     def part(self, rows: Rows) -> tuple[Array, Array, Array]:
         return self.boxes[rows], self.keypoints[rows], self.scores[rows]
+
+
+def _shares(scores: NDArray[np.float32]) -> Array:
+    return np.clip(np.nan_to_num(scores.astype(np.float64), posinf=0.0), 0, 1)
 
 
 def _none(keypoints: int) -> _Tracks:
