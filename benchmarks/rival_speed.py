@@ -170,12 +170,16 @@ def first_frame(arguments: argparse.Namespace) -> float:
     code = (
         "import sys, vitruvian as vt\n"
         "model = vt.load(pose=sys.argv[1], detector=sys.argv[2], img_size=int(sys.argv[3]))\n"
-        "next(iter(model.stream(sys.argv[4])))\n"
+        "frames = iter(model.stream(sys.argv[4]))\n"
+        "next(frames)\n"
+        "print('done', flush=True)\n"
     )
     line = [sys.executable, "-c", code, str(arguments.pose), str(arguments.detector), str(arguments.img_size)]
     started = time.perf_counter()
-    subprocess.run([*line, str(arguments.video)], check=True)
-    return time.perf_counter() - started
+    with subprocess.Popen([*line, str(arguments.video)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "done\n"
+        return time.perf_counter() - started
 
 
 def main() -> None:

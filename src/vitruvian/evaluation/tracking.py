@@ -140,7 +140,9 @@ def _measured(data: Mapping[str, Mapping[str, Any]]) -> TrackingMetrics:
         with contextlib.redirect_stdout(io.StringIO()):
             from trackeval.metrics import CLEAR, HOTA, Identity
     except ImportError:
-        raise VitruvianError("evaluating tracks needs a package more: pip install 'vitruvian[evaluate-tracking]'") from None
+        raise VitruvianError(
+            "evaluating tracks needs a package more: pip install 'vitruvian[evaluate-tracking]'"
+        ) from None
     combined: dict[str, Any] = {}
     single: dict[str, dict[str, Any]] = {name: {} for name in data}
     for metric in (HOTA(), CLEAR({"PRINT_CONFIG": False}), Identity({"PRINT_CONFIG": False})):

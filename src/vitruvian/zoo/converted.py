@@ -89,8 +89,8 @@ def _kept(folder: Path, key: str) -> Path | None:
     """The file of this key, if there is one and it is whole."""
     for path in folder.glob(f"*-{key}-*.onnx"):
         with contextlib.suppress(OSError):
+            os.utime(path)
             if path.stem.endswith(file_digest(path)[:_KEY_LENGTH]):
-                os.utime(path)
                 return path
             path.unlink()
     return None

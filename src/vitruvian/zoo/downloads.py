@@ -17,6 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from ..cards import ModelCard, Weights
@@ -214,7 +215,13 @@ def _check(weights: Weights, path: Path) -> None:
 
 
 def file_digest(path: Path) -> str:
-    """The SHA-256 of a file, in hex. Raises OSError."""
+    """The SHA-256 of a file, in hex. A file is read again only when its size or time has changed. Raises OSError."""
+    known = path.stat()
+    return _digest(path, known.st_size, known.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, size: int, mtime_ns: int) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
