@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # many keypoints.
 HALF_PADDING = 1.5
 _HALF_LEAST = 3
+# The sides of what is erased, in parts of the crop's.
+_ERASED = 0.1, 0.4
 _LEGS = {"hip", "knee", "ankle", "foot", "feet", "toe", "toes", "heel", "leg", "thigh", "shin"}
 
 
@@ -40,6 +42,8 @@ class Augmentation:
     half_body: probability that only the upper or the lower half of a body is cut out, 0..1.
     half_body_keypoints: of persons with at least so many labelled keypoints.
     colour: how much brightness, contrast and saturation vary, 0..1: their factors are 1 - colour to 1 + colour.
+    erase: probability that a rectangle of the crop gets one colour (random erasing, 1708.04896), 0..1. Keypoints
+        there still count, since people are behind things, too.
 
     Raises:
         InputError: a number out of range.
@@ -52,9 +56,10 @@ class Augmentation:
     half_body: float = 0.3
     half_body_keypoints: int = 8
     colour: float = 0.0
+    erase: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("flip", "rotation_probability", "half_body", "colour"):
+        for name in ("flip", "rotation_probability", "half_body", "colour", "erase"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be in 0..1")
         if not 0 <= self.scale < 1:
@@ -107,6 +112,17 @@ class Augmentation:
     def recolour(self, rng: np.random.Generator, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A crop RGB uint8 (H, W, 3) with other brightness, contrast and saturation."""
         return recolour(rng, crop, self.colour)
+
+    def erased(self, rng: np.random.Generator, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A crop RGB uint8 (H, W, 3), by chance with a rectangle of one colour, of 0.1 to 0.4 of its sides."""
+        if not self.erase or rng.random() >= self.erase:
+            return crop
+        extent = np.array(crop.shape[:2])
+        sides = np.maximum(1, np.round(rng.uniform(*_ERASED, 2) * extent)).astype(int)
+        top, left = rng.integers(0, extent - sides, endpoint=True)
+        changed = crop.copy()
+        changed[top : top + sides[0], left : left + sides[1]] = rng.integers(0, 256, 3)
+        return changed
 
 
 def recolour(rng: np.random.Generator, image: NDArray[np.uint8], amount: float) -> NDArray[np.uint8]:
