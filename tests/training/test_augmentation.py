@@ -171,11 +171,32 @@ def test_colours_stay_in_range_and_are_left_alone_by_default():
     assert (other != image).any()
 
 
-@pytest.mark.parametrize(
-    "setting",
-    [{"flip": 2}, {"scale": 1}, {"rotation": -1}, {"half_body": -0.1}, {"colour": 2}, {"distribution": "flat"}],
-    ids=str,
-)
+def test_a_rectangle_of_one_colour_is_erased():
+    rng = np.random.default_rng(5)
+    image = rng.integers(0, 256, (100, 50, 3), np.uint8)
+    assert Augmentation().erased(rng, image) is image
+    for _ in range(30):
+        changed = (Augmentation(erase=1.0).erased(rng, image) != image).any(axis=2)
+        rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
+        height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
+        # A pixel that had the colour before may hide an edge's end, hardly more.
+        assert 9 <= height <= 40
+        assert 4 <= width <= 20
+        assert changed.sum() >= 0.95 * height * width
+
+
+OUT_OF_RANGE = {
+    "flip": 2,
+    "scale": 1,
+    "rotation": -1,
+    "half_body": -0.1,
+    "colour": 2,
+    "erase": 1.5,
+    "distribution": "flat",
+}
+
+
+@pytest.mark.parametrize("setting", [{name: value} for name, value in OUT_OF_RANGE.items()])
 def test_numbers_out_of_range(setting):
     with pytest.raises(InputError, match=next(iter(setting))):
         Augmentation(**setting)

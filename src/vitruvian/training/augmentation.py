@@ -30,6 +30,8 @@ _HALF_LEAST, _UPPER_LEAST = 3, 2
 # The upper half is taken where a standard normal number is below this, which it is with a probability of 0.6915.
 _UPPER_BELOW = 0.5
 DISTRIBUTIONS = ("normal", "uniform")
+# The sides of what is erased, in parts of the crop's.
+_ERASED = 0.1, 0.4
 _LEGS = {"hip", "knee", "ankle", "foot", "feet", "toe", "toes", "heel", "leg", "thigh", "shin"}
 
 
@@ -44,6 +46,8 @@ class Augmentation:
     half_body: probability that only the upper or the lower half of a body is cut out, 0..1.
     half_body_keypoints: of persons with more labelled keypoints than this.
     colour: how much brightness, contrast and saturation vary, 0..1: their factors are 1 - colour to 1 + colour.
+    erase: probability that a rectangle of the crop gets one colour (random erasing, 1708.04896), 0..1. Keypoints
+        there still count, since people are behind things, too.
 
     Raises:
         InputError: a number out of range.
@@ -57,9 +61,10 @@ class Augmentation:
     half_body: float = 0.3
     half_body_keypoints: int = 8
     colour: float = 0.0
+    erase: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("flip", "rotation_probability", "half_body", "colour"):
+        for name in ("flip", "rotation_probability", "half_body", "colour", "erase"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be in 0..1")
         if not 0 <= self.scale < 1:
@@ -118,6 +123,17 @@ class Augmentation:
     def recolour(self, rng: np.random.Generator, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A crop RGB uint8 (H, W, 3) with other brightness, contrast and saturation."""
         return recolour(rng, crop, self.colour)
+
+    def erased(self, rng: np.random.Generator, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A crop RGB uint8 (H, W, 3), by chance with a rectangle of one colour, of 0.1 to 0.4 of its sides."""
+        if not self.erase or rng.random() >= self.erase:
+            return crop
+        extent = np.array(crop.shape[:2])
+        sides = np.maximum(1, np.round(rng.uniform(*_ERASED, 2) * extent)).astype(int)
+        top, left = rng.integers(0, extent - sides, endpoint=True)
+        changed = crop.copy()
+        changed[top : top + sides[0], left : left + sides[1]] = rng.integers(0, 256, 3)
+        return changed
 
 
 def recolour(rng: np.random.Generator, image: NDArray[np.uint8], amount: float) -> NDArray[np.uint8]:

@@ -163,6 +163,7 @@ class Recipe(Settings):
     half_body: float = 0.3
     half_body_keypoints: int = 8
     colour: float = 0.0
+    erase: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -89,6 +89,7 @@ class Samples(KeyedSamples[Sample]):
         file = persons.files[persons.pictures[row]]
         image, factor = read_picture(file, reduction(affine) if self.reduced else 1)
         pixels = vary.recolour(rng, crop(image, from_reduced(affine, factor)[None], size)[0])
+        pixels = vary.erased(rng, pixels)
         points = to_crop(keypoints[None], affine[None])[0]
         if flipped:
             points, confidences = points[self._mirrored], confidences[self._mirrored]
