@@ -7,15 +7,23 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import __version__
-from ..cards import ModelCard
 from ..errors import ModelError, OutputError
 from ..media.files import write_file
 from .cache import cache_folder, locked
 from .downloads import file_digest
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ..cards import ModelCard
+
+    Load = Callable[[], tuple[nn.Module, ModelCard]]
 
 # Rises with each change to what a conversion writes.
 _FORMAT = 1
@@ -51,7 +59,7 @@ def clear_converted() -> int:
     return freed
 
 
-def converted(file: Path, named: ModelCard | None, size: tuple[int, int] | None) -> Path:
+def converted(file: Path, name: str | None, size: tuple[int, int] | None, load: Load) -> Path:
     """The ONNX file of a checkpoint: the kept one, or else a new one, checked against torch.
 
     What is kept is found by the checkpoint's content and name, the input size and the version of Vitruvian, without
@@ -59,8 +67,9 @@ def converted(file: Path, named: ModelCard | None, size: tuple[int, int] | None)
 
     Args:
         file: the checkpoint.
-        named: the zoo's card, of a checkpoint given by name.
+        name: the zoo's, of a checkpoint given by name.
         size: (height, width) of the input in pixels; None takes what the checkpoint says.
+        load: gives the network on the CPU, and its card; called where there is no kept file.
 
     Raises:
         ModelError: no checkpoint.
@@ -72,7 +81,7 @@ def converted(file: Path, named: ModelCard | None, size: tuple[int, int] | None)
     except OSError as error:
         raise ModelError(f"{file} can't be read: {error.strerror}") from None
     # The name matters: it says what the weights don't, such as the input size.
-    asked = [content, file.name, named.name if named else None, size, __version__, _FORMAT]
+    asked = [content, file.name, name, size, __version__, _FORMAT]
     key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:_KEY_LENGTH]
     folder = converted_folder()
     if kept := _kept(folder, key):
@@ -82,7 +91,7 @@ def converted(file: Path, named: ModelCard | None, size: tuple[int, int] | None)
     except OSError as error:
         raise OutputError(f"{folder} can't be made: {error.strerror}") from None
     with locked(folder / ".lock"):
-        return _kept(folder, key) or _convert(file, named, size, folder, key)
+        return _kept(folder, key) or _convert(file, folder, key, load)
 
 
 def _kept(folder: Path, key: str) -> Path | None:
@@ -96,13 +105,12 @@ def _kept(folder: Path, key: str) -> Path | None:
     return None
 
 
-def _convert(file: Path, named: ModelCard | None, size: tuple[int, int] | None, folder: Path, key: str) -> Path:
+def _convert(file: Path, folder: Path, key: str, load: Load) -> Path:
     if find_spec("onnx") is None:
         raise ConversionError(f"{file} can't be converted to ONNX without onnx: pip install onnx")
-    from ..export import onnx_bytes
-    from .loading import network_of
+    from ..tracing import onnx_bytes
 
-    network, card = network_of(file, named, size)
+    network, card = load()
     logger.info("%s is converted to ONNX, once, which takes some seconds; kept in %s", file, folder)
     try:
         data = onnx_bytes(network, card, file)

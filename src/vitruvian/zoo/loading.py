@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,7 +160,8 @@ def _open(model: File, size: tuple[int, int] | None, engine: dict[str, Any]) -> 
     if is_checkpoint(file):
         if not _runs_in_torch(engine):
             try:
-                return _open_file(converted(file, named, size), size, engine)
+                load = partial(network_of, file, named, size)
+                return _open_file(converted(file, named.name if named else None, size, load), size, engine)
             except (ConversionError, OutputError) as error:
                 if engine.get("runtime", "auto") != "auto":
                     raise
