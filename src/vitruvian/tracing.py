@@ -45,7 +45,7 @@ def onnx_bytes(network: nn.Module, card: ModelCard, file: Path) -> bytes:
 
 
 def traced(network: nn.Module, card: ModelCard, precision: str, any_size: bool = False) -> Any:
-    """The network as an ONNX model for any batch size, its weights in halves for "fp16"; for any picture size if asked."""
+    """The network as an ONNX model for any batch size, or any picture size too; its weights in halves for "fp16"."""
     import onnx
     import torch
 
