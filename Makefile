@@ -15,7 +15,8 @@ test: $(VENV)/.test
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest tests/training
+	$(BIN)/pytest --ignore=tests/training
 
 clean:
 	rm -rf $(VENV) runs
