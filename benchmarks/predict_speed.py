@@ -14,7 +14,6 @@ import argparse
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -23,6 +22,7 @@ import numpy as np
 import onnxruntime
 from keypoint_agreement import by_the_book
 
+from vitruvian.benchmark import Clock
 from vitruvian.cli import app
 from vitruvian.runtimes import Runtime
 from vitruvian.skeletons import COCO17
@@ -32,34 +32,21 @@ SCORE = 0.3
 MEAN, STD = np.array([103.53, 116.28, 123.675], np.float32), np.array([57.375, 57.12, 58.395], np.float32)
 
 
-class NetworkClock:
-    """Adds up the time during which at least one network runs: the detector works ahead while poses are estimated."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._running = 0
-        self._since = 0.0
-        self._lock = threading.Lock()
-        self._call = Runtime.__call__
+class NetworkClock(Clock):
+    """Counts while any network runs: the detector works ahead while poses are estimated."""
 
     def __enter__(self) -> NetworkClock:
+        self._call = Runtime.__call__
+
         def timed(runtime: Runtime, batch: np.ndarray) -> tuple[np.ndarray, ...]:
-            self._count(1)
+            self.change(1)
             try:
                 return self._call(runtime, batch)
             finally:
-                self._count(-1)
+                self.change(-1)
 
         Runtime.__call__ = timed
         return self
-
-    def _count(self, change: int) -> None:
-        with self._lock:
-            now = time.perf_counter()
-            if self._running:
-                self.seconds += now - self._since
-            self._since = now
-            self._running += change
 
     def __exit__(self, *_: object) -> None:
         Runtime.__call__ = self._call

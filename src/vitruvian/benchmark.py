@@ -77,7 +77,7 @@ class Timing:
         return max(self.stages, key=self.stages.__getitem__)
 
 
-class _Clock:
+class Clock:
     """Seconds during which at least one of some networks runs, in whatever threads."""
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ class _Clock:
 class _Clocked:
     """A network whose running time a clock counts."""
 
-    def __init__(self, runtime: Runtime, clock: _Clock) -> None:
+    def __init__(self, runtime: Runtime, clock: Clock) -> None:
         self._runtime = runtime
         self._clock = clock
 
@@ -114,7 +114,7 @@ class _Clocked:
 
 
 @contextmanager
-def _clocked(model: TopDown, detector: _Clock, pose: _Clock) -> Iterator[None]:
+def _clocked(model: TopDown, detector: Clock, pose: Clock) -> Iterator[None]:
     """Both networks of a model counted by clocks, which may be the same one."""
     assert model.detector is not None
     runtimes = model.detector.runtime, model.pose.runtime
@@ -179,7 +179,7 @@ def measure(model: TopDown, source: Source, frames: int = 32) -> Timing:
         raise InputError(f"{source.name}: no frame can be read")
     _one_by_one(model, images[:1], source.info)  # engines get ready in their first run
     stages, persons = _one_by_one(model, images, source.info)
-    clock = _Clock()
+    clock = Clock()
     with _clocked(model, clock, clock):
         whole = _at_once(model, first)
     count = len(images)
@@ -190,7 +190,7 @@ def measure(model: TopDown, source: Source, frames: int = 32) -> Timing:
 def _one_by_one(model: TopDown, frames: list[Frame], info: VideoInfo | None) -> tuple[dict[str, float], int]:
     """The seconds of each stage but decoding, and the number of persons."""
     stages = dict.fromkeys(STAGES[1:], 0.0)
-    detector, pose = _Clock(), _Clock()
+    detector, pose = Clock(), Clock()
     persons = 0
 
     @contextmanager
