@@ -32,7 +32,7 @@ from vitruvian.training.poses import card_of
 from vitruvian.training.recipe import Recipe, read_settings, recipes
 from vitruvian.training.samples import Samples
 from vitruvian.training.starting import start
-from vitruvian.zoo.describing import describe
+from vitruvian.models import describe
 
 WARM_UP = 3
 

@@ -37,7 +37,7 @@ from vitruvian.training.poses import card_of
 from vitruvian.training.rounds import engine
 from vitruvian.training.samples import Samples
 from vitruvian.training.starting import start
-from vitruvian.zoo.describing import describe
+from vitruvian.models import describe
 
 HELD, WARMUP = 512, 50
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from .cards import ModelCard
+from .checkpoints.tracing import checked, traced, with_card
 from .errors import InputError, ModelError
 from .graphs import is_quantised, read_graph, to_float16, to_float32
+from .loading import checkpoint_network, is_checkpoint, located
 from .media.files import write_file
+from .models.recognition import recognise
 from .quantization import quantise
 from .runtimes import open_runtime
-from .tracing import checked, traced, with_card
-from .zoo.loading import checkpoint_network, is_checkpoint, located
-from .zoo.recognition import recognise
 
 if TYPE_CHECKING:
     from torch import nn
@@ -113,7 +113,7 @@ def _check_output(model: Path, output: Path) -> None:
 
 def _one_size(card: ModelCard) -> ModelCard:
     """A detector's card for one input size, onto which every picture goes, however much border that makes."""
-    return replace(card, options={name: value for name, value in card.options.items() if name != "stride"})
+    return card.with_options(size_multiple=None)
 
 
 def _rewritten(

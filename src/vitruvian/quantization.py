@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .cards import HeatmapOptions
 from .detectors import FAMILIES
 from .errors import InputError, ModelError
 from .geometry import crop, crop_affines, to_tensor
 from .graphs import at_least_opset, folded
+from .loading import DEFAULT_DETECTOR, load_detector
 from .media import open_source
-from .zoo.loading import DEFAULT_DETECTOR, load_detector
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -137,7 +138,7 @@ def _samples(card: ModelCard, source: Source, detector: Detector | None) -> Iter
     for frame in source:
         image = frame.image
         if card.task == "pose" and detector is not None:
-            aligned = card.options.get("aligned", False)
+            aligned = isinstance(card.options, HeatmapOptions) and card.options.aligned
             boxes = detector([image])[0].xyxy
             images = [*crop(image, crop_affines(boxes, card.input_size, card.padding, aligned), card.input_size)]
         else:

@@ -14,7 +14,7 @@ from vitruvian import networks
 from vitruvian.cli import main
 from vitruvian.export import export
 from vitruvian.tracking import box_iou
-from vitruvian.zoo import loading
+from vitruvian import loading
 
 sys.path.append(str(Path(__file__).parents[1] / "zoo"))
 from published import random_network, save_whole_yolov5

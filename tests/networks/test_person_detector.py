@@ -14,8 +14,8 @@ from vitruvian.export import export
 from vitruvian.media import read_image
 from vitruvian.networks import PersonSpec, count_macs, count_parameters
 from vitruvian.zoo import load_checkpoint, load_detector
-from vitruvian.zoo.carrying import save_model
-from vitruvian.zoo.describing import describe
+from vitruvian.checkpoints.model_files import save_model
+from vitruvian.models import describe
 
 NAME = "person_csp_w32_416x416"
 PICTURE = Path(__file__).resolve().parents[2] / "docs/images/astronaut.jpg"

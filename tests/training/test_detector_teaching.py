@@ -19,8 +19,8 @@ from vitruvian.training.detection.losses import taught_loss
 from vitruvian.training.detection.module import cells_of
 from vitruvian.training.detection.teaching import Teacher
 from vitruvian.zoo import load_detector
-from vitruvian.zoo.carrying import save_model
-from vitruvian.zoo.describing import describe
+from vitruvian.checkpoints.model_files import save_model
+from vitruvian.models import describe
 
 SIZE = (320, 320)
 CELL = Cells(torch.tensor([[5.0, 5.0], [105.0, 5.0]]), torch.tensor([10.0, 10.0]))

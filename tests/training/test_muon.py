@@ -12,7 +12,7 @@ from vitruvian import networks
 from vitruvian.training import read_recipe
 from vitruvian.training.module import PoseTraining
 from vitruvian.training.muon import Muon, orthogonal
-from vitruvian.zoo.describing import describe
+from vitruvian.models import describe
 
 
 @pytest.mark.parametrize("shape", [(8, 40), (40, 8), (16, 16)])

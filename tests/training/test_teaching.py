@@ -17,8 +17,8 @@ from vitruvian.media import read_image
 from vitruvian.skeletons import Skeleton, unnamed
 from vitruvian.training import Job, read_recipe, train
 from vitruvian.training.teaching import Teacher
-from vitruvian.zoo.carrying import save_model
-from vitruvian.zoo.describing import describe
+from vitruvian.checkpoints.model_files import save_model
+from vitruvian.models import describe
 
 pytestmark = pytest.mark.filterwarnings("default")  # Lightning's and torch's own
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from weight_server import Server, serving
 
-from vitruvian.zoo import transfer
+from vitruvian.hub import transfer
 
 
 @pytest.fixture(autouse=True)

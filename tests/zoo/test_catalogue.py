@@ -12,8 +12,8 @@ import torch
 import vitruvian as vt
 from vitruvian import networks
 from vitruvian.cards import ModelCard, Weights
-from vitruvian.zoo import cache
-from vitruvian.zoo.table import BACKBONES
+from vitruvian.hub import cache
+from vitruvian.models import BACKBONES
 
 # AP, the pictures, the person detector's AP there, millions of parameters and GFLOPs as the papers' tables round them.
 VAL, TEST = ("COCO val2017", 56.4), ("COCO test-dev2017", 60.9)

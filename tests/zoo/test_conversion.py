@@ -17,9 +17,9 @@ from vitruvian.cards import IMAGENET_MEAN, IMAGENET_STD
 from vitruvian.networks import PoseSpec
 from vitruvian.networks.heads import RLEPose
 from vitruvian.zoo import Loaded
-from vitruvian.zoo.conversion import convert
-from vitruvian.zoo.describing import describe
-from vitruvian.zoo.identification import identify, with_size
+from vitruvian.models.identification import convert
+from vitruvian.models import describe
+from vitruvian.models.identification import identify, with_size
 
 PICTURE = torch.linspace(0, 1, 3 * 64 * 64).view(1, 3, 64, 64)
 

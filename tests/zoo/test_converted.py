@@ -14,8 +14,9 @@ import torch
 
 import vitruvian as vt
 from vitruvian import networks
-from vitruvian.zoo import clear_converted, converted, converted_folder
-from vitruvian.zoo.carrying import save_model
+from vitruvian.checkpoints import converted
+from vitruvian.zoo import clear_converted, converted_folder
+from vitruvian.checkpoints.model_files import save_model
 
 pytestmark = pytest.mark.filterwarnings("default")  # the exporter's own deprecation notes
 

@@ -22,7 +22,7 @@ from weight_server import Server
 
 import vitruvian as vt
 from vitruvian.cards import Weights
-from vitruvian.zoo import cache, transfer
+from vitruvian.hub import cache, transfer
 
 CONTENT = b"\x80\x02" + random.Random(0).randbytes(699_998)  # begins as a pickle does
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -385,7 +385,7 @@ def test_ctrl_c_leaves_a_part_that_goes_on(server: Server, weights: Weights, hom
     digest = hashlib.sha256(big).hexdigest()
     script = f"""
 import sys
-from vitruvian.zoo import transfer
+from vitruvian.hub import transfer
 attempt = transfer._write
 def slowly(*arguments):
     import time

@@ -16,8 +16,8 @@ from vitruvian.export import export
 from vitruvian.skeletons import unnamed
 from vitruvian.training import read_recipe
 from vitruvian.training.starting import start
-from vitruvian.zoo.carrying import save_model
-from vitruvian.zoo.describing import describe
+from vitruvian.checkpoints.model_files import save_model
+from vitruvian.models import describe
 
 pytestmark = pytest.mark.filterwarnings("default")  # the exporter's own deprecation notes
 

@@ -18,7 +18,7 @@ import vitruvian as vt
 from vitruvian import ModelError, networks
 from vitruvian.networks import DetectorSpec, PoseSpec
 from vitruvian.zoo import identify
-from vitruvian.zoo.identification import with_size
+from vitruvian.models.identification import with_size
 
 
 def shapes(name: str, num_keypoints: int = 17, **options: Any) -> dict[str, tuple[int, ...]]:

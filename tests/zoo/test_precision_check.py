@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import vitruvian as vt
-from vitruvian.zoo.cache import cache_folder
+from vitruvian.hub.cache import cache_folder
 
 REDUCED = {"BF16", "FP16"} & set(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 pytestmark = pytest.mark.skipif(not REDUCED, reason="this CPU computes in float32 alone")

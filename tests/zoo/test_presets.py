@@ -12,7 +12,7 @@ import pytest
 from weight_server import Server
 
 import vitruvian as vt
-from vitruvian.zoo import loading
+from vitruvian import loading
 
 PHOTO = Path(__file__).parents[2] / "docs/images/astronaut.jpg"
 

@@ -14,7 +14,7 @@ import torch
 from published import legacy, zipped
 
 import vitruvian as vt
-from vitruvian.zoo.unpickling import Record, unpickle
+from vitruvian.checkpoints.unpickling import Record, unpickle
 
 
 class Harm:
@@ -127,7 +127,7 @@ def _module(harm: Harm) -> torch.nn.Module:
         "torch._utils _rebuild_tensor_v3",
         "modelsx.yolo Model",
         "torch.nn.modulesx Model",
-        "vitruvian.zoo.unpickling unpickle",
+        "vitruvian.checkpoints.unpickling unpickle",
         "functools partial",
         "collections Counter",
         "numpy.lib.npyio load",

@@ -122,7 +122,7 @@ def _row(card: ModelCard) -> tuple[str, ...]:
 
 def _unpublished(card: ModelCard) -> tuple[str, str]:
     """Licence and source of a model that its authors have no weights of."""
-    from ..zoo.downloads import packaged
+    from ..hub.downloads import packaged
 
     return ("Apache-2.0", "inside the package") if packaged(card) else ("-", "no weights published")
 

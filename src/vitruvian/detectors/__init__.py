@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ..cards import DetectorOptions
 from ..errors import ModelError
 from . import rtmdet, yolov5, yolox
 from .base import IOU, Detector, Family
@@ -28,5 +29,7 @@ def create(
     """The detector of a card; an iou of None is the card's own. Raises ModelError for a family that doesn't exist."""
     if card.family not in FAMILIES:
         raise ModelError(f"no detector family is called {card.family!r}; there are {', '.join(FAMILIES)}")
-    iou = card.options.get("iou", IOU) if iou is None else iou
+    assert isinstance(card.options, DetectorOptions)
+    own = IOU if card.options.iou is None else card.options.iou
+    iou = own if iou is None else iou
     return Detector(card, runtime, FAMILIES[card.family], score, iou, max_persons)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..cards import DetectorOptions
 from ..errors import ModelError
 from ..geometry import letterbox, to_tensor
 from ..poses import Boxes
@@ -59,8 +60,7 @@ class Detector:
     """Finds persons in pictures.
 
     Args:
-        card: what the network takes. Its option ``person`` is the index of the person class (0 unless given); with an
-            option ``stride`` the network takes any multiple of it, and pictures get no more border than they need.
+        card: what the network takes. With a `size_multiple` pictures get no more border than they need.
         runtime: the network.
         family: how its inputs are laid out and its outputs are read.
         score, iou, max_persons: see `vitruvian.load`.
@@ -74,12 +74,13 @@ class Detector:
         self.score = score
         self.iou = iou
         self.max_persons = max_persons
+        assert isinstance(card.options, DetectorOptions)
+        self._options = card.options
         self._family = family
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Boxes]:
         """Persons of each RGB uint8 picture (H, W, 3), of any sizes; one batch through the network per input size."""
-        stride = self.card.options.get("stride")
-        boxed = [self._family.letterbox(image, self.card.input_size, stride) for image in images]
+        boxed = [self._family.letterbox(image, self.card.input_size, self._options.size_multiple) for image in images]
         sizes: dict[tuple[int, int], list[int]] = {}
         for index, (canvas, _, _) in enumerate(boxed):
             sizes.setdefault((canvas.shape[0], canvas.shape[1]), []).append(index)
@@ -88,7 +89,7 @@ class Detector:
             canvases = [boxed[index][0] for index in indices]
             outputs = self.runtime(to_tensor(canvases, self.card.mean, self.card.std, self.card.bgr))
             try:
-                decoded = self._family.decode(outputs, size, self.card.options.get("person", 0))
+                decoded = self._family.decode(outputs, size, self._options.person)
             except (IndexError, ValueError) as error:
                 raise ModelError(
                     f"{self.runtime.path}: what the network returns is not a {self.card.family}'s ({error})"

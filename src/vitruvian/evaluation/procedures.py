@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from .. import codecs
-from ..codecs import Heatmap, SimDR
+from ..codecs import Heatmap, Regression, SimDR
 from ..codecs.heatmap import REFINEMENTS, Refinement
-from ..errors import InputError
+from ..errors import InputError, ModelError
 from ..pipeline import PoseEstimator
 from ..poses import RESCORING_THRESHOLD
 from .oks import oks_nms, soft_oks_nms
@@ -77,7 +77,7 @@ class Procedure:
 
         The project's own nets (heatmaps by a softmax) learn from boxes as they are annotated, and are so measured.
         """
-        if pose.card.family == "regression":
+        if isinstance(pose.codec, Regression):
             return cls(rescoring="sum", oks_nms=None if annotated_boxes else 0.9)
         if isinstance(pose.codec, SimDR) and pose.codec.softmax:
             return cls(keypoint_threshold=min(_least_probability(pose.codec) / pose.codec.highest, 1.0))
@@ -86,15 +86,15 @@ class Procedure:
     def configure(self, pose: PoseEstimator) -> PoseEstimator:
         """The pose net with these settings. Raises InputError for one that it can't have."""
         card = pose.card
-        options = dict(card.options)
-        if self.refine is not None:
-            if card.family != "heatmap":
-                raise InputError(f"refine is for heatmaps; {card.name} is a {card.family} model")
-            options["refine"] = self.refine
-        if self.flip_shift is not None and self.flip_shift != pose.codec.flip_shift:
-            options["flip_shift"] = self.flip_shift
-        card = replace(card, options=options, padding=card.padding if self.padding is None else self.padding)
-        codec = pose.codec if options == pose.card.options else codecs.create(card.family, card.input_size, options)
+        changes = {"refine": self.refine, "flip_shift": self.flip_shift}
+        try:
+            card = card.with_options(**{name: value for name, value in changes.items() if value is not None})
+        except ModelError as error:
+            raise InputError(str(error)) from None
+        codec = pose.codec
+        if card.options != pose.card.options:
+            codec = codecs.create(card.family, card.input_size, card.options)
+        card = card if self.padding is None else replace(card, padding=self.padding)
         return PoseEstimator(card, pose.runtime, codec, self.flip)
 
     def rank(self, box_scores: ArrayLike, scores: ArrayLike) -> Array:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..cards import HeatmapOptions, SimDROptions
 from ..networks.flow import RealNVP
 
 if TYPE_CHECKING:
@@ -98,12 +99,12 @@ def rle_loss(outputs: Sequence[Tensor], targets: Sequence[Tensor], flow: RealNVP
 
 def loss_of(card: ModelCard, network: torch.nn.Module, hardest: int = 0) -> Loss:
     """The loss for a card's codec; `hardest` is for heatmaps, and RLE's flow is the network's."""
-    if card.family == "heatmap":
-        if card.options.get("softmax"):
+    if isinstance(card.options, HeatmapOptions):
+        if card.options.softmax:
             return position_loss
         return lambda outputs, targets: heatmap_loss(outputs, targets, hardest)
-    if card.family == "simdr":
-        return partial(simdr_loss, star=bool(card.options.get("sigma")))
+    if isinstance(card.options, SimDROptions):
+        return partial(simdr_loss, star=bool(card.options.sigma))
     flow = network.flow
     assert isinstance(flow, RealNVP)
     return lambda outputs, targets: rle_loss(outputs, targets, flow)

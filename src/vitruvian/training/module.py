@@ -17,9 +17,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..errors import InputError
 from ..media.files import write_beside
+from ..models import architecture
 from .losses import loss_of
 from .muon import Muon
-from .starting import freeze_norms, frozen, is_backbone
+from .starting import freeze_norms, frozen
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -196,16 +197,21 @@ class PoseTraining(Training):
     def __init__(
         self, network: nn.Module, card: ModelCard, recipe: Recipe, folder: Path, teacher: Teacher | None = None
     ) -> None:
-        still = frozen(network, recipe.freeze) + (freeze_norms(network) if recipe.freeze_norm else [])
+        still = frozen(network, recipe.spec, recipe.freeze) + (freeze_norms(network) if recipe.freeze_norm else [])
         super().__init__(network, card, recipe, folder, still)
         self._outputs = self.compiled(network.forward)
         self._loss = loss_of(card, network, recipe.hardest)
         self._teacher, self._match = teacher, recipe.match
         self._backbone_rate = recipe.backbone_rate
+        self._head = architecture(recipe.spec).head
 
     def shares(self) -> list[tuple[Callable[[str], bool], float]]:
         """Backbone and head, each with its rate."""
-        return [(is_backbone, self._backbone_rate), (lambda name: not is_backbone(name), 1.0)]
+
+        def in_head(name: str) -> bool:
+            return name.startswith(self._head)
+
+        return [(lambda name: not in_head(name), self._backbone_rate), (in_head, 1.0)]
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Crops RGB uint8 (N, H, W, 3) to what the network returns, in float32 or better."""

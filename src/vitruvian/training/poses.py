@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import codecs
-from ..cards import ModelCard
+from ..cards import HeatmapOptions, ModelCard, SimDROptions
 from ..datasets import Persons, Source, read_persons
 from ..datasets.persons import subset
 from ..errors import InputError
@@ -20,8 +20,8 @@ from ..evaluation import Annotations, evaluate_coco, read_annotations
 from ..evaluation.page import page
 from ..evaluation.sigmas import with_sigmas
 from ..geometry import crop_affines, to_crop
+from ..models import describe
 from ..pipeline import PoseEstimator
-from ..zoo.describing import describe
 from .augmentation import NONE
 from .folder import is_first
 from .module import PoseTraining
@@ -114,12 +114,11 @@ def _learnable(persons: Persons, recipe: Recipe, count: int) -> NDArray[np.intp]
 def card_of(recipe: Recipe, persons: Persons, name: str) -> ModelCard:
     """The card of what is trained."""
     card = describe(recipe.spec, name, len(persons.skeleton))
-    options = dict(card.options)
-    if card.family == "heatmap":
-        options["sigma"] = recipe.sigma
-    elif card.family == "simdr":
-        options["smoothing"] = recipe.smoothing
-    return replace(card, options=options, skeleton=persons.skeleton)
+    if isinstance(card.options, HeatmapOptions):
+        card = card.with_options(sigma=recipe.sigma)
+    elif isinstance(card.options, SimDROptions):
+        card = card.with_options(smoothing=recipe.smoothing)
+    return replace(card, skeleton=persons.skeleton)
 
 
 def _digest(job: Job, persons: Persons) -> str:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
+from ..cards import HeatmapOptions
 from ..datasets.skeletons import read_yaml
 from ..errors import InputError, ModelError
 from ..evaluation.reading import listed
-from ..networks import PoseSpec, Spec
-from ..networks import spec as spec_of
-from ..networks.specs import Attention
+from ..models import Spec, architecture, describe
+from ..models import spec as spec_of
+from ..models.backbones import Attention
+from ..networks import changed
 from .augmentation import Augmentation
 from .values import split, typed
 
@@ -59,7 +61,7 @@ class Settings:
         InputError: a setting that is out of range, or that the model can't have.
     """
 
-    SPEC: ClassVar[type[Spec]]
+    TASK: ClassVar[Literal["pose", "detection"]]
 
     model: str
     init: str = "none"
@@ -105,15 +107,14 @@ class Settings:
 
     def _spec(self, *names: str) -> Spec:
         """The model's spec with the settings of these names in place of its own, where they are given."""
-        found = spec_of(self.model)
-        if not isinstance(found, self.SPEC):
-            what = "a pose net" if isinstance(found, PoseSpec) else "a detector"
+        if not _trains(type(self), self.model):
+            what = "a pose net" if architecture(spec_of(self.model)).task == "pose" else "a detector"
             raise InputError(
                 f"{self.model} is {what}, and not trained like this; there are {listed(recipes(type(self)))}"
             )
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         try:
-            return replace(found, **given)
+            return changed(self.model, given)
         except ModelError as error:
             raise InputError(f"{self.model} can't be made like this: {error}") from None
 
@@ -127,8 +128,8 @@ class Recipe(Settings):
     """A way to train a pose net. The settings from `flip` on are those of `Augmentation`.
 
     Args:
-        width, input_size, attention, split, target_sigma: of the network instead of the model's own, see `PoseSpec`;
-            input_size is (height, width).
+        width, input_size, attention, split, target_sigma: of the network instead of the model's own, where
+            it has them, see its spec in `vitruvian.models`; input_size is (height, width).
         sigma: of heatmap targets, in heatmap pixels.
         smoothing: of SimDR's targets, 0..1.
         backbone_rate: the backbone's rate in parts of the head's.
@@ -139,7 +140,7 @@ class Recipe(Settings):
         clip_boxes: annotated boxes end at the picture's edges, as in the authors' loaders; see `Annotations.clipped`.
     """
 
-    SPEC = PoseSpec
+    TASK = "pose"
 
     width: int | None = None
     input_size: tuple[int, int] | None = None
@@ -173,19 +174,15 @@ class Recipe(Settings):
             check(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
         check("smoothing", self.smoothing, 0 <= self.smoothing < 1, "0 or more, and below 1")
         check("freeze", self.freeze, 0 <= self.freeze <= STAGES, f"0 to {STAGES}")
-        for name in ("split", "target_sigma"):
-            if getattr(self, name) is not None and self.spec.head != "simdr":
-                raise InputError(f"{name} is for SimDR's bins; {self.model} has none")
-        if self.hardest and (self.spec.head != "heatmap" or self.spec.backbone == "pyramid"):
+        options = describe(self.spec, self.model).options
+        if self.hardest and (not isinstance(options, HeatmapOptions) or options.softmax):
             raise InputError(f"hardest is for heatmaps with squared errors; {self.model} learns otherwise")
         self.augmentation  # noqa: B018, it raises what is wrong with it
 
     @property
-    def spec(self) -> PoseSpec:
+    def spec(self) -> Spec:
         """The network. Raises InputError for one that can't be."""
-        found = self._spec("width", "input_size", "attention", "split", "target_sigma")
-        assert isinstance(found, PoseSpec)
-        return found
+        return self._spec("width", "input_size", "attention", "split", "target_sigma")
 
     @property
     def augmentation(self) -> Augmentation:
@@ -200,7 +197,13 @@ def recipes(kind: type[Settings] = Recipe) -> list[str]:
     """The names of the recipes that come with the package, one for each network that this kind is for."""
     folder = resources.files(__package__).joinpath("recipes")
     names = sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
-    return [name for name in names if isinstance(spec_of(name), kind.SPEC)]
+    return [name for name in names if _trains(kind, name)]
+
+
+def _trains(kind: type[Settings], model: str) -> bool:
+    """Whether a recipe of this kind is for a model."""
+    found = architecture(spec_of(model))
+    return found.task == kind.TASK and found.trainable
 
 
 def read_recipe(name: str | os.PathLike[str], settings: Sequence[str] = ()) -> Recipe:

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 import lightning as L
 import torch
 
+from ..checkpoints.model_files import save_model
 from ..errors import InputError
 from ..media.files import write_file
-from ..networks import PersonSpec, PoseSpec
 from ..runtimes.torch import TorchRuntime
-from ..zoo.carrying import save_model
 from .curves import COLUMNS, curves, table
 from .module import Training
 from .recipe import Settings
@@ -139,9 +138,7 @@ class Rounds(L.Callback):
         logger.info("epoch %d of %s: loss %.6g%s", row["epoch"], trainer.max_epochs, row["loss"], measured)
 
     def _save(self, name: str, module: Training) -> None:
-        spec = self.recipe.spec
-        assert isinstance(spec, PoseSpec | PersonSpec)
-        save_model(self.folder / name, module.best_network.state_dict(), self.card, spec)
+        save_model(self.folder / name, module.best_network.state_dict(), self.card, self.recipe.spec)
 
     def _log(self, trainer: L.Trainer, numbers: Mapping[str, float]) -> None:
         for log in trainer.loggers:

@@ -9,27 +9,13 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from .. import networks, zoo
+from ..checkpoints.reading import check_finite
 from ..errors import InputError, ModelError
-from ..networks import PoseSpec
-from ..networks.heads import RLEPose
-from ..zoo.checkpoints import check_finite
-from ..zoo.conversion import convert
+from ..models import ARCHITECTURES, Architecture, Spec, architecture
+from ..models.identification import convert
 from .recipe import Settings
 
 logger = logging.getLogger("vitruvian")
-
-HEADS = ("deconv_layers.", "final_layer.", "mlp_head_x.", "mlp_head_y.", "fc_coord.", "fc_sigma.", "flow.")
-# The parts of a backbone from the pictures up, as `Recipe.freeze` counts them.
-_HRNET = (
-    ("conv1.", "bn1.", "conv2.", "bn2."),
-    ("layer1.",),
-    ("transition1.", "stage2."),
-    ("transition2.", "stage3."),
-    ("transition3.", "stage4."),
-)
-_RESNET = (("conv1.", "bn1."), ("layer1.",), ("layer2.",), ("layer3.",), ("layer4.",))
-_PYRAMID = (("stem.",), ("stages.0.",), ("stages.1.",), ("stages.2.",), ("stages.3.",))
-_BACKBONE = "preact."
 
 
 def start(recipe: Settings, num_keypoints: int = 1, resume: bool = False) -> nn.Module:
@@ -47,20 +33,16 @@ def start(recipe: Settings, num_keypoints: int = 1, resume: bool = False) -> nn.
     network = networks.build(spec, num_keypoints)
     if resume or recipe.init == "none":
         return network
-    if recipe.init == "imagenet" and isinstance(spec, PoseSpec):
+    if recipe.init == "imagenet":
         _from_imagenet(network, spec)
     else:
-        _from_checkpoint(network, recipe.init)
+        _from_checkpoint(network, architecture(spec), recipe.init)
     return network
 
 
-def _from_imagenet(network: nn.Module, spec: PoseSpec) -> None:
-    name = f"hrnet_w{spec.width}" if spec.backbone == "hrnet" else "resnet50"
+def _from_imagenet(network: nn.Module, spec: Spec) -> None:
     try:
-        if spec.backbone == "pyramid":
-            raise ModelError("pyramids were never trained on ImageNet")
-        if spec.backbone == "resnet50" and spec.width != 64:
-            raise ModelError(f"ResNet-50 of width {spec.width} was never trained on ImageNet")
+        name = architecture(spec).imagenet(spec)
         file = zoo.fetch(zoo.backbone(name))
         report = networks.load_backbone(network, zoo.read_checkpoint(file).tensors)
     except ModelError as error:
@@ -68,7 +50,7 @@ def _from_imagenet(network: nn.Module, spec: PoseSpec) -> None:
     logger.info("start: %s's ImageNet weights; %s", name, _new(report.missing))
 
 
-def _from_checkpoint(network: nn.Module, init: str) -> None:
+def _from_checkpoint(network: nn.Module, family: Architecture, init: str) -> None:
     """Everything whose name and shape agree; the layers that return keypoints are new where their number differs."""
     file = Path(init)
     if not file.is_file():
@@ -77,9 +59,9 @@ def _from_checkpoint(network: nn.Module, init: str) -> None:
         file = zoo.fetch(zoo.card(init))
     tensors = convert(zoo.read_checkpoint(file).tensors).tensors
     own = network.state_dict()
-    taken = {name: tensor for name, tensor in _named_alike(network, tensors) if name in own}
+    taken = {name: tensor for name, tensor in _named_alike(family, tensors) if name in own}
     fitting = {name: tensor for name, tensor in taken.items() if tensor.shape == own[name].shape}
-    other = [name for name in taken if name not in fitting and not name.startswith(HEADS)]
+    other = [name for name in taken if name not in fitting and not name.startswith(family.head)]
     if other or not fitting:
         reason = f"{other[0]} has another shape" if other else "no name is shared"
         raise InputError(f"{init} is no start for this network: {reason}; take a checkpoint of the same width")
@@ -89,14 +71,15 @@ def _from_checkpoint(network: nn.Module, init: str) -> None:
     logger.info("start: %s, %d of %d tensors; %s", init, len(fitting), len(own), _new(missing))
 
 
-def _named_alike(network: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
-    """The tensors as this network calls them: RLEPose's backbone has a prefix, the others' has none."""
-    prefixed = any(name.startswith(_BACKBONE) for name in tensors)
+def _named_alike(family: Architecture, tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """The tensors under this architecture's names: the prefix of another one's backbone is replaced by its own."""
+    prefixes = {item.prefix for item in ARCHITECTURES if item.prefix}
+    prefix = next((prefix for prefix in prefixes if any(name.startswith(prefix) for name in tensors)), "")
     for name, tensor in tensors.items():
-        if isinstance(network, RLEPose) and not prefixed and not name.startswith(HEADS):
-            yield _BACKBONE + name, tensor
+        if prefix == family.prefix or name.startswith(family.head):
+            yield name, tensor
         else:
-            yield name if isinstance(network, RLEPose) else name.removeprefix(_BACKBONE), tensor
+            yield family.prefix + name.removeprefix(prefix), tensor
 
 
 def _new(missing: tuple[str, ...] | list[str]) -> str:
@@ -104,24 +87,16 @@ def _new(missing: tuple[str, ...] | list[str]) -> str:
     return f"new, with random weights: {', '.join(parts)}" if parts else "nothing is new"
 
 
-def is_backbone(name: str) -> bool:
-    """Whether a parameter of this name belongs to the backbone, not to the head."""
-    return not name.startswith(HEADS)
-
-
-def frozen(network: nn.Module, stages: int) -> list[nn.Module]:
-    """The modules of the first so many stages, whose parameters now stay as they are."""
-    names = [name.removeprefix(_BACKBONE) for name, _ in network.named_parameters()]
-    table = next(known for known in (_RESNET, _PYRAMID, _HRNET) if any(name.startswith(known[-1]) for name in names))
-    prefixes = tuple(prefix for stage in table[:stages] for prefix in stage)
+def frozen(network: nn.Module, spec: Spec, stages: int) -> list[nn.Module]:
+    """The modules of the first so many stages of a backbone, whose parameters now stay as they are."""
+    family = architecture(spec)
+    prefixes = tuple(family.prefix + part for stage in family.stages(spec)[:stages] for part in stage)
     if not prefixes:
         return []
     for name, parameter in network.named_parameters():
-        if name.removeprefix(_BACKBONE).startswith(prefixes):
+        if name.startswith(prefixes):
             parameter.requires_grad_(False)
-    return [
-        module for name, module in network.named_modules() if f"{name.removeprefix(_BACKBONE)}.".startswith(prefixes)
-    ]
+    return [module for name, module in network.named_modules() if f"{name}.".startswith(prefixes)]
 
 
 def freeze_norms(network: nn.Module) -> list[nn.Module]:

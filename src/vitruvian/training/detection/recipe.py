@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from ...errors import InputError
-from ...networks import PersonSpec
+from ...models import Spec
 from ..recipe import Settings, check
 from .augmentation import Variation
 
@@ -15,8 +15,8 @@ class DetectorRecipe(Settings):
     """A way to train a person detector. The settings from `mosaic` on are those of `Variation`.
 
     Args:
-        width, neck, depth, input_size: of the network instead of the model's own, see `PersonSpec`; input_size is
-            (height, width).
+        width, neck, depth, input_size: of the network instead of the model's own, see
+            `vitruvian.models.person_csp`; input_size is (height, width).
         box_weight: how much boxes count beside scores.
         doubtful, certain: a teacher's scores up to the first are background, from the second on persons as if somebody
             had drawn them. In between it grows evenly how sure one is: of RTMDet-nano's boxes on COCO a hundredth is
@@ -25,7 +25,7 @@ class DetectorRecipe(Settings):
         plain: share of the epochs, at the end, without mosaics (YOLOX, arXiv 2107.08430).
     """
 
-    SPEC = PersonSpec
+    TASK = "detection"
 
     width: int | None = None
     neck: int | None = None
@@ -57,11 +57,9 @@ class DetectorRecipe(Settings):
         self.variation  # noqa: B018, it raises what is wrong with it
 
     @property
-    def spec(self) -> PersonSpec:
+    def spec(self) -> Spec:
         """The network. Raises InputError for one that can't be."""
-        found = self._spec("width", "neck", "depth", "input_size")
-        assert isinstance(found, PersonSpec)
-        return found
+        return self._spec("width", "neck", "depth", "input_size")
 
     @property
     def variation(self) -> Variation:

@@ -18,7 +18,7 @@ from ...detectors import create
 from ...errors import InputError
 from ...evaluation import Annotations, evaluate_boxes, read_annotations
 from ...evaluation.annotations import read_content
-from ...zoo.describing import describe
+from ...models import describe
 from ..folder import is_first
 from ..rounds import Evaluate, Measured, engine
 from ..run import OVERFIT_COPIES, BaseJob, Task, Trained, by_heart, check_pictures, run

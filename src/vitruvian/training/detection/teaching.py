@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from ... import zoo
+from ...cards import DetectorOptions
 from ...detectors import FAMILIES
 from ...detectors.yolox import anchors
 from ...errors import InputError
@@ -44,6 +45,8 @@ class Teacher:
         threads = torch.get_num_threads()
         detector = zoo.load_detector(model, size, threads=threads)
         self._card, self._runtime = detector.card, detector.runtime
+        assert isinstance(detector.card.options, DetectorOptions)
+        self._person = detector.card.options.person
         if self._card.family not in ("rtmdet", "yolox"):
             raise InputError(
                 f"{model} is a {self._card.family}, with other cells; it teaches by its boxes alone: {_BOXES}"
@@ -64,7 +67,7 @@ class Teacher:
         Args:
             canvases: RGB uint8 (N, H, W, 3).
         """
-        card, person = self._card, self._card.options.get("person", 0)
+        card, person = self._card, self._person
         outputs = self._runtime(to_tensor(canvases, card.mean, card.std, card.bgr))
         if card.family == "rtmdet":
             boxes, scores, order = outputs[0], outputs[1][:, person], outputs[2]

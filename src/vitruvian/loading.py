@@ -11,26 +11,24 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import codecs, detectors
-from ..errors import InputError, ModelError, OutputError
-from ..networks import SPECS
-from ..runtimes import open_network, open_runtime
-from .catalogue import card as zoo_card
-from .converted import ConversionError, converted
-from .describing import describe
-from .downloads import fetch, int8_variant, packaged
-from .precision_check import accurate
-from .presets import PRESETS
-from .recognition import recognise
+from . import codecs, detectors, models
+from .cards import DetectorOptions
+from .checkpoints.converted import ConversionError, converted
+from .errors import InputError, ModelError, OutputError
+from .hub.downloads import fetch, int8_variant, packaged
+from .hub.precision_check import accurate
+from .hub.presets import PRESETS
+from .models.recognition import recognise
+from .runtimes import open_network, open_runtime
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from ..cards import ModelCard
-    from ..codecs.heatmap import Refinement
-    from ..detectors import Detector
-    from ..pipeline import PoseEstimator, TopDown
-    from ..runtimes import Precision, Runtime
+    from .cards import ModelCard
+    from .codecs.heatmap import Refinement
+    from .detectors import Detector
+    from .pipeline import PoseEstimator, TopDown
+    from .runtimes import Precision, Runtime
 
     File = str | os.PathLike[str]
     Size = int | tuple[int, int]
@@ -79,7 +77,7 @@ def load(
         refine: sub-pixel step of heatmap nets, "none", "quarter", "dark" or "udp"; None takes the model's own.
         flip: average each person's outputs with those of the mirrored crop (the papers' flip test), at twice the cost.
         runtime: "auto", "openvino", "onnxruntime" or "torch", see `vitruvian.runtimes.open_runtime`. Checkpoints are
-            converted to ONNX for the first three, once (`vitruvian.zoo.converted`); "torch" runs them as they are, and
+            converted to ONNX for the first three, once (`vitruvian.checkpoints.converted`); "torch" runs them as they are, and
             "auto" takes it for them on CUDA and with `compile`.
         device, threads, precision: see `vitruvian.runtimes.open_runtime`.
         compile: let torch make faster code of a checkpoint's network first, which takes a minute.
@@ -88,7 +86,7 @@ def load(
         InputError: no such preset, an argument out of range, or an engine or a device that is not there.
         ModelError: a file that is missing, is no model, or is not what it is used as.
     """
-    from ..pipeline import TopDown
+    from .pipeline import TopDown
 
     if preset not in PRESETS:
         raise InputError(f"preset is {preset!r}; it can be {', '.join(PRESETS)}")
@@ -131,7 +129,7 @@ def load_pose(
     **engine: Any,
 ) -> PoseEstimator:
     """A pose net from a name or a file; arguments and errors are those of `load`."""
-    from ..pipeline import PoseEstimator
+    from .pipeline import PoseEstimator
 
     card, network = _open(file, _pair("pose_size", pose_size), engine)
     if card.task != "pose":
@@ -139,9 +137,10 @@ def load_pose(
     if network.path.suffix == ".onnx":
         network = accurate(network, card.input_size, _without(engine, "compile"))
     if refine is not None:
-        if card.family != "heatmap":
-            raise InputError(f"refine is for heatmaps; {file} is a {card.family} model")
-        card = replace(card, options={**card.options, "refine": refine})
+        try:
+            card = card.with_options(refine=refine)
+        except ModelError as error:
+            raise InputError(str(error)) from None
     return PoseEstimator(card, network, codecs.create(card.family, card.input_size, card.options), flip)
 
 
@@ -167,9 +166,9 @@ def _open(model: File, size: tuple[int, int] | None, engine: dict[str, Any]) -> 
                     raise
                 logger.warning("%s; it runs in torch, which is slower", error)
         loaded, card = network_of(file, named, size)
-        if engine.get("compile") and card.task == "detection":
+        if engine.get("compile") and isinstance(card.options, DetectorOptions):
             # Compiled code is for one size, so that every picture goes onto the same canvas.
-            card = replace(card, options=_without(card.options, "stride"))
+            card = card.with_options(size_multiple=None)
         return card, open_network(loaded, file, card.input_size, **_without(engine, "runtime"))
     if _may_be_int8(engine):
         file = int8_variant(file) or file
@@ -208,7 +207,7 @@ def located(model: File) -> tuple[Path, ModelCard | None]:
     path = Path(model)
     if path.is_file() or path.suffix or len(path.parts) != 1:
         return path, None
-    named = zoo_card(str(model))
+    named = models.card(str(model))
     if own := packaged(named):
         # It brings a card of its own, of what it was trained with.
         return own, None
@@ -243,15 +242,15 @@ def checkpoint_network(model: File, size: tuple[int, int] | None = None) -> tupl
 
 def network_of(file: Path, named: ModelCard | None, size: tuple[int, int] | None) -> tuple[nn.Module, ModelCard]:
     """As `checkpoint_network`, from what `located` gives: a name's file is fetched, and hashed, no second time."""
-    from . import load_checkpoint
+    from .checkpoints import load_checkpoint
 
     if not is_checkpoint(file):
         raise ModelError(f"{file} is no checkpoint (.pth, .pt, .safetensors)")
-    name = named.name if named and named.name in SPECS else None
+    name = named.name if named and named.name in models.SPECS else None
     loaded = load_checkpoint(name, file, size or (named.input_size if named else None))
     if loaded.card is not None:
         return loaded.network, loaded.card
     identity = loaded.identity
     if identity.assumption:
         logger.info("%s: %s", file, identity.assumption)
-    return loaded.network, describe(identity.spec, identity.name or file.stem, identity.num_keypoints)
+    return loaded.network, models.describe(identity.spec, identity.name or file.stem, identity.num_keypoints)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..errors import ModelError, OutputError
+from ..hub.cache import cache_folder, locked
+from ..hub.downloads import file_digest
 from ..media.files import write_file
-from .cache import cache_folder, locked
-from .downloads import file_digest
 
 if TYPE_CHECKING:
     from torch import nn
@@ -108,7 +108,7 @@ def _kept(folder: Path, key: str) -> Path | None:
 def _convert(file: Path, folder: Path, key: str, load: Load) -> Path:
     if find_spec("onnx") is None:
         raise ConversionError(f"{file} can't be converted to ONNX without onnx: pip install onnx")
-    from ..tracing import onnx_bytes
+    from .tracing import onnx_bytes
 
     network, card = load()
     logger.info("%s is converted to ONNX, once, which takes some seconds; kept in %s", file, folder)

@@ -6,9 +6,8 @@ SimDR or SimDR*.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import safetensors.torch
@@ -16,8 +15,8 @@ import safetensors.torch
 from ..cards import METADATA_KEY, ModelCard
 from ..errors import ModelError
 from ..media.files import write_file
-from ..networks import PersonSpec, PoseSpec
-from .identification import Identity, with_size
+from ..models import Identity, Spec, architecture, describe
+from ..models.identification import spec_from_json, spec_to_json, with_size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 SPEC_KEY = f"{METADATA_KEY}_network"
 
 
-def save_model(path: Path, tensors: Mapping[str, Tensor], card: ModelCard, spec: PoseSpec | PersonSpec) -> None:
+def save_model(path: Path, tensors: Mapping[str, Tensor], card: ModelCard, spec: Spec) -> None:
     """Write a model that `vitruvian.load` takes, whole or not at all.
 
     Args:
@@ -40,7 +39,7 @@ def save_model(path: Path, tensors: Mapping[str, Tensor], card: ModelCard, spec:
         OutputError: it can't be written; an older file of that name is still there.
     """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_file(path, safetensors.torch.save(plain, {METADATA_KEY: card.to_json(), SPEC_KEY: json.dumps(asdict(spec))}))
+    write_file(path, safetensors.torch.save(plain, {METADATA_KEY: card.to_json(), SPEC_KEY: spec_to_json(spec)}))
 
 
 def carried(
@@ -61,17 +60,10 @@ def carried(
     card = ModelCard.from_json(metadata[METADATA_KEY])
     count = len(card.skeleton) if card.skeleton else 0
     if SPEC_KEY in metadata:
-        kind = PoseSpec if card.task == "pose" else PersonSpec
-        try:
-            fields = json.loads(metadata[SPEC_KEY])
-            spec = kind(**{**fields, "input_size": tuple(fields["input_size"])})
-        except (TypeError, ValueError, KeyError) as error:
-            raise ModelError(f"the network's spec in the file can't be read ({error})") from None
-        found = Identity(spec, None, count)
-    if found is None or not isinstance(found.spec, PoseSpec if card.task == "pose" else PersonSpec):
+        found = Identity(spec_from_json(metadata[SPEC_KEY]), None, count)
+    if found is None or architecture(found.spec).task != card.task:
         raise ModelError(f"the file's card says {card.task}, but its tensors are of no such network that is known here")
-    family = found.spec.head if isinstance(found.spec, PoseSpec) else "yolox"
-    if family != card.family or found.num_keypoints != count:
+    if describe(found.spec, card.name, max(count, 1)).family != card.family or found.num_keypoints != count:
         raise ModelError(f"the file's card is of a {card.family} net of {count} keypoints, not of {found}")
     identity = with_size(found, size or card.input_size, card.name)
     return identity, replace(card, input_size=identity.spec.input_size)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .cards import METADATA_KEY, ModelCard
-from .errors import ModelError
-from .runtimes import open_runtime
+from ..cards import METADATA_KEY, DetectorOptions, ModelCard
+from ..errors import ModelError
+from ..geometry import to_tensor
+from ..runtimes import open_runtime
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,10 +39,14 @@ def onnx_bytes(network: nn.Module, card: ModelCard, file: Path) -> bytes:
     Raises:
         ModelError: its outputs in ONNX are no finite numbers, or off torch's by more than 1e-4 of their range.
     """
-    proto = traced(network, card, "fp32", any_size=card.task == "detection" and "stride" in card.options)
+    proto = traced(network, card, "fp32", any_size=_any_size(card))
     data = with_card(proto, card).SerializeToString()
     checked(file, network, card, proto, data, "fp32")
     return data
+
+
+def _any_size(card: ModelCard) -> bool:
+    return isinstance(card.options, DetectorOptions) and card.options.size_multiple is not None
 
 
 def traced(network: nn.Module, card: ModelCard, precision: str, any_size: bool = False) -> Any:
@@ -62,8 +67,7 @@ def traced(network: nn.Module, card: ModelCard, precision: str, any_size: bool =
 
     # Norms stay apart and weights keep their names, so that training can start from the file; engines join them as they
     # load it.
-    names = {"heatmap": ["heatmaps"], "simdr": ["x", "y"], "regression": ["coordinates", "sigma"]}
-    outputs = names.get(card.family, ["predictions"])
+    outputs = card.options.OUTPUTS
     axes = {name: {0: "N"} for name in ("images", *outputs)}
     if any_size:
         axes["images"] |= {2: "H", 3: "W"}
@@ -77,7 +81,7 @@ def traced(network: nn.Module, card: ModelCard, precision: str, any_size: bool =
             (torch.zeros(2, 3, *card.input_size),),
             path,
             input_names=["images"],
-            output_names=outputs,
+            output_names=list(outputs),
             dynamic_axes=axes,
             opset_version=OPSET,
             dynamo=False,
@@ -116,9 +120,9 @@ def _difference(source: nn.Module | Path, card: ModelCard, proto: Any, data: byt
 
     NaN if any output isn't finite; None where an NMS or a choice of the best is inside, since who is left differs.
     """
-    images = np.random.default_rng(0).normal(size=(2, 3, *card.input_size)).astype(np.float32)
-    if card.family == "yolov5":
-        images = images.clip(0, 1)
+    images = to_tensor(
+        np.random.default_rng(0).integers(0, 256, (2, *card.input_size, 3), np.uint8), card.mean, card.std, card.bgr
+    )
     with tempfile.TemporaryDirectory(prefix="vitruvian-", ignore_cleanup_errors=True) as folder:
         path = Path(folder, f"{card.name}.onnx")
         path.write_bytes(data)

@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +14,11 @@ from torch import Tensor, nn
 from .. import networks
 from ..cards import ModelCard
 from ..errors import ModelError
-from ..networks import DetectorSpec, Spec
-from .carrying import SPEC_KEY, carried
-from .checkpoints import STRAYS, Checkpoint, check_finite, read_checkpoint
-from .conversion import Converted, convert, is_stray
-from .identification import Identity, identify, with_size
+from ..models import Identity, architecture
+from ..models.base import Converted
+from ..models.identification import convert, identify, is_stray, with_size
+from .model_files import SPEC_KEY, carried
+from .reading import STRAYS, Checkpoint, check_finite, read_checkpoint
 
 # How many names of each kind an error lists.
 _LISTED = 4
@@ -90,55 +89,34 @@ def load_checkpoint(
         if wanted is None and SPEC_KEY not in checkpoint.metadata:
             raise ModelError(f"{path}: {error}") from None
         converted, guess = Converted(checkpoint.tensors), str(error)
-    identity = _named(name, wanted, found) if name and wanted else found
+    if name and wanted:
+        keypoints = found.num_keypoints if found and found.num_keypoints else 17
+        identity = Identity(wanted, name, keypoints if architecture(wanted).task == "pose" else 0)
+    else:
+        assert found is not None or SPEC_KEY in checkpoint.metadata
+        identity = found  # type: ignore[assignment]
     card = None
     try:
         if name is None and (own := carried(checkpoint.metadata, found, input_size)):
             identity, card = own
-        elif identity is not None and (name is None or input_size is not None):
+        elif name is None or input_size is not None:
             identity = with_size(identity, input_size, Path(path).stem)
+        spec, unsaid = architecture(identity.spec).fit_classes(
+            identity.spec, found.spec if found else None, checkpoint.names
+        )
+        spec = replace(spec, **converted.changes)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
-    assert identity is not None
     # What a conversion knows, the identification needn't guess.
     notes = (*checkpoint.notes, *converted.notes, *(() if converted.changes else identity.notes))
-    try:
-        spec = _settled(identity.spec, converted.changes, checkpoint.names)
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from None
-    if isinstance(spec, DetectorSpec) and not checkpoint.names and identity.name is None:
-        note = f"the file doesn't name its {spec.num_classes} classes; class {spec.person} is taken for persons"
-        identity = replace(identity, assumption=note)
-    identity = replace(identity, spec=spec, name=None if converted.changes else identity.name, notes=notes)
+    own_name = None if converted.changes else identity.name
+    identity = Identity(spec, own_name, identity.num_keypoints, notes, unsaid or identity.assumption)
     network, ignored = _filled(identity, converted.tensors, path, f"{path} is not {name or identity}", guess)
     if ignored:
         note = f"{', '.join(ignored)}: no part of the network, ignored"
         logger.info("%s: %s", path, note)
         identity = replace(identity, notes=(*notes, note))
     return Loaded(network, identity, checkpoint, card)
-
-
-def _named(name: str, wanted: Spec, found: Identity | None) -> Identity:
-    """What the name says, with the file's number of keypoints or of classes."""
-    if isinstance(wanted, DetectorSpec):
-        if found and isinstance(found.spec, DetectorSpec) and found.spec.num_classes != wanted.num_classes:
-            wanted = replace(wanted, num_classes=found.spec.num_classes, person=0)
-        return Identity(wanted, name, 0)
-    return Identity(wanted, name, found.num_keypoints if found and found.num_keypoints else 17)
-
-
-def _settled(spec: Spec, changes: Mapping[str, Any], classes: Sequence[str]) -> Spec:
-    """The spec with what the conversion knows, and with the class that the file calls person.
-
-    Raises:
-        ModelError: the file names its classes, and none of them is a person.
-    """
-    if not isinstance(spec, DetectorSpec):
-        return replace(spec, **changes)
-    named = [name.lower() for name in classes[: spec.num_classes]]
-    if named and "person" not in named:
-        raise ModelError(f"a detector of {', '.join(classes[:4])}{', ...' * (len(classes) > 4)}, but not of persons")
-    return replace(spec, person=named.index("person")) if named else spec
 
 
 def _filled(

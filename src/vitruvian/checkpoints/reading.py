@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
-from .exported import ONNX_START, exported_tensors
+from .onnx_weights import ONNX_START, exported_tensors
 from .unpickling import ZIP_START, Record, module_tensors, unpickle
 
 # What training programs call the weights inside of their files; an average over training comes before its last step.
