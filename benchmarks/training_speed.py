@@ -23,6 +23,7 @@ import torch
 from vitruvian import codecs
 from vitruvian.datasets import Source, read_persons
 from vitruvian.datasets.boxed import read_boxes
+from vitruvian.models import describe
 from vitruvian.training.detection.module import DetectorTraining
 from vitruvian.training.detection.recipe import DetectorRecipe
 from vitruvian.training.detection.samples import Canvases
@@ -32,7 +33,6 @@ from vitruvian.training.poses import card_of
 from vitruvian.training.recipe import Recipe, read_settings, recipes
 from vitruvian.training.samples import Samples
 from vitruvian.training.starting import start
-from vitruvian.models import describe
 
 WARM_UP = 3
 

@@ -25,6 +25,7 @@ from vitruvian.datasets import Source, read_persons
 from vitruvian.datasets.boxed import read_boxes
 from vitruvian.detectors import create
 from vitruvian.evaluation import evaluate_boxes
+from vitruvian.models import describe
 from vitruvian.training import DetectorRecipe, read_recipe, read_settings
 from vitruvian.training.augmentation import NONE
 from vitruvian.training.detection.losses import taught_loss
@@ -37,7 +38,6 @@ from vitruvian.training.poses import card_of
 from vitruvian.training.rounds import engine
 from vitruvian.training.samples import Samples
 from vitruvian.training.starting import start
-from vitruvian.models import describe
 
 HELD, WARMUP = 512, 50
 

@@ -77,8 +77,8 @@ def load(
         refine: sub-pixel step of heatmap nets, "none", "quarter", "dark" or "udp"; None takes the model's own.
         flip: average each person's outputs with those of the mirrored crop (the papers' flip test), at twice the cost.
         runtime: "auto", "openvino", "onnxruntime" or "torch", see `vitruvian.runtimes.open_runtime`. Checkpoints are
-            converted to ONNX for the first three, once (`vitruvian.checkpoints.converted`); "torch" runs them as they are, and
-            "auto" takes it for them on CUDA and with `compile`.
+            converted to ONNX for the first three, once (`vitruvian.checkpoints.converted`); "torch" runs them as they
+            are, and "auto" takes it for them on CUDA and with `compile`.
         device, threads, precision: see `vitruvian.runtimes.open_runtime`.
         compile: let torch make faster code of a checkpoint's network first, which takes a minute.
 

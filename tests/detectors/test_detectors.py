@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from vitruvian import ModelCard, ModelError
+from vitruvian.cards import DetectorOptions
 from vitruvian.detectors import rtmdet, yolox
 from vitruvian.media import read_image
 from vitruvian.tracking import box_iou
@@ -69,7 +70,7 @@ def test_a_model_may_have_an_overlap_of_its_own(make_onnx) -> None:
     rows = [[10, 10, 50, 90, 0.9], [20, 10, 60, 90, 0.8]]
     dets = {"dets": np.array(rows, np.float32), "labels": np.zeros(2, np.int64)}
     for own, kept in ((None, 2), (0.55, 1)):
-        card = ModelCard("own", "detection", "rtmdet", (320, 320), options={} if own is None else {"iou": own})
+        card = ModelCard("own", "detection", "rtmdet", (320, 320), options=DetectorOptions(iou=own))
         metadata = {"vitruvian": card.to_json()}
         file = make_onnx(dets, input_shape=("N", 3, 320, 320), metadata=metadata, name=f"{own}.onnx")
         assert len(load_detector(file)([BLANK])[0]) == kept
@@ -116,7 +117,9 @@ def test_persons_at_the_edge_are_compared_before_their_boxes_are_cut(make_onnx, 
 
 
 def test_a_card_that_does_not_fit_its_network_is_an_error_of_ours(make_onnx) -> None:
-    card = ModelCard("net", "detection", "yolov5", (64, 64), (0, 0, 0), (255, 255, 255), options={"person": 9})
+    card = ModelCard(
+        "net", "detection", "yolov5", (64, 64), (0, 0, 0), (255, 255, 255), options=DetectorOptions(person=9)
+    )
     file = make_onnx(
         {"p": np.ones((10, 7), np.float32)}, input_shape=("N", 3, 64, 64), metadata={"vitruvian": card.to_json()}
     )

@@ -10,17 +10,17 @@ import pytest
 import torch
 
 from vitruvian import InputError, networks
+from vitruvian.checkpoints.model_files import save_model
 from vitruvian.detectors.yolox import anchors
 from vitruvian.geometry import letterbox
 from vitruvian.media import read_image
-from vitruvian.networks import PersonSpec
+from vitruvian.models import describe
+from vitruvian.models.person_csp import PersonSpec
 from vitruvian.training.detection.assignment import Cells
 from vitruvian.training.detection.losses import taught_loss
 from vitruvian.training.detection.module import cells_of
 from vitruvian.training.detection.teaching import Teacher
 from vitruvian.zoo import load_detector
-from vitruvian.checkpoints.model_files import save_model
-from vitruvian.models import describe
 
 SIZE = (320, 320)
 CELL = Cells(torch.tensor([[5.0, 5.0], [105.0, 5.0]]), torch.tensor([10.0, 10.0]))
@@ -53,7 +53,7 @@ def test_a_real_detectors_cells_are_what_it_finds(shared, name):
 
 def test_a_detector_of_our_own_teaches_what_it_returns(tmp_path: Path):
     torch.manual_seed(0)
-    spec = PersonSpec(8, 8, 1, (96, 96))
+    spec = PersonSpec(width=8, neck=8, depth=1, input_size=(96, 96))
     network = networks.build(spec, 1).eval()
     save_model(tmp_path / "teacher.safetensors", network.state_dict(), describe(spec, "teacher"), spec)
     canvases = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), np.uint8)

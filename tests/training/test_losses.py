@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from vitruvian.cards import ModelCard
+from vitruvian.cards import ModelCard, SimDROptions
 from vitruvian.codecs import Heatmap, Regression, SimDR
 from vitruvian.networks.flow import RealNVP
 from vitruvian.skeletons import unnamed
@@ -94,7 +94,7 @@ def test_simdr_is_the_divergence_over_the_bins(sigma):
     # SimDR: the sum over all of them by the number of persons, as the release's NMTCritierion. SimDR*: means over the
     # bins of each axis, over persons and over keypoints, labelled or not, as its KLDiscretLoss.
     expected = mean / 4 if sigma else summed / 2
-    card = ModelCard("net", "pose", "simdr", (8, 4), options={"split": 2.0, "sigma": sigma}, skeleton=unnamed(2))
+    card = ModelCard("net", "pose", "simdr", (8, 4), options=SimDROptions(split=2.0, sigma=sigma), skeleton=unnamed(2))
     found = loss_of(card, torch.nn.Identity())(tensors(*logits), tensors(x, y, weights))
     assert float(found) == pytest.approx(expected, rel=1e-4)
     assert float(simdr_loss(tensors(*logits), tensors(x, y, weights), star=bool(sigma))) == float(found)

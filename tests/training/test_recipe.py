@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from vitruvian import InputError
-from vitruvian.networks import SPECS, PoseSpec
+from vitruvian.models import SPECS, architecture
 from vitruvian.training.recipe import Recipe, read_recipe, recipes
 
 HRNET = "pose_hrnet_w32_256x192"
 
 
 def test_every_pose_net_has_a_recipe():
-    assert recipes() == sorted(name for name, spec in SPECS.items() if isinstance(spec, PoseSpec))
+    assert recipes() == sorted(name for name, spec in SPECS.items() if architecture(spec).task == "pose")
     for name in recipes():
         recipe = read_recipe(name)
         assert recipe.model == name

@@ -10,15 +10,15 @@ import torch
 
 from vitruvian import InputError, codecs, networks
 from vitruvian.cards import ModelCard
+from vitruvian.checkpoints.model_files import save_model
 from vitruvian.datasets import read_persons
 from vitruvian.export import export
 from vitruvian.geometry import crop, crop_affines
 from vitruvian.media import read_image
+from vitruvian.models import describe
 from vitruvian.skeletons import Skeleton, unnamed
 from vitruvian.training import Job, read_recipe, train
 from vitruvian.training.teaching import Teacher
-from vitruvian.checkpoints.model_files import save_model
-from vitruvian.models import describe
 
 pytestmark = pytest.mark.filterwarnings("default")  # Lightning's and torch's own
 

@@ -11,7 +11,7 @@ import torch
 
 import vitruvian as vt
 from vitruvian import networks
-from vitruvian.cards import ModelCard, Weights
+from vitruvian.cards import HeatmapOptions, ModelCard, SimDROptions, Weights
 from vitruvian.hub import cache
 from vitruvian.models import BACKBONES
 
@@ -105,11 +105,11 @@ def test_mmposes_resnets(name: str, ap: float, head: str, height: int) -> None:
     card = vt.zoo.card(name)
     size = (height, height * 3 // 4)
     with torch.device("meta"):
-        network = networks.build(networks.PoseSpec("resnet50", head, 64, size))
+        network = networks.create(name)
     assert (card.family, card.input_size, card.bgr) == (head, size, False)
     # MMPose's flip test of SimCC shifts nothing.
-    simcc = {"split": 2.0, "sigma": 6.0, "flip_shift": False}
-    assert card.options == ({"stride": 4} if head == "heatmap" else simcc)
+    simcc = SimDROptions(split=2.0, sigma=6.0, flip_shift=False)
+    assert card.options == (HeatmapOptions(stride=4) if head == "heatmap" else simcc)
     assert card.published is not None
     assert (card.published.ap, card.published.parameters) == (ap, networks.count_parameters(network))
     assert card.published.gflops == pytest.approx(networks.count_macs(network, size) / 2**30, abs=0.005)

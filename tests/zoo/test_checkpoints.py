@@ -21,6 +21,7 @@ from published import legacy, random_network, save_whole_yolov5, zipped
 from torch import Tensor, nn
 
 import vitruvian as vt
+from vitruvian.models.yolov5 import YOLOv5Spec
 from vitruvian.zoo import read_checkpoint
 
 WEIGHTS = OrderedDict(
@@ -142,7 +143,7 @@ def test_yolov5_as_released_in_the_older_layout(tmp_path: Path, monkeypatch: pyt
     with torch.no_grad():
         torch.testing.assert_close(loaded.network(picture), network(picture), rtol=1e-3, atol=1e-3)
     spec = loaded.identity.spec
-    assert isinstance(spec, vt.networks.DetectorSpec)
+    assert isinstance(spec, YOLOv5Spec)
     assert (spec.layout, spec.num_classes, spec.person) == ("v5", 2, 1)
 
 

@@ -13,13 +13,12 @@ from published import mmpose, mmpose_rle, pose_estimation, random_network
 from torch import Tensor, nn
 
 import vitruvian as vt
+from vitruvian import networks
 from vitruvian.cards import IMAGENET_MEAN, IMAGENET_STD
-from vitruvian.networks import PoseSpec
+from vitruvian.models import describe
+from vitruvian.models.identification import convert, identify, with_size
 from vitruvian.networks.heads import RLEPose
 from vitruvian.zoo import Loaded
-from vitruvian.models.identification import convert
-from vitruvian.models import describe
-from vitruvian.models.identification import identify, with_size
 
 PICTURE = torch.linspace(0, 1, 3 * 64 * 64).view(1, 3, 64, 64)
 
@@ -117,27 +116,28 @@ def test_hrnet(tmp_path: Path, name: str, options: dict[str, Any], head: str) ->
 
 
 @pytest.mark.parametrize(
-    ("head", "maps", "options", "changes"),
+    ("head", "maps", "name", "options"),
     [
-        ("keypoint_head.", "", {"head": "heatmap"}, {}),
-        ("head.", "", {"head": "heatmap"}, {}),
-        ("head.", "deconv_head.", {"head": "simdr", "input_size": (64, 64)}, {"target_sigma": 6.0}),
+        ("keypoint_head.", "", "mmpose_resnet50_256x192", {}),
+        ("head.", "", "mmpose_resnet50_256x192", {}),
+        ("head.", "deconv_head.", "mmpose_simcc_resnet50_256x192", {"input_size": (64, 64)}),
     ],
 )
-def test_resnet(tmp_path: Path, head: str, maps: str, options: dict[str, Any], changes: dict[str, float]) -> None:
-    network = random_network("pose_hrnet_w32_256x192", num_keypoints=5, backbone="resnet50", width=8, **options)
+def test_resnet(tmp_path: Path, head: str, maps: str, name: str, options: dict[str, Any]) -> None:
+    network = random_network(name, num_keypoints=5, width=8, **options)
     theirs = mmpose(dict(network.state_dict()), head, maps)
     assert theirs[f"{head}{maps}deconv_layers.3.weight"].shape == (32, 32, 4, 4)
     assert {"backbone.layer4.2.conv3.weight", f"{head}{maps}final_layer.bias"} < set(theirs)
-    assert ("head.mlp_head_y.bias" in theirs) == (options["head"] == "simdr")
+    assert ("head.mlp_head_y.bias" in theirs) == ("simcc" in name)
     found = loaded(tmp_path, theirs)
     torch.testing.assert_close(outputs(found.network), outputs(network), rtol=0, atol=0)
-    spec = PoseSpec("resnet50", width=8, **{"input_size": (256, 192), **options, **changes})
+    spec = networks.changed(name, {"width": 8, **options})
+    assert getattr(spec, "target_sigma", 6.0) == 6.0
     assert (found.identity.spec, found.identity.num_keypoints) == (spec, 5)
     assert any("MMPose's" in note and "RGB" in note for note in found.identity.notes)
     # Under the authors' names the same weights are fed in BGR, as theirs are.
     own = loaded(tmp_path, dict(network.state_dict()))
-    assert own.identity.spec == replace(spec, bgr=True, target_sigma=0.0)
+    assert own.identity.spec == replace(spec, bgr=True, **({"target_sigma": 0.0} if "simcc" in name else {}))
     assert any("BGR" in note for note in own.identity.notes)
     cards = [describe(identity.spec, "", 5) for identity in (found.identity, own.identity)]
     assert [card.bgr for card in cards] == [False, True]

@@ -15,8 +15,8 @@ import torch
 import vitruvian as vt
 from vitruvian import networks
 from vitruvian.checkpoints import converted
-from vitruvian.zoo import clear_converted, converted_folder
 from vitruvian.checkpoints.model_files import save_model
+from vitruvian.zoo import clear_converted, converted_folder
 
 pytestmark = pytest.mark.filterwarnings("default")  # the exporter's own deprecation notes
 

@@ -12,12 +12,12 @@ from onnx import TensorProto, helper
 
 import vitruvian as vt
 from vitruvian import ModelError, networks
+from vitruvian.checkpoints.model_files import save_model
 from vitruvian.export import export
+from vitruvian.models import describe
 from vitruvian.skeletons import unnamed
 from vitruvian.training import read_recipe
 from vitruvian.training.starting import start
-from vitruvian.checkpoints.model_files import save_model
-from vitruvian.models import describe
 
 pytestmark = pytest.mark.filterwarnings("default")  # the exporter's own deprecation notes
 

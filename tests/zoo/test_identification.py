@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from published import random_network
 
 import vitruvian as vt
 from vitruvian import ModelError, networks
-from vitruvian.networks import DetectorSpec, PoseSpec
-from vitruvian.zoo import identify
 from vitruvian.models.identification import with_size
+from vitruvian.models.simdr import SimDRSpec
+from vitruvian.models.simple_baselines import SimpleBaselinesSpec
+from vitruvian.models.yolov5 import YOLOv5Spec
+from vitruvian.zoo import identify
 
 
 def shapes(name: str, num_keypoints: int = 17, **options: Any) -> dict[str, tuple[int, ...]]:
@@ -97,8 +100,8 @@ def test_a_simdr_head_tells_the_input_size(size: tuple[int, int], split: float, 
     found = identify(
         shapes("simdr_hrnet_w32_256x192", 21, width=16, input_size=size, split=split, attention=attention)
     ).spec
-    assert isinstance(found, PoseSpec)
-    assert (found.input_size, found.width, found.attention, found.head) == (size, 16, attention, "simdr")
+    assert isinstance(found, SimDRSpec)
+    assert (found.input_size, found.width, found.attention) == (size, 16, attention)
     assert found.bins == (round(size[1] * split), round(size[0] * split))
 
 
@@ -115,20 +118,16 @@ def test_a_simdr_head_tells_the_input_size(size: tuple[int, int], split: float, 
 def test_width_variants_and_keypoint_counts(name: str, options: dict[str, int]) -> None:
     found = identify(shapes(name, 133, **options))
     published = networks.spec(name)
-    assert isinstance(found.spec, PoseSpec)
-    assert isinstance(published, PoseSpec)
-    assert (found.name, found.num_keypoints, found.spec.width) == (None, 133, options["width"])
-    for field in ("backbone", "head", "attention"):
-        assert getattr(found.spec, field) == getattr(published, field)
+    assert (found.name, found.num_keypoints) == (None, 133)
+    assert replace(found.spec, input_size=published.input_size) == replace(published, **options)
     assert "133 keypoints" in str(found)
 
 
 def test_simple_baselines_heatmaps_on_resnet() -> None:
-    found = identify(shapes("pose_hrnet_w32_256x192", 133, backbone="resnet50", width=64))
-    assert found.spec == PoseSpec("resnet50", "heatmap", 64, (256, 192), bgr=True)
+    found = identify(shapes("mmpose_resnet50_256x192", 133))
+    assert found.spec == SimpleBaselinesSpec(width=64, input_size=(256, 192), bgr=True)
     assert str(found) == "ResNet-50 256x192 (heatmap) with 133 keypoints"
     sized = with_size(found, None, "td-hm_res50_8xb64-210e_coco-384x288-7b8db90e_20220923")
-    assert isinstance(sized.spec, PoseSpec)
     assert sized.spec.input_size == (384, 288)
 
 
@@ -138,7 +137,7 @@ def test_simple_baselines_heatmaps_on_resnet() -> None:
 def test_simdr_on_resnet_tells_its_size_too(size: tuple[int, int], split: float, width: int) -> None:
     options = {"backbone": "resnet50", "width": width, "input_size": size, "split": split}
     found = identify(shapes("simdr_hrnet_w32_256x192", 21, **options))
-    assert found.spec == PoseSpec("resnet50", "simdr", width, size, split=split, bgr=True)
+    assert found.spec == SimDRSpec(backbone="resnet50", width=width, input_size=size, split=split, bgr=True)
     assert (found.name, found.num_keypoints) == (None, 21)
 
 
@@ -147,8 +146,8 @@ def test_simdr_on_resnet_tells_its_size_too(size: tuple[int, int], split: float,
 def test_yolov5_of_any_size_layout_and_classes(name: str, layout: Any) -> None:
     spec = identify(shapes(name, layout=layout, num_classes=7)).spec
     published = networks.spec(name)
-    assert isinstance(spec, DetectorSpec)
-    assert isinstance(published, DetectorSpec)
+    assert isinstance(spec, YOLOv5Spec)
+    assert isinstance(published, YOLOv5Spec)
     assert (spec.depth, spec.width) == (published.depth, published.width)
     assert (spec.layout, spec.num_classes) == (layout, 7)
 
@@ -204,7 +203,7 @@ SLIM = [
     ("simdr_hrnet_w32_256x192", {"width": 8, "input_size": (96, 64)}),
     ("psa_p_hrnet_w48_256x192", {"width": 8}),
     ("psa_s_hrnet_w48_384x288", {"width": 8}),
-    ("pose_hrnet_w32_256x192", {"backbone": "resnet50", "width": 8}),
+    ("mmpose_resnet50_256x192", {"width": 8}),
     ("simdr_hrnet_w32_256x192", {"backbone": "resnet50", "width": 8, "input_size": (96, 64)}),
     ("rle_resnet50_256x192", {"width": 8}),
     ("rle_hrnet_w48_384x288", {"width": 8}),
@@ -237,7 +236,7 @@ def test_a_name_takes_the_files_keypoints_and_classes(tmp_path: Path) -> None:
     assert loaded.identity.spec == networks.spec("pose_hrnet_w32_384x288")
     torch.save(random_network("yolov5n", num_classes=2).state_dict(), tmp_path / "b.pth")
     detector = vt.zoo.load_checkpoint("yolov5n", tmp_path / "b.pth").identity.spec
-    assert isinstance(detector, DetectorSpec)
+    assert isinstance(detector, YOLOv5Spec)
     assert detector.num_classes == 2
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 import vitruvian as vt
-from vitruvian.networks import DetectorSpec
+from vitruvian.models.yolov5 import YOLOv5Spec
 
 Weights = dict[str, Tensor]
 LAYOUTS: dict[str, Callable[[Weights], Weights]] = {
@@ -83,7 +83,7 @@ def test_yolov5_keeps_the_name_of_its_own_model(tmp_path: Path) -> None:
     assert next(iter(weights)) == "model.0.conv.weight"
     for content in (weights, prefixed("model.", weights) | {"n_averaged": torch.tensor(1)}):
         spec = loaded(tmp_path, content).identity.spec
-        assert isinstance(spec, DetectorSpec)
+        assert isinstance(spec, YOLOv5Spec)
         assert spec.num_classes == 2
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from vitruvian import InputError, ModelCard, ModelError, Skeleton
+from vitruvian.cards import HeatmapOptions, SimDROptions
 from vitruvian.runtimes import open_runtime
 from vitruvian.zoo import load, load_detector, load_pose, recognise
 
@@ -40,17 +41,17 @@ def test_real_files_under_any_name(shared: Path, tmp_path: Path, name: str, fami
 
 def test_heatmaps_and_their_stride(make_onnx) -> None:
     card = card_of(make_onnx(outputs((5, 64, 48)), input_shape=POSE))
-    assert (card.task, card.family, card.options) == ("pose", "heatmap", {"stride": 4})
+    assert (card.task, card.family, card.options) == ("pose", "heatmap", HeatmapOptions(stride=4))
     assert card.skeleton is not None
     assert len(card.skeleton) == 5
-    assert card_of(make_onnx(outputs((17, 128, 96)), input_shape=POSE)).options == {"stride": 2}
+    assert card_of(make_onnx(outputs((17, 128, 96)), input_shape=POSE)).options == HeatmapOptions(stride=2)
 
 
 @pytest.mark.parametrize(("split", "bins"), [(2.0, (384, 512)), (1.5, (288, 384)), (1.0, (192, 256))])
 def test_simcc_pairs_and_their_split(make_onnx, split: float, bins: tuple[int, int]) -> None:
     card = card_of(make_onnx(outputs((17, bins[0]), (17, bins[1])), input_shape=POSE))
     assert card.family == "simdr"
-    assert card.options["split"] == split
+    assert card.options.split == split
     assert card.skeleton is not None
     assert card.skeleton.name == "coco17"
 
@@ -95,7 +96,7 @@ CARD = ModelCard(
     mean=(1.0, 2.0, 3.0),
     std=(4.0, 5.0, 6.0),
     bgr=True,
-    options={"split": 2.0, "sigma": 6.0},
+    options=SimDROptions(split=2.0, sigma=6.0),
     padding=1.1,
     skeleton=Skeleton("two", ("left_a", "right_a"), ((0, 1),), (0.1, 0.2)),
 )
