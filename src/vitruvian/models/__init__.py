@@ -13,7 +13,7 @@ from typing import Any
 
 from ..cards import ModelCard, Weights
 from ..errors import ModelError
-from . import hrnet, person_csp, psa, pyramid, rle, rtmdet, rtmpose, simdr, simple_baselines, yolov5, yolox
+from . import hrnet, person_csp, psa, pyramid, rle, rtmdet, rtmpose, simdr, simple_baselines, vitpose, yolov5, yolox
 from .base import Architecture, Identity, Spec
 from .published import BACKBONES
 
@@ -39,6 +39,7 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     pyramid.ARCHITECTURE,
     rle.ARCHITECTURE,
     psa.ARCHITECTURE,
+    vitpose.ARCHITECTURE,
     simple_baselines.ARCHITECTURE,
     rtmpose.ARCHITECTURE,
     person_csp.ARCHITECTURE,

@@ -194,7 +194,7 @@ Kind = TypeVar("Kind", bound=Settings)
 
 
 def recipes(kind: type[Settings] = Recipe) -> list[str]:
-    """The names of the recipes that come with the package, one for each network that this kind is for."""
+    """The names of the recipes that come with the package and that this kind is for."""
     folder = resources.files(__package__).joinpath("recipes")
     names = sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
     return [name for name in names if _trains(kind, name)]
