@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from math import isqrt
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -232,7 +233,7 @@ def _card(name: str, ap: float, parameters: int, gflops: float, repository: str)
 def stages(spec: ViTPoseSpec) -> tuple[tuple[str, ...], ...]:
     """The patches, and four quarters of the blocks; see `Architecture`."""
     ends = [spec.depth * quarter // 4 for quarter in range(5)]
-    quarters = zip(ends[:-1], ends[1:], strict=True)
+    quarters = pairwise(ends)
     blocks = [tuple(f"blocks.{number}." for number in range(start, end)) for start, end in quarters]
     return (("patch_embed.", "pos_embed"), *blocks)
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from .. import networks, zoo
-from ..checkpoints.reading import check_finite
+from .. import models, networks
+from ..checkpoints.reading import check_finite, read_checkpoint
 from ..errors import InputError, ModelError
+from ..hub.downloads import fetch
 from ..models import ARCHITECTURES, Architecture, Spec, architecture
 from ..models.identification import convert
 from .recipe import Settings
@@ -43,8 +44,8 @@ def start(recipe: Settings, num_keypoints: int = 1, resume: bool = False) -> nn.
 def _from_imagenet(network: nn.Module, spec: Spec) -> None:
     try:
         name = architecture(spec).imagenet(spec)
-        file = zoo.fetch(zoo.backbone(name))
-        report = networks.load_backbone(network, zoo.read_checkpoint(file).tensors)
+        file = fetch(models.backbone(name))
+        report = networks.load_backbone(network, read_checkpoint(file).tensors)
     except ModelError as error:
         raise InputError(f"{error}. To start elsewhere: --init CHECKPOINT, or --init none for random weights") from None
     logger.info("start: %s's ImageNet weights; %s", name, _new(report.missing))
@@ -56,8 +57,8 @@ def _from_checkpoint(network: nn.Module, family: Architecture, init: str) -> Non
     if not file.is_file():
         if file.suffix:
             raise InputError(f"{init}: no such file; --init takes a checkpoint, a model's name, imagenet or none")
-        file = zoo.fetch(zoo.card(init))
-    tensors = convert(zoo.read_checkpoint(file).tensors).tensors
+        file = fetch(models.card(init))
+    tensors = convert(read_checkpoint(file).tensors).tensors
     own = network.state_dict()
     taken = {name: tensor for name, tensor in _named_alike(family, tensors) if name in own}
     fitting = {name: tensor for name, tensor in taken.items() if tensor.shape == own[name].shape}

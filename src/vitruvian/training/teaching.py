@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import zoo
 from ..codecs import Heatmap, Regression, SimDR
 from ..codecs.base import as_scores
 from ..errors import InputError
 from ..evaluation.reading import listed
 from ..geometry import to_tensor
+from ..loading import load_pose
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +41,7 @@ class Teacher:
     """
 
     def __init__(self, model: str, codec: Codec, skeleton: Skeleton) -> None:
-        self._pose = zoo.load_pose(model)
+        self._pose = load_pose(model)
         theirs, ours = _nature(self._pose.codec, len(self._pose.skeleton)), _nature(codec, len(skeleton))
         if theirs != ours or isinstance(codec, Regression):
             raise InputError(

@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ... import zoo
 from ...cards import DetectorOptions
 from ...detectors import FAMILIES
 from ...detectors.yolox import anchors
 from ...errors import InputError
 from ...geometry import to_tensor
+from ...loading import load_detector
 from ...runtimes import Runtime, open_runtime
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Teacher:
 
     def __init__(self, model: str, size: tuple[int, int]) -> None:
         threads = torch.get_num_threads()
-        detector = zoo.load_detector(model, size, threads=threads)
+        detector = load_detector(model, size, threads=threads)
         self._card, self._runtime = detector.card, detector.runtime
         assert isinstance(detector.card.options, DetectorOptions)
         self._person = detector.card.options.person
