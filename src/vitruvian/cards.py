@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from .errors import ModelError
+from .errors import InputError, ModelError
 from .geometry import PADDING
+from .io import parse_json
 from .skeletons import Skeleton
 
 METADATA_KEY = "vitruvian"
@@ -137,7 +138,7 @@ class ModelCard:
     def from_json(cls, text: str) -> ModelCard:
         """Raises ModelError for anything but what `to_json` writes."""
         try:
-            fields = json.loads(text)
+            fields = parse_json(text, "the card")
             if fields.get("skeleton"):
                 skeleton = fields["skeleton"]
                 fields["skeleton"] = Skeleton(
@@ -158,7 +159,7 @@ class ModelCard:
                 fields["published"] = Published(**fields["published"])
             card = cls(**fields)
             card._check()
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
+        except (InputError, TypeError, ValueError, KeyError, AttributeError) as error:
             raise ModelError(f"the model card in the file can't be read ({type(error).__name__}: {error})") from None
         if card.task == "pose" and not card.skeleton:
             raise ModelError(f"the card of the pose net {card.name!r} has no skeleton")

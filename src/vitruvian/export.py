@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .cards import ModelCard
 from .errors import InputError, ModelError
 from .graphs import is_quantised, read_graph, to_float16, to_float32
-from .media.files import write_file
+from .io import write_file
 from .quantization import quantise
 from .runtimes import open_runtime
 from .tracing import checked, traced, with_card

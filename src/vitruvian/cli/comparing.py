@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from ..settings import parse_value, split_setting
 
 if TYPE_CHECKING:
     from ..evaluation import Procedure
-
-_WORDS = {"true": True, "false": False, "none": None}
 
 
 def variants(also: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -29,24 +28,16 @@ def variants(also: Sequence[str]) -> dict[str, dict[str, Any]]:
 def _change(text: str) -> tuple[str, Any]:
     from ..evaluation import Procedure
 
-    name, _, value = text.strip().partition("=")
-    name = name.strip().replace("-", "_")
+    key, value = split_setting(text)
+    name = key.replace("-", "_")
     known = [field.name for field in fields(Procedure)]
     if name not in known:
         names = ", ".join(field.replace("_", "-") for field in known)
-        raise InputError(f"--also {text}: no such setting; there are {names}")
-    value = value.strip() or "true"
-    # Of the refinements, none is one.
-    return name, value if name == "refine" else _parsed(value)
-
-
-def _parsed(text: str) -> Any:
-    if text.lower() in _WORDS:
-        return _WORDS[text.lower()]
-    try:
-        return float(text)
-    except ValueError:
-        return text
+        raise InputError(f"--also {text.strip()}: no such setting; there are {names}")
+    if name == "refine":  # of the refinements, none is one
+        return name, value or "true"
+    parsed = parse_value(value or "true")
+    return name, None if parsed == "none" else parsed
 
 
 def changed(procedure: Procedure, changes: dict[str, Any]) -> Procedure:

@@ -86,7 +86,7 @@ class Outputs:
 
 def write_json(content: Any, target: Path, overwrite: bool) -> None:
     """Write one JSON object to a file, or to standard output for ``-``. Raises InputError for a file that exists."""
-    from ..media.files import write_file
+    from ..io import write_file
 
     check_free(target, overwrite)
     text = json.dumps(content, indent=2)

@@ -11,9 +11,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from ..datasets.skeletons import read_yaml
 from ..errors import InputError, ModelError
 from ..evaluation.reading import listed
+from ..io import read_yaml
 from ..networks import PoseSpec, Spec
 from ..networks import spec as spec_of
 from ..networks.specs import Attention

@@ -14,7 +14,7 @@ import lightning as L
 import torch
 
 from ..errors import InputError
-from ..media.files import write_file
+from ..io import write_file
 from ..networks import PersonSpec, PoseSpec
 from ..runtimes.torch import TorchRuntime
 from ..zoo.carrying import save_model

@@ -15,7 +15,7 @@ import safetensors.torch
 
 from ..cards import METADATA_KEY, ModelCard
 from ..errors import ModelError
-from ..media.files import write_file
+from ..io import write_file
 from ..networks import PersonSpec, PoseSpec
 from .identification import Identity, with_size
 

@@ -12,9 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import __version__
+from .._version import __version__
 from ..errors import ModelError, OutputError
-from ..media.files import write_file
+from ..io import write_file
 from .cache import cache_folder, locked
 from .downloads import file_digest
 
