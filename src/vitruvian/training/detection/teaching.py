@@ -18,10 +18,8 @@ import torch
 from torch import Tensor
 
 from ... import zoo
-from ...detectors import FAMILIES
 from ...detectors.yolox import anchors
 from ...errors import InputError
-from ...geometry import to_tensor
 from ...runtimes import Runtime, open_runtime
 
 if TYPE_CHECKING:
@@ -42,17 +40,15 @@ class Teacher:
 
     def __init__(self, model: str, size: tuple[int, int]) -> None:
         threads = torch.get_num_threads()
-        detector = zoo.load_detector(model, size, threads=threads)
-        self._card, self._runtime = detector.card, detector.runtime
-        if self._card.family not in ("rtmdet", "yolox"):
-            raise InputError(
-                f"{model} is a {self._card.family}, with other cells; it teaches by its boxes alone: {_BOXES}"
-            )
-        if self._card.family == "rtmdet":
+        self._detector = zoo.load_detector(model, size, threads=threads)
+        family = self._detector.card.family
+        if family not in ("rtmdet", "yolox"):
+            raise InputError(f"{model} is a {family}, with other cells; it teaches by its boxes alone: {_BOXES}")
+        if family == "rtmdet":
             # Engines open their file again when they find out about its batch, so it stays as long as the teacher.
             folder = tempfile.mkdtemp(prefix="vitruvian-")
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-            self._runtime = _before_nms(model, self._runtime, folder, threads)
+            self._detector.runtime = _before_nms(model, self._detector.runtime, folder, threads)
         cells = sum(len(grid) for grid, _ in anchors(size))
         found = self(np.zeros((1, *size, 3), np.uint8))[1].shape[1]
         if found != cells:
@@ -64,15 +60,15 @@ class Teacher:
         Args:
             canvases: RGB uint8 (N, H, W, 3).
         """
-        card, person = self._card, self._card.options.get("person", 0)
-        outputs = self._runtime(to_tensor(canvases, card.mean, card.std, card.bgr))
-        if card.family == "rtmdet":
+        outputs = self._detector.outputs(canvases)
+        if self._detector.card.family == "rtmdet":
+            person = self._detector.card.options.get("person", 0)
             boxes, scores, order = outputs[0], outputs[1][:, person], outputs[2]
             places = np.argsort(order, axis=1)
             boxes = np.take_along_axis(boxes, places[..., None], axis=1)
             scores = np.take_along_axis(scores, places, axis=1)
         else:
-            decoded = FAMILIES[card.family].decode(outputs, card.input_size, person)
+            decoded = self._detector.decode(outputs, self._detector.card.input_size)
             boxes, scores = (np.stack(parts) for parts in zip(*decoded, strict=True))
         return torch.from_numpy(np.ascontiguousarray(boxes)), torch.from_numpy(np.clip(scores, 0, 1))
 
