@@ -219,7 +219,7 @@ class TopDown:
                 settings of its own. Faint persons are then looked for as well, and left out where they
                 continue no track.
             recursive: take a folder's subfolders too.
-            smooth: steady the keypoints of tracked persons; a Smoother brings settings of its own.
+            smooth: steady the keypoints of tracked persons over time; a Smoother brings settings of its own.
 
         Yields:
             The picture, RGB uint8 (H, W, 3), and its Poses. Files that can't be read are logged and passed over.
@@ -243,12 +243,15 @@ class TopDown:
     def frames(
         self, source: Source, track: bool | Tracker = False, smooth: bool | Smoother = False
     ) -> Generator[tuple[Frame, Poses], None, None]:
-        """Like `stream`, from an opened source, with each picture's name and time; problems stay in the source."""
-        tracker = self._tracker(track)
+        """Like `stream`, but from an opened source, and with `Frame`s, which have a name and a time.
+
+        Problems of single files are in ``source.problems`` and aren't logged.
+        """
+        tracker = track if isinstance(track, Tracker) else Tracker(self.tracker_settings) if track else None
         smoother = smooth if isinstance(smooth, Smoother) else Smoother() if smooth else None
         if smoother is not None and tracker is None:
-            raise InputError("smoothing needs to know who is who: track as well (track=True, --track)")
-        # Of what is live, nothing waits for a batch to fill, and little is read ahead.
+            raise InputError("smoothing needs tracks: track as well (track=True, --track)")
+        # Frames of live sources go through one by one, and few are read ahead, so that results aren't late.
         at_once, depth = (1, 1) if source.kind == "live" else (FRAMES_AT_ONCE, 2 * FRAMES_AT_ONCE)
         low = None if tracker is None else tracker.settings.low
         with closing(prefetch(self._detected(source, at_once, depth, low), 1)) as detected:
@@ -263,10 +266,10 @@ class TopDown:
                         poses = smoother.update(poses, frame.time)
                     yield frame, poses
 
-    def _tracker(self, track: bool | Tracker) -> Tracker | None:
-        if isinstance(track, Tracker) or not track:
-            return track or None
-        return Tracker(TrackerSettings() if self.detector is None else TrackerSettings.above(self.detector.score))
+    @property
+    def tracker_settings(self) -> TrackerSettings:
+        """Settings of tracking that fit the detector's score."""
+        return TrackerSettings() if self.detector is None else TrackerSettings.above(self.detector.score)
 
     def _detected(
         self, source: Source, at_once: int, depth: int, score: float | None

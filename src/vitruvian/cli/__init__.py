@@ -1,4 +1,4 @@
-"""The command line: one file per command, and here what they share: errors without tracebacks, and exit codes.
+"""The command line: one file per command; the entry point with errors without tracebacks, and exit codes.
 
 0 is success, 1 a failure, 2 bad usage or bad input, 130 Ctrl-C.
 """
@@ -61,7 +61,7 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; what the console script calls."""
+    """Run the command line. This is the console script's entry point."""
     for stream in (sys.stdout, sys.stderr):
         # Names of files are any bytes, and terminals know fewer characters than that.
         if isinstance(stream, io.TextIOWrapper):

@@ -1,16 +1,15 @@
-"""`vitruvian evaluate`: how good a model is, by the procedure of its authors."""
+"""The command `vitruvian evaluate`: accuracy of models on annotated pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..choices import Rescoring
 from ..errors import InputError
-from .comparing import changed, folders, names, variants
 from .options import (
     MODEL,
     OUTPUT,
@@ -25,6 +24,8 @@ from .options import (
     Threads,
     parse_size,
 )
+from .procedures import changed, folders, names, variants
+from .progress import progress_bar
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from ..evaluation import Metrics
     from ..poses import Boxes
 
-PROCEDURE = "How it is measured (default: as the model's authors did)"
-# AP is taken over all thresholds, so a detector must tell even what it is hardly sure of; COCO counts 100 a picture.
+PROCEDURE = "Procedure (default: that of the model's authors)"
+# AP is taken over all thresholds, so a detector must report even boxes with low scores; COCO counts 100 per picture.
 LEAST_SCORE, MOST_BOXES = 0.001, 100
 JOURNAL = "predictions.jsonl"
 WIDE = 1_000
@@ -111,7 +112,7 @@ def evaluate(
         typer.Option(help="Clip annotated boxes as the authors' loaders do.", rich_help_panel=PROCEDURE),
     ] = None,
     rescoring: Annotated[
-        Literal["product", "sum", "box"] | None,
+        Rescoring | None,
         typer.Option(help="What ranks persons, from the scores of box and keypoints.", rich_help_panel=PROCEDURE),
     ] = None,
     keypoint_threshold: Annotated[
@@ -179,7 +180,7 @@ def evaluate(
         size = parse_size("--img-size", img_size)
         finder = load_detector(detector, size, score=LEAST_SCORE, iou=iou, max_persons=MOST_BOXES, **engine)
     if finder is not None and not models:
-        with _progress("boxes", console) as progress:
+        with progress_bar("boxes", console) as progress:
             numbers, notes = evaluate_boxes(finder, truth, images, strict=strict, progress=progress)
         write_json(output / "metrics.json", {"boxes": numbers, "notes": notes})
         _say(notes, console)
@@ -194,7 +195,7 @@ def evaluate(
             net = load_pose(model, None, parse_size("--pose-size", pose_size), **engine)
             preset = Procedure.of(net, detections is None and finder is None)
             for changes, (label, target) in zip(sets.values(), places, strict=False):
-                with _progress(label, console) as progress:
+                with progress_bar(label, console) as progress:
                     runs[label] = evaluate_coco(
                         *(net, truth, images, finder or detections),
                         procedure=changed(preset, {**given, **changes}),
@@ -240,20 +241,3 @@ def _print(table: Table) -> None:
     from rich.console import Console
 
     Console(highlight=False, width=WIDE).print(table, soft_wrap=True)
-
-
-@contextmanager
-def _progress(name: str, console: Console) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on a terminal; gives the function that takes the pictures done and all of them."""
-    from rich import progress
-
-    columns = (
-        progress.TextColumn("{task.description}", markup=False),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TimeRemainingColumn(),
-    )
-    hidden = console.quiet or not console.is_terminal
-    with progress.Progress(*columns, console=console, transient=True, disable=hidden) as bar:
-        task = bar.add_task(name, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
+from ..choices import Refinement
 from ..errors import ModelError
 from .base import finite, log_softmax, mean_logits, swap_sides
 
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     Index = NDArray[np.intp]
     Double = NDArray[np.float64]
 
-Refinement = Literal["none", "quarter", "dark", "udp"]
-REFINEMENTS: tuple[Refinement, ...] = ("none", "quarter", "dark", "udp")
+REFINEMENTS: tuple[Refinement, ...] = get_args(Refinement)
 
 # DARK smooths with an 11-tap Gaussian of sigma 2 and then looks two pixels around the peak.
 _TAPS = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 2.0**2))

@@ -1,4 +1,4 @@
-"""The file under a muxer, and targets that are no plain files."""
+"""Output files of muxers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Poses as data: JSON, CSV and COCO results, written picture by picture so that memory stays constant."""
+"""Data files of poses: JSON, CSV and COCO results, written picture by picture in constant memory."""
 
 from __future__ import annotations
 

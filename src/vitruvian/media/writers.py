@@ -1,4 +1,4 @@
-"""Pictures and videos to disk."""
+"""Writers of pictures and videos."""
 
 from __future__ import annotations
 

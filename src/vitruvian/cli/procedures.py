@@ -1,4 +1,4 @@
-"""Which evaluations a command line asks for: every model with every set of options."""
+"""Procedures and names of the evaluations of one `vitruvian evaluate`: each model with each set of settings."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def variants(also: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Settings of `Procedure` by what the user calls them; the first, with no name, changes nothing.
+    """Changes to a `Procedure` by the text that asks for them; the first, with no text, changes nothing.
 
-    Each of `also` is a list of changes, such as ``flip,refine=dark,oks-nms=0.8``; a word alone switches on.
+    Each of `also` is a list of changes, such as ``flip,refine=dark,oks-nms=0.8``; a name without a value means true.
 
     Raises:
         InputError: no such setting.
@@ -50,14 +50,14 @@ def changed(procedure: Procedure, changes: dict[str, Any]) -> Procedure:
 
 
 def names(models: Sequence[Path], settings: Sequence[str]) -> list[str]:
-    """What to call each model with each set of settings, in this order; every name is its own."""
+    """A unique name for each model with each set of settings, in this order."""
     stems = [path.stem for path in models]
     models_named = stems if len(set(stems)) == len(stems) else [str(path) for path in models]
     return [f"{model} {setting}".strip() for model in models_named for setting in settings]
 
 
 def folders(output: Path, labels: Sequence[str]) -> list[Path]:
-    """Where each evaluation goes: straight to the output if it is the only one."""
+    """The folder of each evaluation: the output itself if there is only one."""
     if len(labels) == 1:
         return [output]
     safe = ["".join(letter if letter.isalnum() or letter in "-_.=" else "_" for letter in label) for label in labels]
