@@ -119,7 +119,7 @@ def parse_yaml(text: str, name: str) -> Any:
     except ImportError:
         raise InputError("YAML files need a package more: pip install 'vitruvian[train]'") from None
 
-    class Loader(yaml.SafeLoader):
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]
         depth = 0
 
         def compose_node(self, parent: Any, index: Any) -> Any:

@@ -46,7 +46,8 @@ class Prepared:
 
     def to_picture(self, boxes: Array) -> Array:
         """Boxes xyxy (M, 4) in canvas pixels as boxes in pixels of the picture."""
-        return (boxes - np.tile(self.corner, 2)) / np.tile(self.scale, 2)
+        corners, scales = self.corner[[0, 1, 0, 1]], self.scale[[0, 1, 0, 1]]
+        return (boxes - corners) / scales
 
 
 # From an RGB uint8 picture (h, w, 3), the network's input size (height, width), and the number of which sides must be
