@@ -81,7 +81,7 @@ class ProcessOptions:
                 "smooth, track_score and track_patience need track "
                 "(--smooth, --track-score and --track-patience need --track)"
             )
-        if [str(file) for file in (self.json, self.csv, self.coco)].count("-") > 1:
+        if [Path(file) for file in (self.json, self.csv, self.coco) if file is not None].count(media.STDOUT) > 1:
             raise InputError("standard output (-) takes one of --json, --csv and --coco: give the others files")
 
     @property

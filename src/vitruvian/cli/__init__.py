@@ -1,6 +1,6 @@
-"""The command line: one file per command; the entry point with errors without tracebacks, and exit codes.
+"""The command line: one file per command, and the entry point.
 
-0 is success, 1 a failure, 2 bad usage or bad input, 130 Ctrl-C.
+Errors are printed without a traceback. Exit codes: 0 success, 1 failure, 2 bad usage or input, 130 Ctrl-C.
 """
 
 from __future__ import annotations
