@@ -206,10 +206,12 @@ def _one_by_one(model: TopDown, frames: list[Frame], info: VideoInfo | None) -> 
             with timed("boxes"):
                 found = model.detector([frame.image])
             with timed("crops"):
-                outputs = [model.pose.outputs(crops) for crops, _ in model.pose.crops([frame.image], found)]
+                outputs = [
+                    (model.pose.outputs(crops), affines) for crops, affines in model.pose.crops([frame.image], found)
+                ]
             with timed("keypoints"):
-                for output in outputs:
-                    model.pose.codec.decode(output)
+                for output, affines in outputs:
+                    model.pose.decode(output, affines)
             inside = pose.seconds
             (poses,) = model.pose([frame.image], found)
             pose.seconds = inside

@@ -9,10 +9,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
-from .errors import ModelError
+from .choices import Refinement
+from .errors import InputError, ModelError
 from .geometry import PADDING
+from .io import parse_json
 from .skeletons import Skeleton
 
 METADATA_KEY = "vitruvian"
@@ -23,8 +25,7 @@ IMAGENET_MEAN: Triple = (123.675, 116.28, 103.53)
 IMAGENET_STD: Triple = (58.395, 57.12, 57.375)
 
 
-Refinement = Literal["none", "quarter", "dark", "udp"]
-REFINEMENTS: tuple[Refinement, ...] = ("none", "quarter", "dark", "udp")
+REFINEMENTS: tuple[Refinement, ...] = get_args(Refinement)
 
 # Rises with each change to a card's JSON. Cards without a number are of version 1: detectors call their size multiple
 # `stride`, and options may be left out.
@@ -278,7 +279,7 @@ class ModelCard:
     def from_json(cls, text: str) -> ModelCard:
         """Raises ModelError for anything but what `to_json` writes, or wrote in an earlier version."""
         try:
-            values = json.loads(text)
+            values = parse_json(text, "the card")
             version = values.pop("version", 1)
             if version not in range(1, _VERSION + 1):
                 raise ValueError(f"it is of version {version!r}, and this Vitruvian reads up to {_VERSION}")
@@ -305,7 +306,7 @@ class ModelCard:
                 values["published"] = Published(**values["published"])
             card = cls(**values)
             card._check()
-        except (TypeError, ValueError, KeyError, AttributeError, ModelError) as error:
+        except (InputError, TypeError, ValueError, KeyError, AttributeError, ModelError) as error:
             raise ModelError(f"the model card in the file can't be read ({type(error).__name__}: {error})") from None
         if card.task == "pose" and not card.skeleton:
             raise ModelError(f"the card of the pose net {card.name!r} has no skeleton")

@@ -6,14 +6,15 @@ import os
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, get_args
 
 from .cards import ModelCard
 from .checkpoints.tracing import checked, traced, with_card
+from .choices import ExportPrecision
 from .errors import InputError, ModelError
 from .graphs import is_quantised, read_graph, to_float16, to_float32
+from .io import write_file
 from .loading import checkpoint_network, is_checkpoint, located
-from .media.files import write_file
 from .models.recognition import recognise
 from .quantization import quantise
 from .runtimes import open_runtime
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 
     from .detectors import Detector
 
-ExportPrecision = Literal["fp32", "fp16", "int8"]
-EXPORT_PRECISIONS: tuple[ExportPrecision, ...] = ("fp32", "fp16", "int8")
+EXPORT_PRECISIONS: tuple[ExportPrecision, ...] = get_args(ExportPrecision)
 
 
 @dataclass(frozen=True)

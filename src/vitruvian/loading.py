@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from .cards import ModelCard
-    from .codecs.heatmap import Refinement
+    from .choices import Refinement
     from .detectors import Detector
     from .pipeline import PoseEstimator, TopDown
     from .runtimes import Precision, Runtime

@@ -73,3 +73,17 @@ def test_numbers_come_back_as_they_were(made, tmp_path):
     first = run(made, tmp_path / "j")
     second = run(made, tmp_path / "j", True)
     assert np.array_equal(first.matches.keypoints, second.matches.keypoints, equal_nan=True)
+
+
+def test_lines_that_are_no_predictions_name_the_file(made, tmp_path):
+    run(made, tmp_path / "j")
+    first = (tmp_path / "j").read_bytes().splitlines(keepends=True)[0]
+    for line in (
+        '{"image_id": 1}',
+        "[]",
+        "7",
+        '{"image_id": 1, "shape": [1, 3], "boxes": 0, "box_scores": [NaN, "x"]}',
+    ):
+        (tmp_path / "j").write_bytes(first + line.encode() + b"\n")
+        with pytest.raises(InputError, match="j, line 2 is no prediction"):
+            run(made, tmp_path / "j", resume=True)

@@ -6,6 +6,7 @@ import zipfile
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from weight_server import Server
 
 import vitruvian as vt
 from vitruvian import loading
+from vitruvian.choices import PresetName
 
 PHOTO = Path(__file__).parents[2] / "docs/images/astronaut.jpg"
 
@@ -26,6 +28,7 @@ def simcc(make_onnx, size: tuple[int, int]) -> Path:
 
 
 def test_what_they_are_made_of() -> None:
+    assert tuple(vt.zoo.PRESETS) == get_args(PresetName)  # the command line's choices
     assert list(vt.zoo.PRESETS) == ["fast", "balanced", "accurate"]
     for pair in vt.zoo.PRESETS.values():
         detector, pose = vt.zoo.card(pair.detector), vt.zoo.card(pair.pose)

@@ -12,11 +12,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import __version__
+from .._version import __version__
 from ..errors import ModelError, OutputError
 from ..hub.cache import cache_folder, locked
 from ..hub.downloads import file_digest
-from ..media.files import write_file
+from ..io import write_file
 
 if TYPE_CHECKING:
     from torch import nn

@@ -14,7 +14,7 @@ import safetensors.torch
 
 from ..cards import METADATA_KEY, ModelCard
 from ..errors import ModelError
-from ..media.files import write_file
+from ..io import write_file
 from ..models import Identity, Spec, architecture, describe
 from ..models.identification import spec_from_json, spec_to_json, with_size
 

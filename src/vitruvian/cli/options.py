@@ -1,4 +1,4 @@
-"""What several commands' options share."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Annotated, Literal
 
 import typer
 
+from ..choices import PresetName, Refinement
 from ..errors import InputError
 
-MODEL, OUTPUT, LOOK, ENGINE = "What finds the people", "What is written", "How it is drawn", "What it runs on"
-TIME = "Who is who over time"
+MODEL, TIME, OUTPUT, LOOK, ENGINE = "Models", "Tracking", "Output", "Drawing", "Engine"
 
 
 def _hush(quiet: bool) -> bool:
-    """What the library notes is not said either; its warnings are."""
+    """Keep the library's notes from being logged; its warnings still are."""
     if quiet:
         logging.getLogger("vitruvian").setLevel(logging.WARNING)
     return quiet
@@ -25,6 +25,56 @@ Quiet = Annotated[
     typer.Option(
         *("-q", "--quiet"), callback=_hush, help="Say nothing unless something is wrong.", rich_help_panel=OUTPUT
     ),
+]
+PoseModel = Annotated[
+    str | None,
+    typer.Option(
+        "--pose",
+        "--pose-model",
+        metavar="MODEL",
+        help="Pose net: a name (vitruvian models), an ONNX file or a checkpoint.",
+        rich_help_panel=MODEL,
+    ),
+]
+DetectorModel = Annotated[
+    str | None,
+    typer.Option(
+        "--detector",
+        "--det-model",
+        metavar="MODEL",
+        help="Person detector: a name, an ONNX file or a YOLOv5 checkpoint.",
+        rich_help_panel=MODEL,
+    ),
+]
+Preset = Annotated[
+    PresetName,
+    typer.Option(
+        help="Pair of models that stands for --detector and --pose where they aren't given.", rich_help_panel=MODEL
+    ),
+]
+Score = Annotated[
+    float,
+    typer.Option(
+        "--score",
+        "--conf-thres",
+        min=0,
+        max=1,
+        help="Drop persons detected with a lower score.",
+        rich_help_panel=MODEL,
+    ),
+]
+MaxPersons = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Keep the N best persons only.", rich_help_panel=MODEL)
+]
+Refine = Annotated[
+    Refinement | None,
+    typer.Option(
+        help="Sub-pixel step for heatmaps (default: the model's, quarter if it has none).", rich_help_panel=MODEL
+    ),
+]
+Flip = Annotated[
+    bool,
+    typer.Option("--flip", help="Average with the mirrored crop, as papers do: twice the work.", rich_help_panel=MODEL),
 ]
 ImgSize = Annotated[
     str | None,
@@ -49,6 +99,25 @@ Iou = Annotated[
         max=1,
         help="Drop boxes that overlap a better one more (default: the model's own, mostly 0.65).",
         rich_help_panel=MODEL,
+    ),
+]
+TrackScore = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        help="With --track: only persons detected with this score get a number; fainter ones keep theirs "
+        "(default: 0.4, or --score if that is more).",
+        rich_help_panel=TIME,
+    ),
+]
+TrackPatience = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        metavar="SECONDS",
+        help="With --track: how long someone may be out of sight and keep the number (default: 1).",
+        rich_help_panel=TIME,
     ),
 ]
 Runtime = Annotated[

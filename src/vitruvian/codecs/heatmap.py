@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..cards import REFINEMENTS, HeatmapOptions, Refinement
+from ..cards import REFINEMENTS, HeatmapOptions
+from ..choices import Refinement
 from .base import finite, log_softmax, mean_logits, swap_sides
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..evaluation.sigmas import DEFAULT_SIGMA, sigmas_by_name
+from ..io import read_yaml
 from ..skeletons import COCO17, Skeleton
 
 _KEYS = ("name", "keypoints", "limbs", "flip_pairs", "sigmas")
@@ -45,18 +46,6 @@ def read_skeleton(path: str | os.PathLike[str], base: Skeleton | None = None) ->
             f"{path}: {error}; limbs and flip_pairs are lists of two keypoints' names each, sigmas one number above 0 "
             f"for each of {', '.join(names)}"
         ) from None
-
-
-def read_yaml(path: str | os.PathLike[str]) -> Any:
-    """The content of a YAML file. Raises InputError for one that is missing or broken, or where PyYAML is missing."""
-    try:
-        import yaml
-    except ImportError:
-        raise InputError("YAML files need a package more: pip install 'vitruvian[train]'") from None
-    try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _pairs(value: Any, names: Sequence[str]) -> tuple[tuple[int, int], ...]:

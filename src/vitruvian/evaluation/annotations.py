@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
+from ..io import read_json
 from ..skeletons import Skeleton
 from .poses_file import as_annotations, is_poses
-from .reading import BOX_SHARE, boxes_of, listed, read_json, unique
+from .reading import BOX_SHARE, boxes_of, listed, unique
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, OutputError
-from ..media.files import why_not_written
+from ..io import MIB, parse_json, why_not_written
 from ..poses import Boxes
 from .pictures import Picture
 from .predicting import Predicted
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..pipeline import PoseEstimator
+
+# A picture's predictions; thousands of persons of 133 keypoints have less.
+_LONGEST_LINE = 64 * MIB
 
 
 class Journal:
@@ -54,21 +57,28 @@ class Journal:
     def _read(self, fingerprint: str) -> int:
         """Take over the complete lines; returns where they end."""
         end = 0
-        for number, line in enumerate(self.path.read_bytes().splitlines(keepends=True)):
-            try:
-                record = json.loads(line) if line.endswith(b"\n") else None
-            except ValueError:
-                record = None
-            if record is None:
-                break
-            if number == 0 and record.get("fingerprint") != fingerprint:
-                raise InputError(
-                    f"{self.path} has the predictions of another run (other model, settings, images or boxes); "
-                    "remove it, or overwrite it (--overwrite)"
-                )
-            if number > 0:
-                self._take(record)
-            end += len(line)
+        with self.path.open("rb") as file:
+            for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b"")):
+                if not line.endswith(b"\n"):
+                    break
+                name = f"{self.path}, line {number + 1}"
+                try:
+                    record = parse_json(line, name)
+                except InputError:
+                    break
+                if number == 0 and (not isinstance(record, dict) or record.get("fingerprint") != fingerprint):
+                    raise InputError(
+                        f"{self.path} has the predictions of another run (other model, settings, images or boxes); "
+                        "remove it, or overwrite it (--overwrite)"
+                    )
+                if number > 0:
+                    try:
+                        self._take(record)
+                    except (KeyError, TypeError, ValueError, OverflowError) as error:
+                        raise InputError(
+                            f"{name} is no prediction ({error!r}); remove the file, or --overwrite it"
+                        ) from None
+                end += len(line)
         return end
 
     def _take(self, record: dict[str, Any]) -> None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
+from ..io import read_json
 from ..poses import Boxes
 from .annotations import Annotations
-from .reading import boxes_of, listed, read_json
+from .reading import boxes_of, listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
 from .. import codecs
+from ..choices import Refinement, Rescoring
 from ..codecs import Heatmap, Regression, SimDR
-from ..codecs.heatmap import REFINEMENTS, Refinement
+from ..codecs.heatmap import REFINEMENTS
 from ..errors import InputError, ModelError
 from ..pipeline import PoseEstimator
 from ..poses import RESCORING_THRESHOLD
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Array = NDArray[np.float64]
-
-Rescoring = Literal["product", "sum", "box"]
 
 
 @dataclass(frozen=True)
@@ -66,8 +65,8 @@ class Procedure:
             raise InputError(f"padding is {self.padding}; it is a factor above 0, such as 1.25")
         if self.refine not in (None, *REFINEMENTS):
             raise InputError(f"refine is {self.refine!r}; it can be {', '.join(REFINEMENTS)}")
-        if self.rescoring not in ("product", "sum", "box"):
-            raise InputError(f"rescoring is {self.rescoring!r}; it can be product, sum, box")
+        if self.rescoring not in get_args(Rescoring):
+            raise InputError(f"rescoring is {self.rescoring!r}; it can be {', '.join(get_args(Rescoring))}")
         if self.soft_nms and not self.oks_nms:
             raise InputError("soft suppression needs a threshold above 0: give oks_nms")
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,18 +16,6 @@ if TYPE_CHECKING:
 SHOWN = 5
 # How much of its box a person fills, where no one measured: what CrowdPose's own evaluation takes.
 BOX_SHARE = 0.53
-
-
-def read_json(path: str | os.PathLike[str], what: str) -> Any:
-    """The content of a JSON file. Raises InputError for one that is missing or broken; `what` says what was wanted."""
-    try:
-        return json.loads(Path(path).read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; give {what}") from None
-    except OSError as error:
-        raise InputError(f"{path} can't be read: {error.strerror or error}; give {what}") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is no valid JSON ({error}); fetch or write it again") from None
 
 
 def listed(items: Sequence[object]) -> str:

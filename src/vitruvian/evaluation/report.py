@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..media.files import write_file
+from ..io import write_file
 from .page import page
 from .plots import oks_histogram, precision_recall
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
+from ..io import read_json
 from .poses_file import is_poses
-from .reading import boxes_of, read_json, unique
+from .reading import boxes_of, unique
 from .sigmas import sigmas_by_name
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from ..cards import ModelCard, Weights
 from ..errors import ModelError, OutputError
-from ..media.files import write_beside
+from ..io import write_beside
 from .cache import HOME, OFFLINE, cache_folder, is_offline, locked
 from .transfer import Progress, forget, transfer
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import OutputError
-from ..media.files import write_file
+from ..io import write_file
 from ..runtimes import open_runtime
 from .cache import cache_folder
 from .downloads import file_digest

@@ -15,7 +15,7 @@ from email.message import Message
 from pathlib import Path
 from typing import IO, Any
 
-from .. import __version__
+from .._version import __version__
 from ..errors import ModelError, OutputError
 
 # How far a transfer is: bytes so far, and of how many, None where the server doesn't say.

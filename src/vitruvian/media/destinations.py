@@ -1,4 +1,4 @@
-"""Where the drawn pictures and videos go, decided and checked before any work is done."""
+"""Paths of drawn pictures and videos, chosen and checked before any work is done."""
 
 from __future__ import annotations
 

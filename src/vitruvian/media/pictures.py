@@ -1,4 +1,4 @@
-"""Pictures: files, bytes, arrays and folders of them become RGB uint8 frames."""
+"""Picture files, bytes, arrays and folders as RGB uint8 frames."""
 
 from __future__ import annotations
 

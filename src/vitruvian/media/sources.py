@@ -1,4 +1,4 @@
-"""One door for everything that frames can come from."""
+"""Opening of sources by path, glob, URL or camera number."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ..errors import InputError
 from .cameras import Camera
+from .containers import is_url
 from .frames import Source
-from .opening import is_url
 from .pictures import ImageBytes, ImageFiles, is_picture, is_picture_name, open_folder, read_image
 from .threads import prefetch
 from .videos import Video

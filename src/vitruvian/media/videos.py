@@ -12,8 +12,8 @@ import numpy as np
 
 from ..errors import InputError
 from .colours import RgbConverter
+from .containers import READ_TIMEOUT, is_url, open_container
 from .frames import Frame, Image, Kind, VideoInfo
-from .opening import READ_TIMEOUT, is_url, open_container
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame, VideoStream

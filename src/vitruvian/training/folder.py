@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 
 from ..errors import InputError, OutputError
-from ..media.files import why_not_written
+from ..io import why_not_written
 from .rounds import STATE
 
 _LOCK = ".lock"

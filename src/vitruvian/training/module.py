@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..errors import InputError
-from ..media.files import write_beside
+from ..io import write_beside
 from ..models import architecture
 from .losses import loss_of
 from .muon import Muon

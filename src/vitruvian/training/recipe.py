@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 from ..cards import HeatmapOptions
-from ..datasets.skeletons import read_yaml
 from ..errors import InputError, ModelError
 from ..evaluation.reading import listed
+from ..io import read_yaml
 from ..models import Spec, architecture, describe
 from ..models import spec as spec_of
 from ..models.backbones import Attention

@@ -15,7 +15,7 @@ import torch
 
 from ..checkpoints.model_files import save_model
 from ..errors import InputError
-from ..media.files import write_file
+from ..io import write_file
 from ..runtimes.torch import TorchRuntime
 from .curves import COLUMNS, curves, table
 from .module import Training

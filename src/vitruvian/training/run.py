@@ -23,7 +23,7 @@ from ..cards import ModelCard
 from ..datasets import Source
 from ..errors import InputError, VitruvianError
 from ..evaluation.report import write_json
-from ..media.files import write_file
+from ..io import write_file
 from .folder import is_first, own_folder
 from .loading import Batches, KeyedSamples, Loader
 from .module import Training

@@ -18,7 +18,7 @@ import torch
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 
 from ..errors import InputError, OutputError
-from ..media.files import why_not_written, write_beside
+from ..io import why_not_written, write_beside
 
 logger = logging.getLogger("vitruvian")
 

@@ -16,7 +16,6 @@ from ..codecs import Heatmap, Regression, SimDR
 from ..codecs.base import as_scores
 from ..errors import InputError
 from ..evaluation.reading import listed
-from ..geometry import to_tensor
 from ..loading import load_pose
 
 if TYPE_CHECKING:
@@ -60,8 +59,7 @@ class Teacher:
         Args:
             crops: RGB uint8 (N, H, W, 3).
         """
-        card, codec = self._pose.card, self._pose.codec
-        outputs = self._pose.runtime(to_tensor(crops, card.mean, card.std, card.bgr))
+        codec, outputs = self._pose.codec, self._pose.outputs(crops)
         assert isinstance(codec, Heatmap | SimDR)
         scores = as_scores(codec.decode(outputs)[1])
         return [torch.from_numpy(np.ascontiguousarray(array)) for array in (*codec.as_targets(outputs), scores)]

@@ -10,22 +10,16 @@ from difflib import get_close_matches
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from ..errors import InputError
+from ..settings import parse_value, split_setting
 
 
 def split(kind: type, setting: str) -> tuple[str, Any]:
-    """The name and the value of ``key=value``, as YAML has them. Raises InputError for other text."""
-    import yaml
-
-    key, equals, value = setting.partition("=")
-    if not equals:
+    """The name and the value of ``key=value``. Raises InputError for other text."""
+    key, value = split_setting(setting)
+    if value is None:
         raise InputError(f"--set {setting}: give key=value, such as rate=0.0005")
-    if get_type_hints(kind).get(key.strip()) is str:
-        # Text as it is: a checkpoint may be called 7, or have a colon in its name.
-        return key.strip(), value.strip()
-    try:
-        return key.strip(), yaml.safe_load(value)
-    except yaml.YAMLError:
-        return key.strip(), value
+    # Text as it is: a checkpoint may be called 7, or have a colon in its name.
+    return key, value if get_type_hints(kind).get(key) is str else parse_value(value)
 
 
 def typed(kind: type, settings: Mapping[Any, Any], where: str) -> dict[str, Any]:

@@ -18,10 +18,8 @@ import torch
 from torch import Tensor
 
 from ...cards import DetectorOptions
-from ...detectors import FAMILIES
 from ...detectors.yolox import anchors
 from ...errors import InputError
-from ...geometry import to_tensor
 from ...loading import load_detector
 from ...runtimes import Runtime, open_runtime
 
@@ -43,19 +41,18 @@ class Teacher:
 
     def __init__(self, model: str, size: tuple[int, int]) -> None:
         threads = torch.get_num_threads()
-        detector = load_detector(model, size, threads=threads)
-        self._card, self._runtime = detector.card, detector.runtime
-        assert isinstance(detector.card.options, DetectorOptions)
-        self._person = detector.card.options.person
-        if self._card.family not in ("rtmdet", "yolox"):
-            raise InputError(
-                f"{model} is a {self._card.family}, with other cells; it teaches by its boxes alone: {_BOXES}"
-            )
-        if self._card.family == "rtmdet":
+        self._detector = load_detector(model, size, threads=threads)
+        assert isinstance(self._detector.card.options, DetectorOptions)
+        self._person = self._detector.card.options.person
+        self._sorted = self._detector.family.cells == "sorted"
+        if self._detector.family.cells == "none":
+            family = self._detector.card.family
+            raise InputError(f"{model} is a {family}, with other cells; it teaches by its boxes alone: {_BOXES}")
+        if self._sorted:
             # Engines open their file again when they find out about its batch, so it stays as long as the teacher.
             folder = tempfile.mkdtemp(prefix="vitruvian-")
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-            self._runtime = _before_nms(model, self._runtime, folder, threads)
+            self._detector.runtime = _before_nms(model, self._detector.runtime, folder, threads)
         cells = sum(len(grid) for grid, _ in anchors(size))
         found = self(np.zeros((1, *size, 3), np.uint8))[1].shape[1]
         if found != cells:
@@ -67,15 +64,14 @@ class Teacher:
         Args:
             canvases: RGB uint8 (N, H, W, 3).
         """
-        card, person = self._card, self._person
-        outputs = self._runtime(to_tensor(canvases, card.mean, card.std, card.bgr))
-        if card.family == "rtmdet":
-            boxes, scores, order = outputs[0], outputs[1][:, person], outputs[2]
+        outputs = self._detector.outputs(canvases)
+        if self._sorted:
+            boxes, scores, order = outputs[0], outputs[1][:, self._person], outputs[2]
             places = np.argsort(order, axis=1)
             boxes = np.take_along_axis(boxes, places[..., None], axis=1)
             scores = np.take_along_axis(scores, places, axis=1)
         else:
-            decoded = FAMILIES[card.family].decode(outputs, card.input_size, person)
+            decoded = self._detector.decode(outputs, self._detector.card.input_size)
             boxes, scores = (np.stack(parts) for parts in zip(*decoded, strict=True))
         return torch.from_numpy(np.ascontiguousarray(boxes)), torch.from_numpy(np.clip(scores, 0, 1))
 

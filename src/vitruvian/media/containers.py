@@ -1,4 +1,4 @@
-"""Opening media files and network streams with FFmpeg, and saying why that failed."""
+"""FFmpeg containers of files and network streams, opened with timeouts and clear errors."""
 
 from __future__ import annotations
 
