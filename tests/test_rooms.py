@@ -14,12 +14,13 @@ ROOT = Path(vitruvian.__file__).parent
 
 # Ground floor first; those of a line don't import each other.
 ORDER = """
-_version errors
-io
+_version errors choices
+io settings
 skeletons geometry
 cards
+drawing
 poses
-codecs runtimes drawing
+codecs runtimes
 media
 models
 networks
