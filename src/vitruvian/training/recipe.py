@@ -11,12 +11,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from ..datasets.skeletons import read_yaml
 from ..errors import InputError, ModelError
 from ..evaluation.reading import listed
 from ..networks import PoseSpec, Spec
 from ..networks import spec as spec_of
 from ..networks.specs import Attention
+from ..skeletons.reading import read_yaml
 from .augmentation import Augmentation
 from .values import split, typed
 
