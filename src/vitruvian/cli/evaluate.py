@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ..errors import InputError
+from ..runtimes import EngineOptions
 from .comparing import changed, folders, names, variants
 from .options import (
     MODEL,
@@ -172,12 +173,11 @@ def evaluate(
         raise InputError("--results is for one evaluation; here are several, or none")
     _check(output, targets, results, overwrite, resume)
     truth = read_annotations(annotations, boxes_alone=not models)
-    engine: dict[str, Any] = {"runtime": runtime, "device": device, "threads": threads, "precision": precision}
-    engine["compile"] = compile
+    engine = EngineOptions(runtime, device, threads, precision, compile)
     finder = None
     if detector is not None:
         size = parse_size("--img-size", img_size)
-        finder = load_detector(detector, size, score=LEAST_SCORE, iou=iou, max_persons=MOST_BOXES, **engine)
+        finder = load_detector(detector, size, score=LEAST_SCORE, iou=iou, max_persons=MOST_BOXES, engine=engine)
     if finder is not None and not models:
         with _progress("boxes", console) as progress:
             numbers, notes = evaluate_boxes(finder, truth, images, strict=strict, progress=progress)
@@ -191,7 +191,7 @@ def evaluate(
     places = zip(labels, targets, strict=True)  # of the first model with all settings, then of the second
     try:
         for model in models:
-            net = load_pose(model, None, parse_size("--pose-size", pose_size), **engine)
+            net = load_pose(model, None, parse_size("--pose-size", pose_size), engine=engine)
             preset = Procedure.of(net, detections is None and finder is None)
             for changes, (label, target) in zip(sets.values(), places, strict=False):
                 with _progress(label, console) as progress:

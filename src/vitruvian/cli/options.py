@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from ..errors import InputError
+from ..runtimes import Precision as PrecisionName
+from ..runtimes import RuntimeName
 
 MODEL, OUTPUT, LOOK, ENGINE = "What finds the people", "What is written", "How it is drawn", "What it runs on"
 TIME = "Who is who over time"
@@ -52,7 +54,7 @@ Iou = Annotated[
     ),
 ]
 Runtime = Annotated[
-    Literal["auto", "openvino", "onnxruntime", "torch"],
+    RuntimeName,
     typer.Option(help="Engine for all networks; checkpoints are converted for it once.", rich_help_panel=ENGINE),
 ]
 Device = Annotated[
@@ -66,7 +68,7 @@ Threads = Annotated[
     typer.Option(min=1, metavar="N", help="CPU threads (default: all usable cores).", rich_help_panel=ENGINE),
 ]
 Precision = Annotated[
-    Literal["fp32", "auto", "bf16", "fp16"],
+    PrecisionName,
     typer.Option(
         help="auto: the fastest at a loss of at most 0.003 AP; fp32: the same numbers on every machine.",
         rich_help_panel=ENGINE,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from ..codecs import Refinement
 from ..errors import InputError
 from .options import (
     LOOK,
@@ -121,7 +122,7 @@ def predict(
         int | None, typer.Option(min=1, metavar="N", help="Keep the N best persons only.", rich_help_panel=MODEL)
     ] = None,
     refine: Annotated[
-        Literal["none", "quarter", "dark", "udp"] | None,
+        Refinement | None,
         typer.Option(
             help="Sub-pixel step for heatmaps (default: the model's, quarter if it has none).", rich_help_panel=MODEL
         ),

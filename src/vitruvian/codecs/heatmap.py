@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import ModelError
 from .base import finite, log_softmax, mean_logits, swap_sides
+from .refinement import REFINEMENTS, Refinement
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
     Index = NDArray[np.intp]
     Double = NDArray[np.float64]
-
-Refinement = Literal["none", "quarter", "dark", "udp"]
-REFINEMENTS: tuple[Refinement, ...] = ("none", "quarter", "dark", "udp")
 
 # DARK smooths with an 11-tap Gaussian of sigma 2 and then looks two pixels around the peak.
 _TAPS = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 2.0**2))

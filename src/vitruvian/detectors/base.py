@@ -76,6 +76,10 @@ class Detector:
         self.max_persons = max_persons
         self._family = family
 
+    def __repr__(self) -> str:
+        height, width = self.card.input_size
+        return f"Detector({self.card.name}, {height}x{width}, {self.runtime})"
+
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Boxes]:
         """Persons of each RGB uint8 picture (H, W, 3), of any sizes; one batch through the network per input size."""
         stride = self.card.options.get("stride")

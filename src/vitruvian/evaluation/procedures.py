@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from .. import codecs
-from ..codecs import Heatmap, SimDR
-from ..codecs.heatmap import REFINEMENTS, Refinement
+from ..codecs import REFINEMENTS, Heatmap, Refinement, SimDR
 from ..errors import InputError
 from ..pipeline import PoseEstimator
 from ..poses import RESCORING_THRESHOLD

@@ -16,6 +16,7 @@ import torch
 from ..errors import InputError
 from ..media.files import write_file
 from ..networks import PersonSpec, PoseSpec
+from ..runtimes import EngineOptions
 from ..runtimes.torch import TorchRuntime
 from ..zoo.carrying import save_model
 from .curves import COLUMNS, curves, table
@@ -195,7 +196,7 @@ class Rounds(L.Callback):
 def engine(network: torch.nn.Module, card: ModelCard, device: str) -> TorchRuntime:
     """A copy of a network in what `vitruvian.load` would run its file in."""
     where = device if device.startswith("cuda") else "cpu"
-    return TorchRuntime(copy.deepcopy(network).float(), Path(LAST), card.input_size, where)
+    return TorchRuntime(copy.deepcopy(network).float(), Path(LAST), card.input_size, EngineOptions(device=where))
 
 
 def _rate(trainer: L.Trainer) -> float:
