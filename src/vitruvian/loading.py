@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import platform
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from .hub.downloads import fetch, int8_variant, packaged
 from .hub.precision_check import accurate
 from .hub.presets import PRESETS
 from .models.recognition import recognise
-from .runtimes import open_network, open_runtime
+from .runtimes import EngineOptions, open_network, open_onnx
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from .choices import Refinement
     from .detectors import Detector
     from .pipeline import PoseEstimator, TopDown
-    from .runtimes import Precision, Runtime
+    from .runtimes import Precision, Runtime, RuntimeName
 
     File = str | os.PathLike[str]
     Size = int | tuple[int, int]
@@ -51,7 +50,7 @@ def load(
     max_persons: int | None = None,
     refine: Refinement | None = None,
     flip: bool = False,
-    runtime: str = "auto",
+    runtime: RuntimeName = "auto",
     device: str = "auto",
     threads: int | None = None,
     precision: Precision = "auto",
@@ -76,10 +75,10 @@ def load(
         max_persons: at most so many persons of a picture, the best scored; None takes all.
         refine: sub-pixel step of heatmap nets, "none", "quarter", "dark" or "udp"; None takes the model's own.
         flip: average each person's outputs with those of the mirrored crop (the papers' flip test), at twice the cost.
-        runtime: "auto", "openvino", "onnxruntime" or "torch", see `vitruvian.runtimes.open_runtime`. Checkpoints are
+        runtime: "auto", "openvino", "onnxruntime" or "torch", see `vitruvian.runtimes.EngineOptions`. Checkpoints are
             converted to ONNX for the first three, once (`vitruvian.checkpoints.converted`); "torch" runs them as they
             are, and "auto" takes it for them on CUDA and with `compile`.
-        device, threads, precision: see `vitruvian.runtimes.open_runtime`.
+        device, threads, precision: see `vitruvian.runtimes.EngineOptions`.
         compile: let torch make faster code of a checkpoint's network first, which takes a minute.
 
     Raises:
@@ -91,13 +90,13 @@ def load(
     if preset not in PRESETS:
         raise InputError(f"preset is {preset!r}; it can be {', '.join(PRESETS)}")
     pair = PRESETS[preset]
-    engine = {"runtime": runtime, "device": device, "threads": threads, "precision": precision, "compile": compile}
+    engine = EngineOptions(runtime, device, threads, precision, compile)
     limits: dict[str, Any] = {"score": score, "iou": iou, "max_persons": max_persons}
     # Beside a model that somebody chose, one of the package runs anywhere: torch and GPUs may not be for it.
-    anywhere = {"threads": threads, "precision": precision if precision in ("auto", "fp32") else "auto"}
+    anywhere = EngineOptions(threads=threads, precision=precision if precision in ("auto", "fp32") else "auto")
     own = anywhere if (pose or detector) and preset == "fast" else engine
-    finder = load_detector(detector or pair.detector, img_size, **limits, **(engine if detector else own))
-    return TopDown(load_pose(pose or pair.pose, refine, pose_size, flip, **(engine if pose else own)), finder)
+    finder = load_detector(detector or pair.detector, img_size, **limits, engine=engine if detector else own)
+    return TopDown(load_pose(pose or pair.pose, refine, pose_size, flip, engine=engine if pose else own), finder)
 
 
 def load_detector(
@@ -107,15 +106,19 @@ def load_detector(
     score: float = 0.3,
     iou: float | None = None,
     max_persons: int | None = None,
-    **engine: Any,
+    engine: EngineOptions | None = None,
+    **settings: Any,
 ) -> Detector:
-    """A person detector from a name or a file; arguments and errors are those of `load`."""
+    """A person detector from a name or a file; arguments and errors are those of `load`.
+
+    How it runs is `engine`, or single `settings` of it by their names, such as ``threads=2``.
+    """
     for name, value in (("score", score), ("iou", iou)):
         if value is not None and not 0 <= value <= 1:
             raise InputError(f"{name} is {value}; it must be in 0..1")
     if max_persons is not None and max_persons < 1:
         raise InputError(f"max_persons is {max_persons}; at least 1 is needed")
-    card, network = _open(file, _pair("img_size", img_size), engine)
+    card, network = _open(file, _pair("img_size", img_size), replace(engine or EngineOptions(), **settings))
     if card.task != "detection":
         raise ModelError(f"{file} is a pose net ({card.family}), not a detector: give it as the pose net instead")
     return detectors.create(card, network, score, iou, max_persons)
@@ -126,16 +129,22 @@ def load_pose(
     refine: Refinement | None = None,
     pose_size: Size | None = None,
     flip: bool = False,
-    **engine: Any,
+    *,
+    engine: EngineOptions | None = None,
+    **settings: Any,
 ) -> PoseEstimator:
-    """A pose net from a name or a file; arguments and errors are those of `load`."""
+    """A pose net from a name or a file; arguments and errors are those of `load`.
+
+    How it runs is `engine`, or single `settings` of it by their names, such as ``threads=2``.
+    """
     from .pipeline import PoseEstimator
 
-    card, network = _open(file, _pair("pose_size", pose_size), engine)
+    options = replace(engine or EngineOptions(), **settings)
+    card, network = _open(file, _pair("pose_size", pose_size), options)
     if card.task != "pose":
         raise ModelError(f"{file} is a detector ({card.family}), not a pose net: give it as the detector instead")
     if network.path.suffix == ".onnx":
-        network = accurate(network, card.input_size, _without(engine, "compile"))
+        network = accurate(network, card.input_size, options)
     if refine is not None:
         try:
             card = card.with_options(refine=refine)
@@ -153,7 +162,7 @@ def _pair(name: str, size: Size | None) -> tuple[int, int] | None:
     return lengths[0], lengths[1]
 
 
-def _open(model: File, size: tuple[int, int] | None, engine: dict[str, Any]) -> tuple[ModelCard, Runtime]:
+def _open(model: File, size: tuple[int, int] | None, engine: EngineOptions) -> tuple[ModelCard, Runtime]:
     """What a model is, and its network in an engine."""
     file, named = located(model)
     if is_checkpoint(file):
@@ -162,44 +171,39 @@ def _open(model: File, size: tuple[int, int] | None, engine: dict[str, Any]) -> 
                 load = partial(network_of, file, named, size)
                 return _open_file(converted(file, named.name if named else None, size, load), size, engine)
             except (ConversionError, OutputError) as error:
-                if engine.get("runtime", "auto") != "auto":
+                if engine.runtime != "auto":
                     raise
                 logger.warning("%s; it runs in torch, which is slower", error)
         loaded, card = network_of(file, named, size)
-        if engine.get("compile") and isinstance(card.options, DetectorOptions):
+        if engine.compile and isinstance(card.options, DetectorOptions):
             # Compiled code is for one size, so that every picture goes onto the same canvas.
             card = card.with_options(size_multiple=None)
-        return card, open_network(loaded, file, card.input_size, **_without(engine, "runtime"))
+        return card, open_network(loaded, file, card.input_size, engine)
     if _may_be_int8(engine):
         file = int8_variant(file) or file
     card, network = _open_file(file, size or (named.input_size if named else None), engine)
     return replace(named, input_size=card.input_size) if named else card, network
 
 
-def _runs_in_torch(engine: dict[str, Any]) -> bool:
+def _runs_in_torch(engine: EngineOptions) -> bool:
     """Whether a checkpoint runs in torch: where it is asked for, and on CUDA unless another engine is asked for."""
-    runtime = engine.get("runtime", "auto")
-    on_cuda = str(engine.get("device", "auto")).lower().startswith("cuda")
-    return runtime == "torch" or (runtime == "auto" and (on_cuda or bool(engine.get("compile"))))
+    fast = engine.device.startswith("cuda") or engine.compile
+    return engine.runtime == "torch" or (engine.runtime == "auto" and fast)
 
 
-def _may_be_int8(engine: Mapping[str, Any]) -> bool:
+def _may_be_int8(engine: EngineOptions) -> bool:
     """Whether a model of the package runs in int8: in OpenVINO on x86, if its precision is left to us."""
     return (
-        engine.get("precision") == "auto"
-        and engine.get("runtime", "auto") in ("auto", "openvino")
-        and engine.get("device", "auto").lower() in ("auto", "cpu")
+        engine.precision == "auto"
+        and engine.runtime in ("auto", "openvino")
+        and engine.place == "cpu"
         and platform.machine().lower() in ("x86_64", "amd64")
     )
 
 
-def _open_file(file: Path, size: tuple[int, int] | None, engine: dict[str, Any]) -> tuple[ModelCard, Runtime]:
-    network = open_runtime(file, **_without(engine, "compile"))
+def _open_file(file: Path, size: tuple[int, int] | None, engine: EngineOptions) -> tuple[ModelCard, Runtime]:
+    network = open_onnx(file, engine)
     return recognise(network, size), network
-
-
-def _without(options: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {key: value for key, value in options.items() if key != name}
 
 
 def located(model: File) -> tuple[Path, ModelCard | None]:

@@ -59,6 +59,10 @@ class PoseEstimator:
         self.flip = flip
         self.skeleton: Skeleton = card.skeleton or COCO17
 
+    def __repr__(self) -> str:
+        height, width = self.card.input_size
+        return f"PoseEstimator({self.card.name}, {height}x{width}, {self.skeleton.name}, {self.runtime})"
+
     def __call__(self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Boxes]) -> list[Poses]:
         """Poses of the boxed persons of each RGB uint8 picture (H, W, 3); persons of all pictures share batches."""
         return [
@@ -170,6 +174,9 @@ class TopDown:
     def __init__(self, pose: PoseEstimator, detector: Detector | None = None) -> None:
         self.pose = pose
         self.detector = detector
+
+    def __repr__(self) -> str:
+        return f"TopDown({self.pose}, {self.detector})"
 
     @overload
     def __call__(self, image: Picture, boxes: ArrayLike | None = None) -> Poses: ...

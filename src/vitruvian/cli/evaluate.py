@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..choices import Rescoring
 from ..errors import InputError
+from ..runtimes import EngineOptions
 from .options import (
     MODEL,
     OUTPUT,
@@ -166,12 +167,11 @@ def evaluate(
         raise InputError("--results is for one evaluation; here are several, or none")
     check_outputs(runs, output, results, overwrite, resume)
     truth = read_annotations(annotations, boxes_alone=not models)
-    engine: dict[str, Any] = {"runtime": runtime, "device": device, "threads": threads, "precision": precision}
-    engine["compile"] = compile
+    engine = EngineOptions(runtime, device, threads, precision, compile)
     finder = None
     if detector is not None:
         size = parse_size("--img-size", img_size)
-        finder = load_detector(detector, size, score=LEAST_SCORE, iou=iou, max_persons=MOST_BOXES, **engine)
+        finder = load_detector(detector, size, score=LEAST_SCORE, iou=iou, max_persons=MOST_BOXES, engine=engine)
     if finder is not None and not models:
         with progress_bar("boxes", console) as progress:
             numbers, notes = evaluate_boxes(finder, truth, images, strict=strict, progress=progress)
@@ -183,7 +183,7 @@ def evaluate(
     try:
         measured = compare(
             runs,
-            lambda file: load_pose(file, None, parse_size("--pose-size", pose_size), **engine),
+            lambda file: load_pose(file, None, parse_size("--pose-size", pose_size), engine=engine),
             *(truth, images, finder or detections, output),
             strict=strict,
             resume=resume,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from ..choices import PresetName, Refinement
 from ..errors import InputError
+from ..runtimes import Precision as PrecisionName
+from ..runtimes import RuntimeName
 
 MODEL, TIME, OUTPUT, LOOK, ENGINE = "Models", "Tracking", "Output", "Drawing", "Engine"
 
@@ -121,7 +123,7 @@ TrackPatience = Annotated[
     ),
 ]
 Runtime = Annotated[
-    Literal["auto", "openvino", "onnxruntime", "torch"],
+    RuntimeName,
     typer.Option(help="Engine for all networks; checkpoints are converted for it once.", rich_help_panel=ENGINE),
 ]
 Device = Annotated[
@@ -135,7 +137,7 @@ Threads = Annotated[
     typer.Option(min=1, metavar="N", help="CPU threads (default: all usable cores).", rich_help_panel=ENGINE),
 ]
 Precision = Annotated[
-    Literal["fp32", "auto", "bf16", "fp16"],
+    PrecisionName,
     typer.Option(
         help="auto: the fastest at a loss of at most 0.003 AP; fp32: the same numbers on every machine.",
         rich_help_panel=ENGINE,

@@ -1,7 +1,8 @@
 """How keypoints become a network's targets and a network's outputs become keypoints, one file per representation.
 
 Every codec has ``encode(keypoints, visible)`` for training and ``decode(outputs)`` for inference, both in pixels of the
-crop, vectorised over persons and keypoints.
+crop, vectorised over persons and keypoints. The classes are imported when first used, so that the command line reads
+`REFINEMENTS` without numpy.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..cards import Options
+from ..choices import Refinement
 from ..errors import ModelError
 from .base import Codec
-from .heatmap import Heatmap
+from .heatmap import REFINEMENTS, Heatmap
 from .regression import Regression
 from .simdr import SimDR
 
-__all__ = ["Codec", "Heatmap", "Regression", "SimDR", "create"]
+__all__ = ["REFINEMENTS", "Codec", "Heatmap", "Refinement", "Regression", "SimDR", "create"]
 
 FAMILIES: Mapping[str, Callable[..., Codec]] = {"heatmap": Heatmap, "simdr": SimDR, "regression": Regression}
 

@@ -13,8 +13,8 @@ import numpy as np
 from ..errors import InputError
 from ..evaluation.annotations import Annotations, read_annotations, read_content
 from ..evaluation.reading import listed
-from ..skeletons import Skeleton
-from .skeletons import completed, read_skeleton
+from ..skeletons import Skeleton, read_skeleton
+from .skeletons import completed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -133,6 +133,10 @@ class Detector:
         self._options = card.options
         self.family = family
 
+    def __repr__(self) -> str:
+        height, width = self.card.input_size
+        return f"Detector({self.card.name}, {height}x{width}, {self.runtime})"
+
     def __call__(self, images: Sequence[Image]) -> list[Boxes]:
         """Persons of each RGB uint8 picture (H, W, 3), of any sizes; one batch through the network per input size."""
         prepared = self.prepare(images)

@@ -86,7 +86,7 @@ def detect(pictures: Iterable[Picture], find: Find | None, tally: Tally) -> Iter
         unknown = {picture.image_id: image for picture, image in batch if picture.boxes is None}
         found = dict(zip(unknown, find(list(unknown.values())), strict=True)) if find and unknown else {}
         for picture, image in batch:
-            yield picture, image, picture.boxes or found.get(picture.image_id) or Boxes.none()
+            yield picture, image, picture.boxes or found.get(picture.image_id) or Boxes.empty()
 
 
 def _readable(pictures: Iterable[Picture], tally: Tally) -> Iterator[tuple[Picture, Image]]:

@@ -9,8 +9,7 @@ import numpy as np
 
 from .. import codecs
 from ..choices import Refinement, Rescoring
-from ..codecs import Heatmap, Regression, SimDR
-from ..codecs.heatmap import REFINEMENTS
+from ..codecs import REFINEMENTS, Heatmap, Regression, SimDR
 from ..errors import InputError, ModelError
 from ..pipeline import PoseEstimator
 from ..poses import RESCORING_THRESHOLD

@@ -6,14 +6,15 @@ import contextlib
 import hashlib
 import json
 import logging
+from dataclasses import replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import OutputError
 from ..io import write_file
-from ..runtimes import open_runtime
+from ..runtimes import EngineOptions, open_onnx
 from .cache import cache_folder
 from .downloads import file_digest
 
@@ -27,7 +28,7 @@ LIMIT = 0.02
 logger = logging.getLogger("vitruvian")
 
 
-def accurate(network: Runtime, size: tuple[int, int], engine: dict[str, Any]) -> Runtime:
+def accurate(network: Runtime, size: tuple[int, int], engine: EngineOptions) -> Runtime:
     """The network, or where precision is "auto" and would cost it accuracy, the same file opened in fp32.
 
     What is measured is kept in the cache, by the file's content.
@@ -35,9 +36,9 @@ def accurate(network: Runtime, size: tuple[int, int], engine: dict[str, Any]) ->
     Args:
         network: a pose net opened with `engine`.
         size: (height, width) of its input in pixels.
-        engine: the arguments of `vitruvian.runtimes.open_runtime`.
+        engine: how it runs.
     """
-    if engine.get("precision", "fp32") != "auto" or network.precision == "fp32":
+    if engine.precision != "auto" or network.precision == "fp32":
         return network
     known = [file_digest(network.path), size, version("openvino"), LIMIT]
     key = hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
@@ -45,7 +46,7 @@ def accurate(network: Runtime, size: tuple[int, int], engine: dict[str, Any]) ->
     try:
         change = float(json.loads(record.read_text())["change"])
     except (OSError, ValueError, KeyError, TypeError):
-        exact = open_runtime(network.path, **{**engine, "runtime": "openvino", "precision": "fp32"})
+        exact = open_onnx(network.path, replace(engine, runtime="openvino", precision="fp32"))
         change = _change(exact, network, size)
         with contextlib.suppress(OutputError):  # then it is measured again the next time
             write_file(record, json.dumps({"file": network.path.name, "change": change}).encode())
@@ -55,7 +56,7 @@ def accurate(network: Runtime, size: tuple[int, int], engine: dict[str, Any]) ->
             )
     if change <= LIMIT:
         return network
-    return open_runtime(network.path, **{**engine, "precision": "fp32"})
+    return open_onnx(network.path, replace(engine, precision="fp32"))
 
 
 def _change(exact: Runtime, reduced: Runtime, size: tuple[int, int]) -> float:

@@ -16,6 +16,7 @@ import torch
 from ..checkpoints.model_files import save_model
 from ..errors import InputError
 from ..io import write_file
+from ..runtimes import EngineOptions
 from ..runtimes.torch import TorchRuntime
 from .curves import COLUMNS, curves, table
 from .module import Training
@@ -192,7 +193,7 @@ class Rounds(L.Callback):
 def engine(network: torch.nn.Module, card: ModelCard, device: str) -> TorchRuntime:
     """A copy of a network in what `vitruvian.load` would run its file in."""
     where = device if device.startswith("cuda") else "cpu"
-    return TorchRuntime(copy.deepcopy(network).float(), Path(LAST), card.input_size, where)
+    return TorchRuntime(copy.deepcopy(network).float(), Path(LAST), card.input_size, EngineOptions(device=where))
 
 
 def _rate(trainer: L.Trainer) -> float:

@@ -1,9 +1,11 @@
-"""What the keypoints of a person are called, how they connect, and how precisely people place them."""
+"""The keypoint set of a network or a data set: names, limbs, left and right, sigmas."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+
+from ..errors import InputError
 
 Side = Literal["left", "right", "centre"]
 
@@ -51,58 +53,20 @@ class Skeleton:
         mirrored = [(name, name.replace("left", "right")) for name in self.keypoints if "left" in name]
         return tuple((by_name[left], by_name[right]) for left, right in mirrored if right in by_name)
 
+    @property
+    def named(self) -> bool:
+        """Whether the keypoints have names, not just numbers, as those of `numbered`."""
+        return self.keypoints != numbered(len(self)).keypoints
 
-COCO17 = Skeleton(
-    name="coco17",
-    keypoints=(
-        "nose",
-        "left_eye",
-        "right_eye",
-        "left_ear",
-        "right_ear",
-        "left_shoulder",
-        "right_shoulder",
-        "left_elbow",
-        "right_elbow",
-        "left_wrist",
-        "right_wrist",
-        "left_hip",
-        "right_hip",
-        "left_knee",
-        "right_knee",
-        "left_ankle",
-        "right_ankle",
-    ),
-    limbs=(
-        (15, 13),
-        (13, 11),
-        (16, 14),
-        (14, 12),
-        (11, 12),
-        (5, 11),
-        (6, 12),
-        (5, 6),
-        (5, 7),
-        (7, 9),
-        (6, 8),
-        (8, 10),
-        (0, 1),
-        (0, 2),
-        (1, 3),
-        (2, 4),
-        (3, 5),
-        (4, 6),
-    ),
-    sigmas=(
-        *(0.026, 0.025, 0.025, 0.035, 0.035),
-        *(0.079, 0.079, 0.072, 0.072, 0.062, 0.062),
-        *(0.107, 0.107, 0.087, 0.087, 0.089, 0.089),
-    ),
-)
+    def check_flip(self) -> None:
+        """Raises InputError where a flip test would average left with right: nothing is known but numbers."""
+        if not self.named:
+            raise InputError(
+                f"the flip test must know which of the {len(self)} keypoints are left and right, but they have no "
+                "names: give a skeleton (--skeleton NAME|FILE, skeleton=)"
+            )
 
 
-def unnamed(count: int) -> Skeleton:
-    """A skeleton for a network of which only the number of keypoints is known: COCO's if that is 17."""
-    if count == len(COCO17):
-        return COCO17
-    return Skeleton(name=f"keypoints{count}", keypoints=tuple(f"keypoint_{i}" for i in range(count)))
+def numbered(count: int) -> Skeleton:
+    """A skeleton whose keypoints have numbers instead of names, "keypoint_0" and so on."""
+    return Skeleton(f"keypoints{count}", tuple(f"keypoint_{index}" for index in range(count)))
