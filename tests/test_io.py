@@ -33,6 +33,7 @@ def nested(depth: int) -> str:
         nested(MAX_DEPTH),
         json.dumps(["[" * 100, '\\"' + "{" * 100, ['"' + "[" * 100]]),
         "[" + ",".join([nested(5)] * 100) + "]",
+        json.dumps({"[" * 40: ["", "", "]", "" * 3, "[" * 40], "": "{" * 40}),
     ],
 )
 def test_json_within_the_depth(text: str) -> None:

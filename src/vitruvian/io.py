@@ -161,8 +161,10 @@ def _check_depth(data: bytes | bytearray) -> None:
 
     if b"\\" in data:
         data = re.sub(rb"\\.", b"", data, flags=re.DOTALL)
+    # Adjacent quotes hold nothing: a string without brackets, or the end of one and the start of the next.
+    structure = data.translate(None, _NO_STRUCTURE).replace(b'""', b"")
     # What remains outside of strings are brackets: those that open have bit 1 set, those that close have not.
-    brackets = b"".join(data.translate(None, _NO_STRUCTURE).split(b'"')[::2])
+    brackets = b"".join(structure.split(b'"')[::2])
     steps = (np.frombuffer(brackets, np.uint8) & 2).astype(np.int8) - 1
     if len(steps) and np.cumsum(steps, dtype=np.int64).max() > MAX_DEPTH:
         raise ValueError(_TOO_DEEP)
