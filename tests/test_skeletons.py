@@ -93,7 +93,7 @@ def test_a_skeleton_is_given_by_name_file_or_itself(tmp_path) -> None:
     [
         ("coco", "no skeleton is called 'coco'; there are coco17, halpe26"),
         ("keypoints03", "no skeleton is called"),
-        ("nowhere.json", r"nowhere\.json can't be read"),
+        ("nowhere.json", r"nowhere\.json: no such file"),
         (5, "must be a name, a file or a Skeleton"),
     ],
 )

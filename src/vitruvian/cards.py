@@ -148,17 +148,19 @@ class DetectorOptions(_Options):
 
 Options: TypeAlias = HeatmapOptions | SimDROptions | RegressionOptions | DetectorOptions
 
-# How outputs are read: the codecs of `vitruvian.codecs` and the detector kinds of `vitruvian.detectors`.
+# The codecs of `vitruvian.codecs`; detectors of all kinds have `DetectorOptions`.
 OPTIONS: Mapping[str, type[Options]] = MappingProxyType(
-    {
-        "heatmap": HeatmapOptions,
-        "simdr": SimDROptions,
-        "regression": RegressionOptions,
-        "rtmdet": DetectorOptions,
-        "yolox": DetectorOptions,
-        "yolov5": DetectorOptions,
-    }
+    {"heatmap": HeatmapOptions, "simdr": SimDROptions, "regression": RegressionOptions}
 )
+
+
+def _options_of(task: str, family: str) -> type[Options]:
+    """The class of a card's options. Raises ModelError for a codec that doesn't exist."""
+    if task == "detection":
+        return DetectorOptions
+    if family not in OPTIONS:
+        raise ModelError(f"no codec is called {family!r}; there are {', '.join(OPTIONS)}")
+    return OPTIONS[family]
 
 
 @dataclass(frozen=True)
@@ -256,18 +258,17 @@ class ModelCard:
     published: Published | None = None
 
     def __post_init__(self) -> None:
-        if self.family not in OPTIONS:
-            raise ModelError(f"nothing reads the outputs of {self.family!r}; there are {', '.join(OPTIONS)}")
+        kind = _options_of(self.task, self.family)
         if self.options is None:
-            object.__setattr__(self, "options", OPTIONS[self.family]())
-        if type(self.options) is not OPTIONS[self.family]:
-            raise ModelError(f"the options of {self.name} are no {OPTIONS[self.family].__name__}")
+            object.__setattr__(self, "options", kind())
+        if type(self.options) is not kind:
+            raise ModelError(f"the options of {self.name} are no {kind.__name__}")
 
     def with_options(self, **changes: Any) -> ModelCard:
         """The card with some of its options changed. Raises ModelError for an option that it doesn't have."""
         strange = [name for name in changes if not hasattr(self.options, name)]
         if strange:
-            where = " and ".join(name for name, kind in OPTIONS.items() if hasattr(kind, strange[0]))
+            where = " and ".join(f"{name}s" for name, kind in OPTIONS.items() if hasattr(kind, strange[0]))
             raise ModelError(f"{strange[0]} is for {where or 'no model'}; {self.name} is a {self.family} model")
         return replace(self, options=replace(self.options, **changes))
 
@@ -299,7 +300,7 @@ class ModelCard:
             options = dict(values["options"])
             if version == 1 and values["task"] == "detection" and "stride" in options:
                 options["size_multiple"] = options.pop("stride")
-            values["options"] = OPTIONS[values["family"]](**options)
+            values["options"] = _options_of(values["task"], values["family"])(**options)
             if values.get("weights"):
                 values["weights"] = Weights(**{**values["weights"], "urls": tuple(values["weights"]["urls"])})
             if values.get("published"):
@@ -316,8 +317,6 @@ class ModelCard:
         """Raises ValueError or TypeError for a number that no network could be fed or read with."""
         if self.task not in ("pose", "detection") or not isinstance(self.name, str) or not isinstance(self.bgr, bool):
             raise ValueError("task, name or bgr is of the wrong kind")
-        if (self.task == "detection") != isinstance(self.options, DetectorOptions):
-            raise ValueError(f"a {self.family} model can't have the task {self.task}")
         if len(self.input_size) != 2 or min(self.input_size) < 1:
             raise ValueError(f"input_size is {self.input_size}")
         if len(self.mean) != 3 or len(self.std) != 3 or not all(map(math.isfinite, (*self.mean, *self.std))):

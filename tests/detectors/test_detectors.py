@@ -182,13 +182,13 @@ def test_yolox_with_its_nms_inside_finds_what_the_plain_file_finds(shared: Path)
 
 
 def test_prepared_needs_no_engine() -> None:
-    """YOLOv5 in the middle of the whole input, also where the network takes less (option stride)."""
-    card = ModelCard("net", "detection", "yolov5", (64, 64), options={"stride": 32})
+    """YOLOv5 in the middle of the whole input, also where the network takes less (its size multiple)."""
+    card = ModelCard("net", "detection", "yolov5", (64, 64), options=DetectorOptions(size_multiple=32))
     (prepared,) = prepare(card, [np.full((32, 128, 3), 200, np.uint8)])
     assert prepared.canvas.shape == (64, 64, 3)
     assert (np.flatnonzero((prepared.canvas == 200).all(axis=(1, 2)))).tolist() == list(range(24, 40))
     assert prepared.to_picture(np.array([[0, 24, 64, 40]], np.float32)).tolist() == [[0, 0, 128, 32]]
-    with pytest.raises(ModelError, match="no detector family is called 'detr'; there are rtmdet, yolox, yolov5"):
+    with pytest.raises(ModelError, match="no detector family is called 'detr'; there are rtmdet, yolox, "):
         prepare(ModelCard("net", "detection", "detr", (64, 64)), [])
 
 

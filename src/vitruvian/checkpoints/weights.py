@@ -89,16 +89,18 @@ def load_checkpoint(
         if wanted is None and SPEC_KEY not in checkpoint.metadata:
             raise ModelError(f"{path}: {error}") from None
         converted, guess = Converted(checkpoint.tensors), str(error)
+    identity: Identity | None
     if name and wanted:
         keypoints = found.num_keypoints if found and found.num_keypoints else 17
         identity = Identity(wanted, name, keypoints if architecture(wanted).task == "pose" else 0)
     else:
-        assert found is not None or SPEC_KEY in checkpoint.metadata
-        identity = found  # type: ignore[assignment]
+        identity = found
     card = None
     try:
         if name is None and (own := carried(checkpoint.metadata, found, input_size)):
             identity, card = own
+        elif identity is None:
+            raise ModelError(f"it has a network's spec, but no card. {guess}")
         elif name is None or input_size is not None:
             identity = with_size(identity, input_size, Path(path).stem)
         spec, unsaid = architecture(identity.spec).fit_classes(

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Detector", "Family", "Letterbox", "Prepared", "create", "prepare"]
 
-FAMILIES: Mapping[str, Family] = {"rtmdet": rtmdet.FAMILY, "yolox": yolox.FAMILY, "yolov5": yolov5.FAMILY}
+FAMILIES: Mapping[str, Family] = {
+    "rtmdet": rtmdet.FAMILY,
+    "yolox": yolox.FAMILY,
+    "yolox_decoded": yolox.DECODED,
+    "yolox_nms": yolox.NMS_INSIDE,
+    "yolov5": yolov5.FAMILY,
+}
 
 
 def create(

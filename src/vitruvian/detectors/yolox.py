@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import rtmdet, yolov5
 from .base import Family, Letterbox
 
 if TYPE_CHECKING:
@@ -41,3 +42,6 @@ def decode(outputs: Sequence[Any], size: tuple[int, int], person: int) -> list[t
 
 
 FAMILY = Family(decode, Letterbox(down=True), cells="all")
+# Exports with the decoding inside return what YOLOv5 does, those with NMS inside what RTMDet does.
+DECODED = Family(yolov5.decode, Letterbox(down=True), cells="all")
+NMS_INSIDE = Family(rtmdet.decode, Letterbox(down=True))

@@ -44,8 +44,8 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     rtmpose.ARCHITECTURE,
     person_csp.ARCHITECTURE,
     yolov5.ARCHITECTURE,
-    rtmdet.ARCHITECTURE,
     yolox.ARCHITECTURE,
+    rtmdet.ARCHITECTURE,
 )
 
 # The networks that have a name, without those of other projects that differ in what the spec says (`variants`).

@@ -8,11 +8,16 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from ..cards import ModelCard, Published, Weights
 from ..errors import ModelError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
+
+    from ..runtimes import Runtime
 
 Shapes = Mapping[str, tuple[int, ...]]
 Tensors = Mapping[str, "Tensor"]
@@ -60,6 +65,37 @@ def check_width(width: int) -> None:
     """Raises ModelError for less than 8 channels."""
     if width < LEAST_WIDTH:
         raise ModelError(f"width is {width}; it is a number of channels, {LEAST_WIDTH} or more")
+
+
+@dataclass(frozen=True)
+class OnnxFile:
+    """An ONNX file without a card.
+
+    Args:
+        network: the opened file.
+        size: (height, width) of its input in pixels.
+        shapes: of its outputs in order, without guesses: None is a length that may vary.
+    """
+
+    network: Runtime
+    size: tuple[int, int]
+    shapes: tuple[OnnxShape, ...]
+
+    @property
+    def name(self) -> str:
+        """The file's name without its suffix."""
+        return self.network.path.stem
+
+    def first_operators(self) -> set[str]:
+        """The operators that read the input, under OpenVINO's names, such as "Convolution" and "StridedSlice"."""
+        from openvino import Core
+
+        model = Core().read_model(self.network.path)
+        return {reader.get_node().get_type_name() for reader in model.inputs[0].get_target_inputs()}
+
+    def outputs(self) -> tuple[NDArray[np.float32], ...]:
+        """The outputs (1, ...) for a black picture."""
+        return self.network(np.zeros((1, 3, *self.size), np.float32))
 
 
 @dataclass(frozen=True)
@@ -151,8 +187,7 @@ class Architecture:
         title: the name for people.
         task: what the models find.
         cards: the models with a name: how they are fed and read, their published figures, their files.
-        recognise: from a name, the output shapes of an ONNX file without a card, in order, and its input size (height,
-            width) to its card; None if the outputs are not this architecture's.
+        recognise: the card of an ONNX file without one; None if its outputs are not this architecture's.
         outputs: what `recognise` takes, in words; "" for nothing.
         spec: the class of the specs.
         specs: the networks by name.
@@ -181,7 +216,7 @@ class Architecture:
     title: str
     task: Literal["pose", "detection"]
     cards: tuple[ModelCard, ...]
-    recognise: Callable[[str, list[OnnxShape], tuple[int, int]], ModelCard | None] = lambda name, shapes, size: None
+    recognise: Callable[[OnnxFile], ModelCard | None] = lambda file: None
     outputs: str = ""
     spec: type[Spec] | None = None
     specs: Mapping[str, Any] = field(default_factory=dict)

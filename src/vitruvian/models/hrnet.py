@@ -13,7 +13,7 @@ from .base import (
     Architecture,
     Converted,
     Identity,
-    OnnxShape,
+    OnnxFile,
     Parts,
     Shapes,
     Spec,
@@ -185,17 +185,18 @@ def from_mmpose(parts: Parts) -> Converted | None:
     return Converted({**parts.backbone, **parts.head}, notes=("MMPose's HRNet under the authors' names",))
 
 
-def recognise(name: str, shapes: list[OnnxShape], size: tuple[int, int]) -> ModelCard | None:
+def recognise(file: OnnxFile) -> ModelCard | None:
     """Any ONNX file that returns one heatmap a keypoint (N, K, H / s, W / s); see `Architecture`."""
-    if len(shapes) != 1 or len(shapes[0]) != 4:
+    if len(file.shapes) != 1 or len(file.shapes[0]) != 4:
         return None
-    _, count, height, width = shapes[0]
-    if not count or not height or not width or size[0] % height:
+    _, count, height, width = file.shapes[0]
+    if not count or not height or not width or file.size[0] % height:
         return None
-    stride = size[0] // height
-    if size != (height * stride, width * stride):
+    stride = file.size[0] // height
+    if file.size != (height * stride, width * stride):
         return None
-    return ModelCard(name, "pose", "heatmap", size, options=HeatmapOptions(stride=stride), skeleton=unnamed(count))
+    options = HeatmapOptions(stride=stride)
+    return ModelCard(file.name, "pose", "heatmap", file.size, options=options, skeleton=unnamed(count))
 
 
 ARCHITECTURE = Architecture(

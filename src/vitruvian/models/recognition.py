@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from ..cards import METADATA_KEY, ModelCard
 from ..errors import ModelError
 from ..runtimes import Runtime
 from . import ARCHITECTURES
-from .base import SIZE_MULTIPLE, OnnxShape
+from .base import SIZE_MULTIPLE, OnnxFile, OnnxShape
 
 DEFAULT_DETECTOR_SIZE = (640, 640)
 DEFAULT_POSE_SIZE = (256, 192)
@@ -41,10 +42,10 @@ def recognise(runtime: Runtime, input_size: tuple[int, int] | None = None) -> Mo
     # Pose nets that take any size are rare, and a detector's usual size would be wrong for them.
     heatmaps = len(shapes[0]) == 4
     size = _size(runtime, input_size, DEFAULT_POSE_SIZE if heatmaps else DEFAULT_DETECTOR_SIZE)
-    found = _recognise(runtime.path.stem, shapes, size)
+    found = _recognise(runtime, shapes, size)
     if found is None and any(length is None for shape in shapes for length in shape[1:]):
         shapes = [output.shape for output in runtime(np.zeros((1, 3, *size), np.float32))]
-        found = _recognise(runtime.path.stem, shapes, size)
+        found = _recognise(runtime, shapes, size)
     if found is None:
         raise ModelError(
             f"{runtime.path}: neither a detector nor a pose net that Vitruvian knows. For the input "
@@ -54,8 +55,9 @@ def recognise(runtime: Runtime, input_size: tuple[int, int] | None = None) -> Mo
     return found
 
 
-def _recognise(name: str, shapes: list[OnnxShape], size: tuple[int, int]) -> ModelCard | None:
-    return next((card for item in ARCHITECTURES if (card := item.recognise(name, shapes, size))), None)
+def _recognise(runtime: Runtime, shapes: Sequence[OnnxShape], size: tuple[int, int]) -> ModelCard | None:
+    file = OnnxFile(runtime, size, tuple(shapes))
+    return next((card for item in ARCHITECTURES if (card := item.recognise(file))), None)
 
 
 def _size(runtime: Runtime, wanted: tuple[int, int] | None, default: tuple[int, int]) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..cards import IMAGENET_MEAN, IMAGENET_STD, ModelCard, Published
-from .base import Architecture, OnnxShape, entry
+from .base import Architecture, OnnxFile, entry
 from .published import RTM, VAL, rtm
 
 
@@ -11,11 +11,11 @@ def _describe(name: str, size: tuple[int, int]) -> ModelCard:
     return ModelCard(name, "detection", "rtmdet", size, IMAGENET_MEAN[::-1], IMAGENET_STD[::-1], bgr=True)
 
 
-def recognise(name: str, shapes: list[OnnxShape], size: tuple[int, int]) -> ModelCard | None:
+def recognise(file: OnnxFile) -> ModelCard | None:
     """Boxes with their scores (N, M, 5), and labels (N, M); see `Architecture`."""
-    if [len(shape) for shape in shapes] != [3, 2] or shapes[0][2] not in (5, None):
+    if [len(shape) for shape in file.shapes] != [3, 2] or file.shapes[0][2] not in (5, None):
         return None
-    return _describe(name, size)
+    return _describe(file.name, file.size)
 
 
 def _card(name: str, side: int, file: str, ap: float, parameters: int, gflops: float) -> ModelCard:

@@ -6,7 +6,7 @@ from ..cards import ModelCard, SimDROptions
 from ..errors import ModelError
 from ..skeletons import COCO17, unnamed
 from .backbones import LARGE, SMALL
-from .base import Architecture, Converted, OnnxShape, Parts, entry
+from .base import Architecture, Converted, OnnxFile, Parts, entry
 from .published import VAL, on_coco, rtm
 
 _PAPER = "https://arxiv.org/abs/2303.07399"
@@ -17,15 +17,15 @@ def _options(split: float) -> SimDROptions:
     return SimDROptions(split=split, softmax=False, flip_shift=False)
 
 
-def recognise(name: str, shapes: list[OnnxShape], size: tuple[int, int]) -> ModelCard | None:
+def recognise(file: OnnxFile) -> ModelCard | None:
     """Any ONNX file that returns pairs x (N, K, W * split) and y (N, K, H * split); see `Architecture`."""
-    height, width = size
+    (height, width), shapes = file.size, file.shapes
     if len(shapes) != 2 or any(len(shape) != 3 for shape in shapes) or shapes[0][1] != shapes[1][1]:
         return None
     (_, count, columns), (_, _, lines) = shapes
     if not count or not lines or not columns or lines * width != columns * height or columns < width:
         return None
-    return ModelCard(name, "pose", "simdr", size, options=_options(columns / width), skeleton=unnamed(count))
+    return ModelCard(file.name, "pose", "simdr", file.size, options=_options(columns / width), skeleton=unnamed(count))
 
 
 def from_mmpose(parts: Parts) -> Converted | None:
