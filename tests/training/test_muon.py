@@ -10,8 +10,8 @@ from torch import nn
 
 from vitruvian import networks
 from vitruvian.training import read_recipe
-from vitruvian.training.module import PoseTraining
 from vitruvian.training.muon import Muon, orthogonal
+from vitruvian.training.pose.module import PoseTraining
 from vitruvian.zoo.describing import describe
 
 
