@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from worked import BOXES, annotations, person
 
 import vitruvian as vt
+from coco_examples import BOXES, annotations, person
 from vitruvian import COCO17, ModelCard, PoseEstimator, codecs
 from vitruvian.cards import OPTIONS
 from vitruvian.evaluation import evaluate_coco

@@ -11,8 +11,8 @@ from torch import nn
 from vitruvian import networks
 from vitruvian.models import describe
 from vitruvian.training import read_recipe
-from vitruvian.training.module import PoseTraining
 from vitruvian.training.muon import Muon, orthogonal
+from vitruvian.training.pose.module import PoseTraining
 
 
 @pytest.mark.parametrize("shape", [(8, 40), (40, 8), (16, 16)])

@@ -17,7 +17,7 @@ from vitruvian.export import export
 from vitruvian.models import describe
 from vitruvian.skeletons import unnamed
 from vitruvian.training import read_recipe
-from vitruvian.training.starting import start
+from vitruvian.training.init_weights import init_network
 
 pytestmark = pytest.mark.filterwarnings("default")  # the exporter's own deprecation notes
 
@@ -50,7 +50,7 @@ def test_every_tensor_comes_back(tmp_path, precision, tolerance):
 def test_training_starts_from_it_with_other_keypoints_too(tmp_path):
     network, file = exported(tmp_path, "fp32")
     recipe = read_recipe(NAME, ["width=8", f"init={file}"])
-    begun = start(recipe, 3)
+    begun = init_network(recipe, 3)
     theirs = network.state_dict()
     for name, tensor in begun.state_dict().items():
         if not name.startswith("final_layer") and "num_batches" not in name:

@@ -1,4 +1,4 @@
-"""What was predicted so far, on disk: a long run that ends early goes on where it stopped."""
+"""Journal of predictions on disk, from which an interrupted evaluation resumes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import InputError, OutputError
 from ..io import MIB, parse_json, why_not_written
 from ..poses import Boxes
-from .pictures import Picture
+from .inputs import EvaluatedPicture
 from .predicting import Predicted
 
 if TYPE_CHECKING:
@@ -28,16 +28,16 @@ _LONGEST_LINE = 64 * MIB
 
 
 class Journal:
-    """Predictions as JSON lines: the run's fingerprint, then a line a picture. A line cut off by a kill is dropped.
+    """Predictions as JSON lines: the run's fingerprint, then a line a picture. An incomplete last line is dropped.
 
     Args:
-        path: the file; its folder is made.
+        path: the file; its folder is created.
         fingerprint: of the model, its settings, the pictures and boxes.
-        resume: take what is there; without it the file starts anew.
+        resume: keep the file's predictions; otherwise it is overwritten.
 
     Raises:
-        InputError: the file there is of another run.
-        OutputError: it can't be written.
+        InputError: the file is of another run.
+        OutputError: the file can't be written.
     """
 
     def __init__(self, path: Path, fingerprint: str, resume: bool) -> None:
@@ -55,7 +55,7 @@ class Journal:
             raise OutputError(why_not_written(str(path), error)) from None
 
     def _read(self, fingerprint: str) -> int:
-        """Take over the complete lines; returns where they end."""
+        """Read the complete lines; returns the offset of their end."""
         end = 0
         with self.path.open("rb") as file:
             for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b"")):
@@ -89,7 +89,7 @@ class Journal:
         self.done[record["image_id"]] = Predicted(record["image_id"], boxes, keypoints, peaks)
 
     def append(self, predicted: Predicted) -> None:
-        """Write one picture. Raises OutputError."""
+        """Write a picture's predictions. Raises OutputError."""
         try:
             self._write(
                 {
@@ -118,9 +118,9 @@ def _array(values: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
     return np.array(values, np.float32).reshape(shape)
 
 
-def fingerprint(pose: PoseEstimator, detector: Any, pictures: Sequence[Picture], score: float) -> str:
-    """What predictions depend on, as a digest: networks by their cards and files, settings, pictures, boxes."""
-    digest = hashlib.sha256(b"peaks")  # what the lines have: once it was scores
+def fingerprint(pose: PoseEstimator, detector: Any, pictures: Sequence[EvaluatedPicture], score: float) -> str:
+    """A digest of all that predictions depend on: cards and files of networks, settings, pictures, boxes."""
+    digest = hashlib.sha256(b"peaks")  # the lines' content, which once was scores
     for part in (pose, detector):
         if part is not None:
             path = getattr(part.runtime, "path", None)

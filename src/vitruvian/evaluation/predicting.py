@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..media import prefetch, read_image
 from ..pipeline import CROPS_AT_ONCE, FRAMES_AT_ONCE, PoseEstimator, batches
 from ..poses import Boxes
-from .pictures import Picture
+from .inputs import EvaluatedPicture as Picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
