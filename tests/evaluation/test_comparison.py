@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from worked import Made
 
+from coco_examples import Made
 from vitruvian import InputError
 from vitruvian.evaluation import evaluate_coco, read_annotations
 from vitruvian.evaluation.comparison import check_outputs, compare, plan_runs

@@ -5,8 +5,10 @@ Sigmas (https://cocodataset.org/#keypoints-eval) are the model's, the annotation
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+from ..errors import InputError
 from ..skeletons import COCO17, Skeleton
 from .json_records import listed
 

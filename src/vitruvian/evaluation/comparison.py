@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from .evaluating import evaluate_coco
+from .evaluate import evaluate_coco
 from .procedures import Procedure
 from .report import write_json, write_report
 
 if TYPE_CHECKING:
+    from ..datasets.annotations import Annotations
     from ..detectors import Detector
     from ..pipeline import PoseEstimator
     from ..poses import Boxes
-    from .annotations import Annotations
     from .metrics import Metrics
 
 METRICS, JOURNAL = "metrics.json", "predictions.jsonl"
