@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ModelError
+from ..errors import InputError, ModelError
+from ..io import parse_json
 from . import ARCHITECTURES, architecture
 from .base import Architecture, Converted, Identity, Parts, Shapes, Spec, Tensors, strip
 from .hrnet import HRNetSpec
@@ -121,7 +122,7 @@ def spec_from_json(text: str) -> Spec:
         ModelError: it can't be read.
     """
     try:
-        fields: dict[str, Any] = json.loads(text)
+        fields: dict[str, Any] = parse_json(text, "it")
         fields["input_size"] = tuple(fields["input_size"])
         if "architecture" in fields:
             name = fields.pop("architecture")
@@ -130,7 +131,7 @@ def spec_from_json(text: str) -> Spec:
             return kind(**fields)
         kind = _kind_of_version_1(fields)
         return kind(**{name: value for name, value in fields.items() if name in kind.__dataclass_fields__})
-    except (TypeError, ValueError, KeyError, AttributeError, StopIteration, AssertionError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, StopIteration, AssertionError, InputError) as error:
         raise ModelError(f"the network's spec in the file can't be read ({type(error).__name__}: {error})") from None
 
 

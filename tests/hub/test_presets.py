@@ -10,11 +10,11 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from weight_server import Server
 
 import vitruvian as vt
 from vitruvian import loading
 from vitruvian.choices import PresetName
+from weight_server import Server
 
 PHOTO = Path(__file__).parents[2] / "docs/images/astronaut.jpg"
 

@@ -18,11 +18,11 @@ from email.message import Message
 from pathlib import Path
 
 import pytest
-from weight_server import Server
 
 import vitruvian as vt
 from vitruvian.cards import Weights
 from vitruvian.hub import cache, transfer
+from weight_server import Server
 
 CONTENT = b"\x80\x02" + random.Random(0).randbytes(699_998)  # begins as a pickle does
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

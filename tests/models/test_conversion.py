@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import torch
-from published import mmpose, mmpose_rle, pose_estimation, random_network
 from torch import Tensor, nn
 
 import vitruvian as vt
+from published import mmpose, mmpose_rle, pose_estimation, random_network
 from vitruvian import networks
 from vitruvian.cards import IMAGENET_MEAN, IMAGENET_STD
 from vitruvian.models import describe

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import torch
-from published import mmpose, pose_estimation, random_network
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 import vitruvian as vt
+from published import mmpose, pose_estimation, random_network
 from vitruvian.models.yolov5 import YOLOv5Spec
 
 Weights = dict[str, Tensor]

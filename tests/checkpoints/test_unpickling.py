@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import torch
-from published import legacy, zipped
 
 import vitruvian as vt
+from published import legacy, zipped
 from vitruvian.checkpoints.unpickling import Record, unpickle
 
 

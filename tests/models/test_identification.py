@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from published import random_network
 
 import vitruvian as vt
+from published import random_network
 from vitruvian import ModelError, networks
 from vitruvian.models.identification import with_size
 from vitruvian.models.simdr import SimDRSpec

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from published import legacy, random_network, save_whole_yolov5, zipped
 from torch import Tensor, nn
 
 import vitruvian as vt
+from published import legacy, random_network, save_whole_yolov5, zipped
 from vitruvian.models.yolov5 import YOLOv5Spec
 from vitruvian.zoo import read_checkpoint
 

@@ -6,20 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from weight_server import Server, serving
 
 from vitruvian.hub import transfer
+from weight_server import Server, serving
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where downloads go."""
-    folder = tmp_path / "home"
-    monkeypatch.setenv("VITRUVIAN_HOME", str(folder))
-    monkeypatch.delenv("VITRUVIAN_OFFLINE", raising=False)
-    monkeypatch.setenv("no_proxy", "*")
+def _own_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes the fixture for every test of the folder, and waits less between tries."""
     monkeypatch.setattr(transfer, "PAUSE_SECONDS", 0.01)
-    return folder / "models"
 
 
 @pytest.fixture
