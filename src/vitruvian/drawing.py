@@ -1,4 +1,4 @@
-"""Skeletons onto pictures: limbs coloured by side, as wide as the person is large, fainter where unsure."""
+"""Drawing of skeletons: limbs coloured by side, as wide as the person is large, fainter at low scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a model to one ONNX file that is all a user has to carry around: weights, graph, and the model's card."""
+"""Export of a model to one ONNX file with its weights, its graph and its card."""
 
 from __future__ import annotations
 

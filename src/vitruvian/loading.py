@@ -1,4 +1,4 @@
-"""From names and files to models that run."""
+"""Loading of models by names and files: `vitruvian.load` and its parts."""
 
 from __future__ import annotations
 

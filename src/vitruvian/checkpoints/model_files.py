@@ -1,4 +1,4 @@
-"""Model files that carry what they are: safetensors with the model's card, and its network's spec, beside the weights.
+"""Model files: safetensors with the model's card and its network's spec beside the weights.
 
 What training writes. Nothing has to be guessed of such a file: not its skeleton, nor its input size, nor whether it is
 SimDR or SimDR*.

@@ -1,4 +1,4 @@
-"""Tensors of an ONNX file that `vitruvian export` made: they keep the names that the network has for them."""
+"""Weights of ONNX files from `vitruvian export`, under the network's own names."""
 
 from __future__ import annotations
 

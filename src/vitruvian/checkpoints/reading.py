@@ -1,4 +1,4 @@
-"""Tensors from a checkpoint file, whoever wrote it and however it is wrapped. No code of the file is run."""
+"""Tensors of checkpoint files, with any wrapper and prefix. No code of a file is run."""
 
 from __future__ import annotations
 

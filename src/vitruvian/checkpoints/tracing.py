@@ -1,4 +1,4 @@
-"""Networks traced to ONNX, with their card inside, and checked against what they are made from."""
+"""Networks traced to ONNX, with their card inside, and checked against torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads pickled PyTorch files without running anything that they name.
+"""Pickled PyTorch files, read without running anything that they name.
 
 A pickle is a program that may call whatever it can import. Here it can import nothing: each name that a checkpoint may
 need stands for a dictionary, a tensor built here, or a `Record` that keeps what it is given and does nothing with it.

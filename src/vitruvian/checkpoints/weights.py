@@ -1,4 +1,4 @@
-"""From a checkpoint file to a network with its weights."""
+"""Networks with the weights of a checkpoint file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How keypoints become a network's targets and a network's outputs become keypoints, one file per representation.
+"""Codecs: keypoints to a network's targets, and a network's outputs to keypoints; one file per representation.
 
 Every codec has ``encode(keypoints, visible)`` for training and ``decode(outputs)`` for inference, both in pixels of the
 crop, vectorised over persons and keypoints. The classes are imported when first used, so that the command line reads

@@ -1,4 +1,4 @@
-"""The user's folder of downloaded weights: where it is, and who may write in it at a time."""
+"""Cache folder of downloaded weights, and its lock."""
 
 from __future__ import annotations
 

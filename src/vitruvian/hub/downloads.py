@@ -1,4 +1,4 @@
-"""From a model's card to its file on this machine: fetched once, checked every time.
+"""Downloads of model files: fetched once, checked every time.
 
 Where a checksum is published, a file has to have it. Where none is, nobody can tell whether the first download is what
 its authors uploaded: its checksum is kept beside it (``<file>.sha256``, which sha256sum reads), and from then on the

@@ -1,4 +1,4 @@
-"""One file over HTTP, continued where it broke off (RFC 9110, range requests); for files of hundreds of megabytes."""
+"""Transfer of one large file over HTTP, resumed where it broke off (RFC 9110, range requests)."""
 
 from __future__ import annotations
 

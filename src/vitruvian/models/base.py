@@ -1,4 +1,4 @@
-"""Architecture record: everything that the rest of the library asks about one family of models."""
+"""Record of an architecture: everything that the rest of the library asks about one family of models."""
 
 from __future__ import annotations
 

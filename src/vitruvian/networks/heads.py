@@ -1,4 +1,4 @@
-"""What turns features into coordinates: SimDR's classification (arXiv 2107.03332) and RLE's regression (2107.11291)."""
+"""Heads for coordinates: SimDR's classification (arXiv 2107.03332) and RLE's regression (2107.11291)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every engine has in common: batching, forks, pickling, and a clear error when a network fails."""
+"""Base class of engines: batching, forks, pickling, and a clear error when a network fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a network runs: engine, device, threads and precision, as one value."""
+"""Engine options: runtime, device, threads and precision as one value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steady keypoints: a One-Euro filter while the video runs, and local regression without lag afterwards."""
+"""Smoothing of keypoints: a One-Euro filter online, and local regression without lag offline."""
 
 from __future__ import annotations
 
