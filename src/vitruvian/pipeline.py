@@ -17,6 +17,7 @@ from .codecs.base import as_scores
 from .errors import InputError, ModelError
 from .geometry import crop, crop_affines, to_image, to_tensor
 from .media import Frame, Source, as_rgb, open_source, prefetch, read_image
+from .media.memory import BYTES_AHEAD, held_by
 from .poses import Boxes, Poses
 from .skeletons import COCO17, Skeleton
 from .tracking import Smoother, Tracker, TrackerSettings
@@ -236,9 +237,18 @@ def _picture(image: Picture) -> NDArray[np.uint8]:
 
 
 def _batched(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
-    """Lists of `size` frames; the first ones are shorter, so that the first results come soon, and so is the last."""
-    iterator = iter(frames)
+    """Lists of `size` frames; the first ones are shorter, so that the first results come soon, and so is the last.
+
+    Where frames are large a list is shorter, too: it ends with the frame that makes it `BYTES_AHEAD` or more.
+    """
     count = 1
-    while batch := list(itertools.islice(iterator, count)):
+    batch: list[Frame] = []
+    for frame in frames:
+        batch.append(frame)
+        if len(batch) >= count or held_by(batch) >= BYTES_AHEAD:
+            yield batch
+            batch = []
+            count = min(2 * count, size)
+        del frame
+    if batch:
         yield batch
-        count = min(2 * count, size)
