@@ -144,9 +144,13 @@ class TopDown:
 
     def _poses(self, images: list[NDArray[np.uint8]], boxes: Sequence[ArrayLike] | None) -> list[Poses]:
         if boxes is not None:
-            if len(boxes) != len(images):
-                raise InputError(f"{len(images)} pictures need as many sets of boxes, not {len(boxes)}")
-            return self.pose(images, [Boxes.given(item) for item in boxes])
+            try:
+                sets = list(boxes)
+            except TypeError:
+                raise InputError(f"boxes can't be {boxes!r}: a list of pictures needs a list of their boxes") from None
+            if len(sets) != len(images):
+                raise InputError(f"{len(images)} pictures need as many sets of boxes, not {len(sets)}")
+            return self.pose(images, [Boxes.given(item) for item in sets])
         return self.pose(images, self._find(images, self.detector))
 
     @staticmethod

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ModelError
-from ..geometry import letterbox, to_tensor
+from ..geometry import letterbox, solid, to_tensor
 from ..poses import Boxes
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Detector:
                 boxes, scores = self._select(boxes, scores)
                 height, width = images[index].shape[:2]
                 xyxy = np.clip((boxes - np.tile(corner, 2)) / scale, 0, [width, height] * 2).astype(np.float32)
-                inside = np.flatnonzero((xyxy[:, 2:] > xyxy[:, :2]).all(axis=1))[: self.max_persons]
+                inside = np.flatnonzero(solid(xyxy))[: self.max_persons]
                 found[index] = Boxes(xyxy[inside], np.clip(scores[inside], 0, 1).astype(np.float32))
         return [found[index] for index in range(len(images))]
 
@@ -106,7 +106,8 @@ class Detector:
         """The boxes xyxy (M, 4) in pixels of the network's input that score enough and pass NMS, best first."""
         import cv2
 
-        extent = boxes[:, 2:] - boxes[:, :2]
+        with np.errstate(over="ignore", invalid="ignore"):
+            extent = boxes[:, 2:] - boxes[:, :2]
         # False for NaN, and for what is too large to be compared.
         usable = (scores >= self.score) & (extent > 0).all(axis=1) & np.isfinite(extent).all(axis=1)
         boxes, scores = boxes[usable], scores[usable]

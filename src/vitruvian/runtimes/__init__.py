@@ -9,6 +9,7 @@ import os
 from functools import cache
 from importlib import import_module, util
 from mmap import ACCESS_READ, mmap
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -108,8 +109,8 @@ def _check(runtime: str, threads: int | None, precision: str) -> None:
         raise InputError(f"precision is {precision!r}; it can be {', '.join(PRECISIONS)}")
     if runtime not in ("auto", *RUNTIMES):
         raise InputError(f"runtime is {runtime!r}; it can be auto, {', '.join(RUNTIMES)}")
-    if threads is not None and threads < 1:
-        raise InputError(f"threads is {threads}; at least 1 is needed")
+    if threads is not None and not (isinstance(threads, Integral) and threads >= 1):
+        raise InputError(f"threads is {threads!r}; it must be a whole number, at least 1")
 
 
 def _fastest(path: str | os.PathLike[str], device: str, precision: Precision) -> str:

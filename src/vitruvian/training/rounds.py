@@ -72,11 +72,13 @@ class Rounds(L.Callback):
         self.best = -1.0
         self.waited = 0
         self.interrupted = False
+        self.begun = False
         self._total = torch.zeros((), dtype=torch.float64)
         self._count = 0
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Write down how it is trained; a run that goes on has been found to be the same by now."""
+        self.begun = True
         if trainer.is_global_zero:
             write_file(self.folder / "recipe.yaml", self.recipe.to_yaml().encode())
 
@@ -188,8 +190,9 @@ class Rounds(L.Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state that `check` let pass."""
-        self.history, self.best, self.waited = state["history"], state["best"], state["waited"]
-        self._total, self._count = torch.tensor(state["total"], dtype=torch.float64), state["count"]
+        self.history = [{str(key): float(value) for key, value in row.items()} for row in state["history"]]
+        self.best, self.waited = float(state["best"]), int(state["waited"])
+        self._total, self._count = torch.tensor(float(state["total"]), dtype=torch.float64), int(state["count"])
 
 
 def engine(network: torch.nn.Module, card: ModelCard, device: str) -> TorchRuntime:

@@ -29,7 +29,7 @@ from .loading import Batches, KeyedSamples, Loader
 from .module import Training
 from .recipe import Settings
 from .rounds import BEST, LAST, STATE, Evaluate, Rounds
-from .state import SameSums, WholeFiles, own_threads
+from .state import DAMAGE, SameSums, WholeFiles, changed, own_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -164,7 +164,7 @@ def _run(job: BaseJob, task: Task) -> Trained:
     batches = Batches(task.copies, recipe.batch, job.seed, trainer.global_rank, trainer.world_size)
     loader = Loader(task.samples, batches, recipe.workers, pin=torch.cuda.is_available())
     logger.info("%d %s, %d batches of %d an epoch", len(task.copies), task.rows, len(loader), recipe.batch)
-    with _in_words(recipe, rounds), own_threads():
+    with _in_words(recipe, rounds), _restored(job, rounds), own_threads():
         trainer.fit(module, loader, ckpt_path=str(job.output / STATE) if job.resume else None, weights_only=True)
     model = BEST if (job.output / BEST).is_file() else LAST
     return Trained(job.output / model, rounds.best, rounds.history)
@@ -230,6 +230,17 @@ def _loggers(job: BaseJob) -> list[Logger]:
     except ModuleNotFoundError:
         logger.info("no TensorBoard log: pip install tensorboard")
         return []
+
+
+@contextmanager
+def _restored(job: BaseJob, rounds: Rounds) -> Iterator[None]:
+    """What fails before the first step of a run that goes on is its state's fault. Raises InputError."""
+    try:
+        yield
+    except DAMAGE as error:
+        if rounds.begun or not job.resume or any(words in str(error).lower() for words in _OUT_OF_MEMORY):
+            raise
+        raise changed(job.output / STATE, error) from None
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -203,6 +204,8 @@ class _Archive:
 
     def load(self) -> Any:
         """The object in ``data.pkl``."""
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in self._archive.infolist()):
+            raise ModelError("its parts are compressed, which PyTorch's never are")
         if self._root is None:
             raise ModelError("a zip archive without the data.pkl that PyTorch writes")
         order = f"{self._root}byteorder"
@@ -255,7 +258,9 @@ class _Legacy:
 def _numbers(content: bytes, dtype: torch.dtype, length: int) -> Tensor:
     if len(content) != length * dtype.itemsize:
         raise ModelError(f"a storage has {len(content)} bytes instead of {length} times {dtype.itemsize}")
-    return torch.frombuffer(bytearray(content), dtype=dtype) if content else torch.empty(0, dtype=dtype)
+    values = torch.empty(length, dtype=dtype)
+    values.view(torch.uint8).numpy()[:] = np.frombuffer(content, np.uint8)
+    return values
 
 
 def _tensor(storage: _Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Tensor:
