@@ -4,7 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from vitruvian.geometry import crop, crop_affines, letterbox, to_crop, to_image, to_tensor
+from vitruvian import InputError
+from vitruvian.geometry import crop, crop_affines, letterbox, solid, to_crop, to_image, to_tensor
+from vitruvian.poses import Boxes
 
 BOXES = np.array([[10, 20, 110, 420], [0, 0, 300, 50], [-40, -30, 12, 7], [5.5, 6.25, 6.5, 7.25]], np.float32)
 SIZE = (256, 192)
@@ -117,3 +119,46 @@ def test_letterbox_rounds_to_the_nearest_or_down(down: bool, width: int) -> None
     canvas, scale, _ = letterbox(np.full((100, 35, 3), 200, np.uint8), (50, 50), down=down)
     assert scale == 0.5
     assert (canvas[0] == 200).all(axis=1).sum() == width
+
+
+DEGENERATE = (
+    [0, 0, 1e-45, 1e-45],
+    [5, 5, 5, 9],
+    [9, 9, 5, 5],
+    [0, 0, 3e38, 3e38],
+    [-3e38, -3e38, 3e38, 3e38],
+    [1e7, 1e7, 1e7 + 10, 1e7 + 10],
+    [30_000, 30_000, 30_000.004, 30_100],
+    [float("nan"), 0, 1, 1],
+    [0, 0, float("inf"), 1],
+)
+
+
+@pytest.mark.parametrize("box", DEGENERATE, ids=str)
+def test_boxes_that_cannot_be_cropped(box):
+    assert not solid(np.array([box], np.float64)).any()
+    with pytest.raises(InputError, match="box 1 is"):
+        Boxes.given([[0, 0, 10, 10], box])
+
+
+@pytest.mark.parametrize("aligned", [False, True])
+def test_every_solid_box_maps_back_to_where_it_was(aligned):
+    rng = np.random.default_rng(0)
+    corners = rng.uniform(-1, 1, (20_000, 2)) * 10.0 ** rng.uniform(-3, 6, (20_000, 1))
+    sides = 10.0 ** rng.uniform(-4, 6, (20_000, 2))
+    boxes = np.concatenate([corners, corners + sides], axis=1).astype(np.float32)
+    boxes = boxes[solid(boxes)]
+    assert len(boxes) > 5000
+    affines = crop_affines(boxes, (256, 192), aligned=aligned)
+    centre = np.tile(np.array([[[96, 128]]], np.float32), (len(boxes), 1, 1)) - 0.5 * aligned
+    points = to_image(centre, affines)[:, 0]
+    middles = (boxes[:, :2].astype(np.float64) + boxes[:, 2:]) / 2
+    largest = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, keepdims=True)
+    assert np.isfinite(affines).all()
+    assert (np.abs(points - middles) <= 0.05 * largest).all()
+
+
+def test_boxes_that_are_none():
+    for boxes in (5, "x", [[10**400, 0, 1, 1]], [[0, 0, 1]], {"a": 1}, object()):
+        with pytest.raises(InputError, match="boxes must be"):
+            Boxes.given(boxes)

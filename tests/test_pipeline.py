@@ -13,6 +13,8 @@ from PIL import Image as PIL
 
 import vitruvian as vt
 from vitruvian import InputError, Poses
+from vitruvian.media import Frame
+from vitruvian.media.memory import BYTES_AHEAD, held_by
 from vitruvian.pipeline import batches
 from vitruvian.poses import Boxes
 
@@ -357,6 +359,16 @@ def test_a_stream_can_be_left_early(model, pictures):
         ({"iou": -0.1}, "iou is -0.1"),
         ({"max_persons": 0}, "max_persons is 0"),
         ({"threads": 0}, "threads is 0"),
+        ({"score": "x"}, "score is 'x'"),
+        ({"score": float("nan")}, "score is nan"),
+        ({"max_persons": 1.5}, "max_persons is 1.5"),
+        ({"max_persons": "x"}, "max_persons is 'x'"),
+        ({"threads": "x"}, "threads is 'x'"),
+        ({"threads": 1.5}, "threads is 1.5"),
+        ({"img_size": 1.5}, "img_size is 1.5"),
+        ({"img_size": "64"}, "img_size is '64'"),
+        ({"img_size": (64, 64.5)}, r"img_size is \(64, 64.5\)"),
+        ({"img_size": (64, 64, 64)}, r"img_size is \(64, 64, 64\)"),
         ({"runtime": "caffe"}, "runtime is 'caffe'"),
         ({"precision": "int1"}, "precision is 'int1'"),
         ({"device": "abacus"}, "abacus"),
@@ -369,3 +381,21 @@ def test_a_stream_can_be_left_early(model, pictures):
 def test_load_refuses_what_cannot_be(nets, detector, arguments, words):
     with pytest.raises(InputError, match=words):
         vt.load(**{"pose": nets["heat.onnx"], "detector": detector, **arguments})
+
+
+@pytest.mark.parametrize("boxes", [5, 5.0, "x", [5], [[1, 2, 3]], {"a": 1}])
+def test_boxes_that_are_none(model, boxes):
+    for image, given in ((PICTURE, boxes), ([PICTURE], boxes), ([PICTURE, PICTURE], boxes)):
+        with pytest.raises(InputError, match="boxes"):
+            model(image, boxes=given)
+
+
+def test_batches_are_smaller_where_frames_are_large(monkeypatch):
+    large = np.zeros((2**25, 1, 3), np.uint8)  # 96 MiB
+    small = np.zeros((1, 1, 3), np.uint8)
+    frames = [Frame(image, "a", 0) for image in (small, small, small, large, large, large, small, small, small, small)]
+
+    def full(batch: list[Frame]) -> bool:
+        return held_by(batch) >= BYTES_AHEAD
+
+    assert [len(batch) for batch in batches(iter(frames), 8, start=1, enough=full)] == [1, 2, 3, 4]

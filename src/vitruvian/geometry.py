@@ -24,13 +24,29 @@ GREY = 114
 PIXEL_STD = 200.0
 
 
+# Shorter sides, in pixels and as a share of the coordinates, vanish in float32.
+_LEAST_SIDE, _LEAST_SHARE = 1e-3, 1e-5
+# No picture is so long (`media.MAX_SIDE`), and further away nothing of it is seen.
+_FURTHEST = 1e6
+
+
+def solid(boxes: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which boxes (N, 4) xyxy in pixels can be cropped: finite, within a million pixels, and not without any extent."""
+    xyxy = np.asarray(boxes, np.float64).reshape(-1, 4)
+    with np.errstate(invalid="ignore"):
+        reach = np.abs(xyxy).max(axis=1)
+        side = (xyxy[:, 2:] - xyxy[:, :2]).min(axis=1)
+        found: NDArray[np.bool_] = (reach <= _FURTHEST) & (side >= np.maximum(_LEAST_SIDE, _LEAST_SHARE * reach))
+    return found
+
+
 def crop_affines(
     boxes: NDArray[np.float32], size: tuple[int, int], padding: float = PADDING, aligned: bool = False
 ) -> NDArray[np.float64]:
     """The maps from picture pixels to crop pixels.
 
     Args:
-        boxes: (N, 4) xyxy in pixels, each with a positive width and height.
+        boxes: (N, 4) xyxy in pixels, each of them `solid`.
         size: (height, width) of the crop.
         padding: factor by which the box grows after its aspect ratio is right.
         aligned: UDP's way: the corners of the grown box go to the centres of the crop's corner pixels, so that a

@@ -7,6 +7,7 @@ import os
 import platform
 from dataclasses import replace
 from functools import partial
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,10 +115,10 @@ def load_detector(
     How it runs is `engine`, or single `settings` of it by their names, such as ``threads=2``.
     """
     for name, value in (("score", score), ("iou", iou)):
-        if value is not None and not 0 <= value <= 1:
-            raise InputError(f"{name} is {value}; it must be in 0..1")
-    if max_persons is not None and max_persons < 1:
-        raise InputError(f"max_persons is {max_persons}; at least 1 is needed")
+        if value is not None and not (isinstance(value, Real) and 0 <= value <= 1):
+            raise InputError(f"{name} is {value!r}; it must be a number in 0..1")
+    if max_persons is not None and not (isinstance(max_persons, Integral) and max_persons >= 1):
+        raise InputError(f"max_persons is {max_persons!r}; it must be a whole number, at least 1")
     card, network = _open(file, _pair("img_size", img_size), replace(engine or EngineOptions(), **settings))
     if card.task != "detection":
         raise ModelError(f"{file} is a pose net ({card.family}), not a detector: give it as the pose net instead")
@@ -154,12 +155,12 @@ def load_pose(
 
 
 def _pair(name: str, size: Size | None) -> tuple[int, int] | None:
-    lengths = (size, size) if isinstance(size, int) else size
-    if lengths is None:
+    if size is None:
         return None
-    if len(lengths) != 2 or not all(isinstance(length, int) and length > 0 for length in lengths):
+    lengths = size if isinstance(size, tuple | list) else (size, size)
+    if len(lengths) != 2 or not all(isinstance(length, Integral) and length > 0 for length in lengths):
         raise InputError(f"{name} is {size!r}; it must be (height, width) or one number, in pixels")
-    return lengths[0], lengths[1]
+    return int(lengths[0]), int(lengths[1])
 
 
 def _open(model: File, size: tuple[int, int] | None, engine: EngineOptions) -> tuple[ModelCard, Runtime]:

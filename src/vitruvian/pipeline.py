@@ -17,6 +17,7 @@ from .codecs.base import as_scores
 from .errors import InputError, ModelError
 from .geometry import crop, crop_affines, to_image, to_tensor
 from .media import Frame, Source, as_rgb, open_source, prefetch, read_image
+from .media.memory import BYTES_AHEAD, held_by
 from .poses import Boxes, Poses
 from .skeletons import COCO17, Skeleton
 from .tracking import Smoother, Tracker, TrackerSettings
@@ -140,7 +141,12 @@ def crop_persons(
 
 
 def batches(
-    items: Iterable[T], size: int, weigh: Callable[[T], int] | None = None, most: int | None = None, start: int = 0
+    items: Iterable[T],
+    size: int,
+    weigh: Callable[[T], int] | None = None,
+    most: int | None = None,
+    start: int = 0,
+    enough: Callable[[list[T]], bool] | None = None,
 ) -> Iterator[list[T]]:
     """Lists of consecutive items, whatever their source; the last one may be shorter.
 
@@ -150,13 +156,15 @@ def batches(
         weigh: weight of an item, such as its number of persons.
         most: a list is complete with so many items, however little they weigh.
         start: the first list has so many items, and each next one up to twice as many, so that first results come soon.
+        enough: a list is also complete when this says so, such as for the memory that it holds.
     """
     batch: list[T] = []
     weight, limit = 0, min(start or size, size)
     for item in items:
         batch.append(item)
         weight += 1 if weigh is None else weigh(item)
-        if weight >= limit or len(batch) == most:
+        del item  # nothing is held here while the next one is read
+        if weight >= limit or len(batch) == most or (enough is not None and enough(batch)):
             yield batch
             batch, weight, limit = [], 0, min(2 * limit, size)
     if batch:
@@ -200,9 +208,13 @@ class TopDown:
 
     def _poses(self, images: list[NDArray[np.uint8]], boxes: Sequence[ArrayLike] | None) -> list[Poses]:
         if boxes is not None:
-            if len(boxes) != len(images):
-                raise InputError(f"{len(images)} pictures need as many sets of boxes, not {len(boxes)}")
-            return self.pose(images, [Boxes.given(item) for item in boxes])
+            try:
+                sets = list(boxes)
+            except TypeError:
+                raise InputError(f"boxes can't be {boxes!r}: a list of pictures needs a list of their boxes") from None
+            if len(sets) != len(images):
+                raise InputError(f"{len(images)} pictures need as many sets of boxes, not {len(sets)}")
+            return self.pose(images, [Boxes.given(item) for item in sets])
         return self.pose(images, self._find(images, self.detector))
 
     @staticmethod
@@ -287,7 +299,7 @@ class TopDown:
             detector = copy.copy(detector)
             detector.score = score
         with closing(prefetch(source, depth, newest=source.paced)) as ahead:
-            for batch in batches(ahead, at_once, start=1):
+            for batch in batches(ahead, at_once, start=1, enough=lambda batch: held_by(batch) >= BYTES_AHEAD):
                 yield batch, self._find([frame.image for frame in batch], detector)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from .drawing import draw
 from .errors import InputError, VitruvianError
+from .geometry import solid
 from .skeletons import COCO17, Skeleton, named_skeleton
 
 if TYPE_CHECKING:
@@ -57,17 +58,19 @@ class Boxes:
         """Boxes (N, 4) that a caller supplies, scored 1.
 
         Raises:
-            InputError: another shape, a number that isn't finite, or not x2 > x1 and y2 > y1.
+            InputError: another shape, a number that isn't finite or is beyond a million, or not x2 > x1 and y2 > y1 by
+                a thousandth of a pixel.
         """
         try:
-            array = np.asarray(xyxy, np.float32)
-        except (TypeError, ValueError) as error:
+            with np.errstate(over="ignore"):
+                array = np.asarray(xyxy, np.float32)
+        except (TypeError, ValueError, OverflowError) as error:
             raise InputError(f"boxes must be numbers (N, 4) as x1 y1 x2 y2 in pixels: {error}") from None
         if array.size == 0:
             return cls.empty()
         if array.ndim != 2 or array.shape[1] != 4:
             raise InputError(f"boxes must be (N, 4) as x1 y1 x2 y2 in pixels, not {array.shape}")
-        bad = ~(np.isfinite(array).all(1) & (array[:, 2] > array[:, 0]) & (array[:, 3] > array[:, 1]))
+        bad = ~solid(array)
         if bad.any():
             row = int(bad.argmax())
             raise InputError(f"box {row} is {array[row].tolist()}: finite x1 y1 x2 y2 with x2 > x1 and y2 > y1 wanted")

@@ -209,3 +209,16 @@ def test_real_detectors_find_the_annotated_persons(shared: Path, name: str, size
             found += int((box_iou(corners, boxes.xyxy).max(axis=1) > 0.5).sum())
     assert large > 20
     assert found / large > 0.8
+
+
+def test_boxes_too_small_or_too_far_to_be_cropped_are_dropped(make_onnx) -> None:
+    rows = [
+        [10, 10, 10 + 1e-5, 50, 0.9],
+        [0, 0, 1e-45, 1e-45, 0.9],
+        [-3e38, -3e38, 3e38, 3e38, 0.9],
+        [float("nan")] * 4 + [0.9],
+        [100, 10, 140, 90, 0.7],
+        [200, 10, 240, 90, float("nan")],
+    ]
+    detector = load_detector(rtmdet_file(make_onnx, rows, [0] * len(rows)), 320)
+    assert detector([BLANK])[0].xyxy.tolist() == [[200, 20, 280, 180]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -75,15 +76,29 @@ def test_numbers_come_back_as_they_were(made, tmp_path):
     assert np.array_equal(first.matches.keypoints, second.matches.keypoints, equal_nan=True)
 
 
-def test_lines_that_are_no_predictions_name_the_file(made, tmp_path):
+CHANGES = {
+    "no JSON": lambda line: b"{]",
+    "deep JSON": lambda line: b"[" * 100_000 + b"]" * 100_000,
+    "no record": lambda line: b"5",
+    "no image": lambda line: line.replace(b"image_id", b"image"),
+    "an image that is a text": lambda line: re.sub(rb'"image_id": \d+', b'"image_id": "a"', line),
+    "more persons than boxes": lambda line: line.replace(b'"shape": [2,', b'"shape": [3,'),
+    "other keypoints": lambda line: re.sub(rb'"shape": \[2, (\d+)\]', b'"shape": [2, 99]', line),
+    "a shape beyond all": lambda line: line.replace(b'"shape": [2,', b'"shape": [99999999999999,'),
+    "a number that is none": lambda line: line.replace(b'"peaks": [', b'"peaks": [NaN, '),
+    "a number too large": lambda line: line.replace(b'"boxes": [[', b'"boxes": [[-1e39, '),
+    "a number too few": lambda line: re.sub(rb'"peaks": \[[^,]*, ', b'"peaks": [', line),
+    "a box without extent": lambda line: re.sub(rb'"boxes": \[\[[^]]*\]', b'"boxes": [[1, 1, 1, 1]', line),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_journal_that_was_changed(made, tmp_path, change):
     run(made, tmp_path / "j")
-    first = (tmp_path / "j").read_bytes().splitlines(keepends=True)[0]
-    for line in (
-        '{"image_id": 1}',
-        "[]",
-        "7",
-        '{"image_id": 1, "shape": [1, 3], "boxes": 0, "box_scores": [NaN, "x"]}',
-    ):
-        (tmp_path / "j").write_bytes(first + line.encode() + b"\n")
-        with pytest.raises(InputError, match="j, line 2 is no prediction"):
-            run(made, tmp_path / "j", resume=True)
+    lines = (tmp_path / "j").read_bytes().splitlines()
+    changed = CHANGES[change](lines[2])
+    assert changed != lines[2]
+    lines[2] = changed
+    (tmp_path / "j").write_bytes(b"\n".join([*lines, b""]))
+    with pytest.raises(InputError, match="j: line 3 is not what a run wrote"):
+        run(made, tmp_path / "j", True)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
+import os
+import re
 import struct
+import subprocess
+import sys
+import textwrap
+import tracemalloc
 import warnings
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from made import make_heic
 from PIL import Image as PIL
 
 from vitruvian.errors import InputError
-from vitruvian.media import ImageFiles, as_rgb, expand, open_folder, read_image
+from vitruvian.media import ImageFiles, as_rgb, expand, open_folder, open_source, read_image
 
 COLOURS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[10, 20, 30], [200, 100, 50], [255, 255, 255]]], np.uint8)
 
@@ -171,6 +179,86 @@ def test_large_pictures_below_the_limit_are_read_without_warnings():
         guard = PIL.MAX_IMAGE_PIXELS
         assert read_image(png_of_size(10_000, 9_001)).shape == (9_001, 10_000, 3)
     assert guard == PIL.MAX_IMAGE_PIXELS
+
+
+def blank_jpeg(width: int, height: int, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    PIL.new("L", (width, height), 128).save(buffer, "JPEG", **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_claims_more_than_its_bytes_can_say_is_damaged(progressive):
+    blank = blank_jpeg(4000, 3000, progressive=progressive, optimize=True)
+    assert read_image(blank).shape == (3000, 4000, 3)
+    start = re.search(rb"\xff[\xc0\xc2]\x00\x0b\x08", blank).end()
+    larger = blank[:start] + struct.pack(">HH", 16_384, 16_384) + blank[start + 4 :]
+    with pytest.raises(
+        InputError, match=rf"image bytes claims 16384x16384 pixels in {len(larger)} bytes: it is damaged"
+    ):
+        read_image(larger)
+
+
+def test_the_case_that_claims_16384_square(shared):
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"prog0\.jpg claims 16384x16384 pixels in 543 bytes"):
+        list(open_source(shared / "cases/prog0.jpg"))
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+def limited(code: str, gibibytes: float, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a process with so much memory."""
+    pytest.importorskip("resource", reason="this system can't limit a process's memory")
+    size = int(gibibytes * 2**30)
+    head = f"import resource, sys; resource.setrlimit(resource.RLIMIT_AS, ({size}, {size}))\n"
+    command = [sys.executable, "-c", head + textwrap.dedent(code), *map(str, arguments)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+def test_the_limit_follows_the_memory(tmp_path):
+    (tmp_path / "large.png").write_bytes(png_of_size(16_000, 16_000))
+    done = limited("from vitruvian.media import read_image; read_image(sys.argv[1])", 2, tmp_path / "large.png")
+    assert "InputError: " in done.stderr
+    assert "large.png is 16000x16000, 256,000,000 pixels; the limit is 67,108,864 on a machine with so" in done.stderr
+
+
+def test_too_little_memory_is_said_as_such(tmp_path):
+    (tmp_path / "large.png").write_bytes(png_of_size(15_000, 15_000))
+    code = """
+        from vitruvian.media import decoding, read_image
+        decoding.max_pixels = lambda: 2**28
+        read_image(sys.argv[1])
+    """
+    done = limited(code, 1, tmp_path / "large.png")
+    assert re.search(r"InputError: .*large\.png is 15000x15000: there is not enough memory to decode it", done.stderr)
+
+
+HEIC = pytest.mark.skipif(importlib.util.find_spec("pi_heif") is None, reason="pi-heif is not installed")
+
+
+@HEIC
+@pytest.mark.parametrize("tiles", [(1, 1), (2, 3)])
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_heic_with_tiles_and_orientation(tmp_path, tiles, turns):
+    stored = np.zeros((64 * tiles[0], 64 * tiles[1], 3), np.uint8)
+    height, width = stored.shape[:2]
+    stored[: height // 2, : width // 2], stored[height // 2 :, width // 2 :] = (220, 30, 30), (30, 30, 220)
+    path = make_heic(tmp_path / "a.heic", stored, tiles, turns)
+    # ISO 23008-12, 6.5.10: turned by so many right angles, anticlockwise.
+    shown = np.rot90(stored, turns)
+    for image in (read_image(path), next(iter(open_source(path))).image, next(iter(open_source(tmp_path))).image):
+        assert image.shape == shown.shape
+        assert np.abs(image.astype(int) - shown).mean() < 6
+    assert open_source(path).kind == "images"
+
+
+@HEIC
+def test_a_phones_heic(shared):
+    source = open_source(shared / "cases/photo.heic")
+    assert source.kind == "images"
+    assert next(iter(source)).image.shape == (425, 640, 3)
 
 
 def test_missing_folder_empty_and_text(tmp_path):

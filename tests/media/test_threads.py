@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from vitruvian.errors import InputError
-from vitruvian.media import Background, prefetch
+from vitruvian.media import Background, Frame, prefetch
 
 
 def eventually(condition, seconds: float = 3.0) -> bool:
@@ -124,6 +125,58 @@ def test_prefetch_of_the_newest_keeps_the_order_of_a_slow_source():
     found = list(prefetch(slow(), 1, newest=True))
     assert found == sorted(set(found))
     assert found[-1] == 4
+
+
+def picture(mebibytes: int) -> Frame:
+    return Frame(np.zeros((mebibytes, 1024, 1024), np.uint8), "a", 0)
+
+
+@pytest.mark.parametrize(("mebibytes", "ahead"), [(200, 1), (300, 0), (100, 2), (1, 8)])
+@pytest.mark.parametrize("wrap", [lambda frame: frame, lambda frame: ([frame], None), lambda frame: (1, frame.image)])
+def test_prefetch_reads_less_ahead_where_pictures_are_large(mebibytes, ahead, wrap):
+    """256 MiB may be in use before the next is begun, with the one that the consumer has."""
+    one, made = picture(mebibytes), []
+
+    def items():
+        while True:
+            made.append(None)
+            yield wrap(one)
+
+    reader = prefetch(items(), 8)
+    for taken in range(1, 4):
+        next(reader)
+        assert eventually(lambda taken=taken: len(made) == taken + ahead)
+        time.sleep(0.03)
+        assert len(made) == taken + ahead
+    reader.close()
+    assert eventually(lambda: not helpers())
+
+
+def test_background_waits_where_pictures_are_large():
+    go, done = threading.Semaphore(0), []
+
+    def write(frame, poses):
+        go.acquire()
+        done.append(poses)
+
+    submitted = []
+
+    def submit():
+        with Background(write, 8) as background:
+            for number in range(4):
+                background.submit(picture(200), number)
+                submitted.append(number)
+
+    thread = threading.Thread(target=submit, daemon=True)
+    thread.start()
+    for written in range(3):
+        assert eventually(lambda written=written: len(submitted) == min(written + 2, 4))
+        time.sleep(0.03)
+        assert len(submitted) == min(written + 2, 4)
+        go.release()
+    go.release()
+    thread.join(5)
+    assert done == [0, 1, 2, 3]
 
 
 def test_prefetch_needs_a_depth():

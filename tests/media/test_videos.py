@@ -77,12 +77,21 @@ def test_has_audio(tmp_path):
 
 
 # ISO 14496-12, 8.3.2: (x, y) is shown at (a x + c y, b x + d y), then moved so that the picture is at 0, 0.
-MATRICES = {0: (1, 0, 0, 1), 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
+MATRICES = {
+    "0 degrees": (1, 0, 0, 1),
+    "90 degrees": (0, 1, -1, 0),
+    "180 degrees": (-1, 0, 0, -1),
+    "270 degrees": (0, -1, 1, 0),
+    "left to right": (-1, 0, 0, 1),
+    "top to bottom": (1, 0, 0, -1),
+    "diagonal": (0, 1, 1, 0),
+    "other diagonal": (0, -1, -1, 0),
+}
 
 
-@pytest.mark.parametrize("angle", MATRICES)
-def test_rotation_follows_the_matrix_in_the_file(tmp_path, angle):
-    a, b, c, d = MATRICES[angle]
+@pytest.mark.parametrize("turn", MATRICES)
+def test_frames_are_turned_and_mirrored_as_the_file_says(tmp_path, turn):
+    a, b, c, d = MATRICES[turn]
     stored = np.zeros((48, 64, 3), np.uint8)
     stored[:24, :32], stored[:24, 32:], stored[24:, :32] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
     path = make_video(tmp_path / "r.mp4", [stored] * 3)
@@ -105,6 +114,50 @@ def test_rotation_follows_the_matrix_in_the_file(tmp_path, angle):
         for row, column in itertools.product((0.25, 0.75), repeat=2):
             spot = int(row * shown.shape[0]), int(column * shown.shape[1])
             assert np.abs(frame.image[spot].astype(int) - shown[spot]).max() < 40
+
+
+@pytest.mark.parametrize(
+    ("aspect", "shown"),
+    [
+        ("2:1", (48, 128)),
+        ("1:2", (48, 32)),
+        ("16:11", (48, 93)),
+        ("1:1", (48, 64)),
+        ("0:1", (48, 64)),
+        ("99:1", (48, 64)),
+    ],
+)
+def test_pixels_become_square(tmp_path, aspect, shown):
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(*map(int, aspect.split(":")))
+        for image in numbered_frames(5):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        out.mux(stream.encode(None))
+    video = Video(path)
+    frames = list(video)
+    assert (video.info.height, video.info.width) == shown
+    assert {frame.image.shape for frame in frames} == {(*shown, 3)}
+    assert [number(frame.image) for frame in frames] == list(range(5))
+
+
+def test_the_cases_with_a_mirror_and_with_wide_pixels(shared):
+    path = shared / "cases/hflip_matrix.mp4"
+    with av.open(str(path)) as container:
+        stored = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    shown = next(iter(Video(path))).image
+    assert np.abs(shown.astype(int) - stored[:, ::-1]).mean() < 3
+    info = Video(shared / "cases/sar2_anamorphic.mp4").info
+    assert (info.width, info.height) == (424, 240)
+
+
+def test_frames_beyond_the_memory_are_refused_from_the_header(tmp_path, monkeypatch):
+    path = make_video(tmp_path / "a.mp4", numbered_frames(5))
+    monkeypatch.setattr("vitruvian.media.videos.max_pixels", lambda: 4 * 64 * 48 - 1)
+    with pytest.raises(InputError, match=r"a\.mp4 is 64x48; the limit is 3,071 pixels"):
+        Video(path)
 
 
 def yuv_of(rgb: tuple[int, int, int], kr: float, kb: float, full: bool) -> list[int]:

@@ -99,7 +99,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         _check_archive(path)
     elif not start.startswith(b"\x80"):
         raise ModelError(f"{path} is no checkpoint: neither PyTorch's (.pth, .pt) nor .safetensors nor .onnx")
-    return _checkpoint(path, _pickled(path))
+    return _checkpoint(path, unpickle(path))
 
 
 def _safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -133,15 +133,6 @@ def _check_archive(path: Path) -> None:
     packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
     if packed or sum(entry.file_size for entry in entries) > path.stat().st_size:
         raise ModelError(f"{path} is no checkpoint: PyTorch's archives aren't compressed, this one is")
-
-
-def _pickled(path: Path) -> Any:
-    """State dicts by PyTorch's own safe reader, what that refuses by ours, which also reads whole models."""
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:
-        # Damage raises anything at all; ours finds out what it is, or reads the file.
-        return unpickle(path)
 
 
 def _checkpoint(path: Path, content: Any) -> Checkpoint:

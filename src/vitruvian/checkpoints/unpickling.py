@@ -2,25 +2,26 @@
 
 A pickle is a program that may call whatever it can import. Here it can import nothing: each name that a checkpoint may
 need stands for a dictionary, a tensor built here, or a `Record` that keeps what it is given and does nothing with it.
+Neither Python's unpickler nor PyTorch's sees the file: with `weights_only` the latter still calls ``bytearray(n)``.
 """
 
 from __future__ import annotations
 
 import io
 import operator
-import pickle
-import pickletools
 import struct
 import zipfile
 from collections.abc import Callable, Mapping
 from functools import reduce
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import ModelError
+from .opcodes import Machine, Within, hashable
 
 ZIP_START = b"PK\x03\x04"
 
@@ -49,9 +50,22 @@ _RECORDS = {
     ("pathlib", "PosixPath"),
     ("pathlib", "WindowsPath"),
     ("torch", "Size"),
+    ("torch", "Tensor"),
     ("torch", "device"),
     ("torch.nn.parameter", "Parameter"),
+    ("torch.torch_version", "TorchVersion"),
+    *(("torch", str(dtype).removeprefix("torch.")) for dtype in _STORAGES.values()),
 }
+# What rebuilds tensors that no network here has.
+_UNUSUAL = {
+    *("_rebuild_device_tensor_from_cpu_tensor", "_rebuild_device_tensor_from_numpy", "_rebuild_nested_tensor"),
+    *("_rebuild_meta_tensor_no_storage", "_rebuild_qtensor", "_rebuild_sparse_tensor", "_rebuild_wrapper_subclass"),
+    *("ComplexFloatStorage", "ComplexDoubleStorage", "QInt8Storage", "QInt32Storage", "QUInt8Storage"),
+}
+# YOLOv5's models have about 40 classes; each name makes one here.
+_MAX_NAMES = 1000
+# PyTorch has no tensor of more.
+_MAX_DIMENSIONS = 64
 
 # The first of the pickles in a file from before PyTorch 1.6 is this number, the second its version.
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -124,7 +138,7 @@ class _Storage:
         self.values = values
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler:
     """Builds inert objects only.
 
     Args:
@@ -133,27 +147,37 @@ class _Unpickler(pickle.Unpickler):
     """
 
     def __init__(self, file: BinaryIO, storage: Callable[[torch.dtype, str, int], _Storage]) -> None:
-        super().__init__(file)
+        self._file = file
         self._storage = storage
         self._known: dict[tuple[str, str], Any] = {
-            ("builtins", "set"): set,
-            ("__builtin__", "set"): set,
-            ("collections", "OrderedDict"): _Dictionary,
+            ("builtins", "set"): _set,
+            ("__builtin__", "set"): _set,
+            ("collections", "OrderedDict"): _dictionary,
+            ("torch._tensor", "_rebuild_from_type_v2"): _of_type,
             ("torch._utils", "_rebuild_tensor"): _tensor,
             ("torch._utils", "_rebuild_tensor_v2"): _tensor,
             ("torch._utils", "_rebuild_parameter"): _parameter,
+            ("torch._utils", "_rebuild_parameter_with_state"): _parameter,
             **{("torch", name): dtype for name, dtype in _STORAGES.items()},
         }
+
+    def load(self) -> Any:
+        """The object."""
+        return Machine(self._file, self.find_class, self.persistent_load, (Record, _Dictionary)).run()
 
     def find_class(self, module: str, name: str) -> Any:
         """What stands for a global. Raises ModelError for one that isn't on the list."""
         known = self._known.get((module, name))
         if known is None:
+            if module in ("torch", "torch._utils") and name in _UNUSUAL:
+                raise ModelError("it has tensors that are sparse, quantised or complex; save plain ones")
             if (module, name) not in _RECORDS and not f"{module}.".startswith(_RECORD_MODULES):
                 raise ModelError(
                     f"refused: the file would call {module}.{name}, which no checkpoint needs and which could do harm. "
                     "Nothing of it was run. If you trust its source, save its state_dict() as a new file"
                 )
+            if len(self._known) > _MAX_NAMES:
+                raise ModelError(f"it names more than {_MAX_NAMES} classes; it is damaged, or made to do harm")
             known = self._known[module, name] = type("Record", (Record,), {"origin": f"{module}.{name}"})
         return known
 
@@ -180,14 +204,14 @@ class _Archive:
 
     def load(self) -> Any:
         """The object in ``data.pkl``."""
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in self._archive.infolist()):
+            raise ModelError("its parts are compressed, which PyTorch's never are")
         if self._root is None:
             raise ModelError("a zip archive without the data.pkl that PyTorch writes")
         order = f"{self._root}byteorder"
         if order in self._archive.namelist() and self._archive.read(order) != b"little":
             raise ModelError("its numbers are in big-endian order; save it again on a little-endian machine")
-        file = io.BytesIO(self._archive.read(f"{self._root}data.pkl"))
-        _check_memo(file)
-        return _Unpickler(file, self._values).load()
+        return _Unpickler(io.BytesIO(self._archive.read(f"{self._root}data.pkl")), self._values).load()
 
     def _values(self, dtype: torch.dtype, key: str, length: int) -> _Storage:
         if (key, dtype) not in self._loaded:
@@ -200,7 +224,7 @@ class _Legacy:
     """Pickles in a row: a magic number, a version, the writer's machine, the object, the keys; then the storages."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
-        self._file = file
+        self._file = cast("BinaryIO", Within(file, size))
         self._left = size
         self._storages: dict[str, _Storage] = {}
 
@@ -220,7 +244,6 @@ class _Legacy:
         return found
 
     def _next(self) -> Any:
-        _check_memo(self._file)
         return _Unpickler(self._file, self._empty).load()
 
     def _empty(self, dtype: torch.dtype, key: str, length: int) -> _Storage:
@@ -232,27 +255,19 @@ class _Legacy:
         return self._storages[key]
 
 
-def _check_memo(file: BinaryIO) -> None:
-    """Refuses places in the memo beyond the file's length, for which the unpickler would fill the memory."""
-    start = file.tell()
-    length = file.seek(0, io.SEEK_END)
-    file.seek(start)
-    for opcode, argument, _ in pickletools.genops(file):
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > length:
-            raise ModelError(f"its pickle counts to {argument} in {length} bytes; it is damaged, or made to do harm")
-    file.seek(start)
-
-
 def _numbers(content: bytes, dtype: torch.dtype, length: int) -> Tensor:
     if len(content) != length * dtype.itemsize:
         raise ModelError(f"a storage has {len(content)} bytes instead of {length} times {dtype.itemsize}")
-    return torch.frombuffer(bytearray(content), dtype=dtype) if content else torch.empty(0, dtype=dtype)
+    values = torch.empty(length, dtype=dtype)
+    values.view(torch.uint8).numpy()[:] = np.frombuffer(content, np.uint8)
+    return values
 
 
 def _tensor(storage: _Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Tensor:
     """The view of a storage that has this size, which must hold it all."""
-    if not isinstance(storage, _Storage) or min((offset, *size, *stride)) < 0:
-        raise ModelError("a tensor in it has no storage, or a negative size")
+    sizes = (offset, *size, *stride)
+    if not isinstance(storage, _Storage) or len(size) > _MAX_DIMENSIONS or not 0 <= min(sizes) <= max(sizes) < 2**63:
+        raise ModelError("a tensor in it has no storage, or a size that no tensor has")
     last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
     count = reduce(operator.mul, size, 1)
     if count > len(storage.values) or (count and last >= len(storage.values)):
@@ -262,6 +277,21 @@ def _tensor(storage: _Storage, offset: int, size: tuple[int, ...], stride: tuple
 
 def _parameter(data: Tensor, *_: Any) -> Tensor:
     return data
+
+
+def _of_type(rebuild: Callable[..., Tensor], _: Any, arguments: tuple[Any, ...], *__: Any) -> Tensor:
+    """A tensor with attributes, which aren't kept."""
+    if rebuild not in (_tensor, _parameter):
+        raise ModelError("it has tensors of a class of their own; save plain ones")
+    return rebuild(*arguments)
+
+
+def _set(values: Any = ()) -> set[Any]:
+    return set(map(hashable, values))
+
+
+def _dictionary(pairs: Any = ()) -> _Dictionary:
+    return _Dictionary((hashable(key), value) for key, value in pairs)
 
 
 def module_tensors(root: Record, limit: int = 10_000) -> dict[str, Tensor]:

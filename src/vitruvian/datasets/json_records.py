@@ -40,7 +40,7 @@ def boxes_of(entries: Sequence[Mapping[str, Any]], label: Callable[[int], str]) 
     """
     try:
         boxes = np.array([entry["bbox"] for entry in entries], float).reshape(len(entries), 4)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         row = next(row for row, entry in enumerate(entries) if not _is_box(entry.get("bbox")))
         raise InputError(
             f"{label(row)}: its bbox is {entries[row].get('bbox')!r}; four numbers x, y, width, height are needed"
@@ -55,5 +55,5 @@ def boxes_of(entries: Sequence[Mapping[str, Any]], label: Callable[[int], str]) 
 def _is_box(value: Any) -> bool:
     try:
         return np.array(value, float).shape == (4,)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False

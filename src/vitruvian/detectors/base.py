@@ -185,7 +185,8 @@ class Detector:
             prepared: the picture as the network saw it.
             size: (height, width) of the picture.
         """
-        extent = boxes[:, 2:] - boxes[:, :2]
+        with np.errstate(over="ignore", invalid="ignore"):
+            extent = boxes[:, 2:] - boxes[:, :2]
         # False for NaN, and for what is too large to be compared.
         usable = (scores >= self.score) & (extent > 0).all(axis=1) & np.isfinite(extent).all(axis=1)
         boxes, scores = boxes[usable], scores[usable]

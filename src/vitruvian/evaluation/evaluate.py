@@ -88,7 +88,8 @@ def evaluate_coco(
     done: dict[int, Predicted] = {}
     log = None
     if journal is not None:
-        log = Journal(Path(journal), fingerprint(pose, detector, pictures, settings.score), resume)
+        digest = fingerprint(pose, detector, pictures, settings.score)
+        log = Journal(Path(journal), digest, len(pose.skeleton), resume)
         done = log.done
     try:
         left = [picture for picture in pictures if picture.image_id not in done]

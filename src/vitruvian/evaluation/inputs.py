@@ -13,6 +13,7 @@ import numpy as np
 from ..datasets.annotations import Annotations
 from ..datasets.json_records import boxes_of, listed
 from ..errors import InputError
+from ..geometry import solid
 from ..io import read_json
 from ..poses import Boxes
 
@@ -79,16 +80,17 @@ def read_detections(source: str | os.PathLike[str] | Sequence[Mapping[str, Any]]
         )
     image_ids = np.array([record["image_id"] for _, record in chosen], np.int64)
     known = np.isin(image_ids, list(truth.images))
-    solid = (xywh[:, 2:] > 0).all(axis=1)
+    with np.errstate(over="ignore"):
+        croppable = solid(np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1))
     problems = []
     if not known.all():
         others = np.unique(image_ids[~known]).tolist()
         problems.append(
             f"{name}: {(~known).sum()} detections of images that the annotations don't have: {listed(others)}"
         )
-    if not solid.all():
-        problems.append(f"{name}: {(~solid).sum()} boxes have no area")
-    usable = known & solid
+    if not croppable.all():
+        problems.append(f"{name}: {(~croppable).sum()} boxes have no area")
+    usable = known & croppable
     if not usable.any():
         raise InputError(
             f"{name}: of its {len(records)} detections none is of category {truth.category} "
@@ -110,7 +112,7 @@ def _by_image(image_ids: NDArray[np.int64], xywh: NDArray[np.float64], scores: N
 def annotated(truth: Annotations, clip: bool) -> dict[int, Boxes]:
     """The boxes of the counted persons with a score of 1, by image id; see `Procedure.clip_boxes`."""
     xyxy = truth.clipped if clip else truth.xyxy
-    usable = truth.counted & (xyxy[:, 2:] > xyxy[:, :2]).all(axis=1)
+    usable = truth.counted & solid(xyxy)
     boxes = xyxy.astype(np.float32)
     rows: dict[int, list[int]] = {number: [] for number in truth.images}
     for row in np.flatnonzero(usable).tolist():

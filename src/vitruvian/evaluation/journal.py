@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, OutputError
+from ..geometry import solid
 from ..io import MIB, parse_json, why_not_written
 from ..poses import Boxes
 from .inputs import EvaluatedPicture
@@ -33,15 +34,17 @@ class Journal:
     Args:
         path: the file; its folder is created.
         fingerprint: of the model, its settings, the pictures and boxes.
+        keypoints: K, of each person.
         resume: keep the file's predictions; otherwise it is overwritten.
 
     Raises:
-        InputError: the file is of another run.
+        InputError: the file is of another run, or has a line that no run wrote.
         OutputError: the file can't be written.
     """
 
-    def __init__(self, path: Path, fingerprint: str, resume: bool) -> None:
+    def __init__(self, path: Path, fingerprint: str, keypoints: int, resume: bool) -> None:
         self.path = path
+        self._keypoints = keypoints
         self.done: dict[int, Predicted] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,32 +64,37 @@ class Journal:
             for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b"")):
                 if not line.endswith(b"\n"):
                     break
-                name = f"{self.path}, line {number + 1}"
                 try:
-                    record = parse_json(line, name)
-                except InputError:
-                    break
+                    record = parse_json(line, f"line {number + 1}")
+                    if number > 0:
+                        self._take(record)
+                except (InputError, KeyError, TypeError, ValueError, OverflowError) as error:
+                    raise InputError(
+                        f"{self.path}: line {number + 1} is not what a run wrote ({type(error).__name__}: {error}); "
+                        "remove the file, or overwrite it (--overwrite)"
+                    ) from None
                 if number == 0 and (not isinstance(record, dict) or record.get("fingerprint") != fingerprint):
                     raise InputError(
                         f"{self.path} has the predictions of another run (other model, settings, images or boxes); "
                         "remove it, or overwrite it (--overwrite)"
                     )
-                if number > 0:
-                    try:
-                        self._take(record)
-                    except (KeyError, TypeError, ValueError, OverflowError) as error:
-                        raise InputError(
-                            f"{name} is no prediction ({error!r}); remove the file, or --overwrite it"
-                        ) from None
                 end += len(line)
         return end
 
     def _take(self, record: dict[str, Any]) -> None:
-        boxes = Boxes(_array(record["boxes"], (-1, 4)), _array(record["box_scores"], (-1,)))
+        number = record["image_id"]
+        if not isinstance(number, int):
+            raise ValueError(f"the image_id is {number!r}")
         persons, count = record["shape"]
+        if count != self._keypoints:
+            raise ValueError(f"{count} keypoints instead of {self._keypoints}")
+        scores = _array(record["box_scores"], (-1,))
+        boxes = Boxes(_array(record["boxes"], (len(scores), 4)), scores)
+        if persons > len(scores) or not solid(boxes.xyxy).all():
+            raise ValueError("its boxes are none, or fewer than its persons")
         keypoints = _array(record["keypoints"], (persons, count, 2))
         peaks = _array(record["peaks"], (persons, count))
-        self.done[record["image_id"]] = Predicted(record["image_id"], boxes, keypoints, peaks)
+        self.done[number] = Predicted(number, boxes, keypoints, peaks)
 
     def append(self, predicted: Predicted) -> None:
         """Write a picture's predictions. Raises OutputError."""
@@ -115,7 +123,10 @@ class Journal:
 
 
 def _array(values: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    return np.array(values, np.float32).reshape(shape)
+    array = np.array(values, np.float32)
+    if not np.isfinite(array).all():
+        raise ValueError("a number in it isn't finite")
+    return array.reshape(shape)
 
 
 def fingerprint(pose: PoseEstimator, detector: Any, pictures: Sequence[EvaluatedPicture], score: float) -> str:

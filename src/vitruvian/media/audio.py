@@ -22,6 +22,8 @@ COPIED: Final = {
 }
 """Codecs that are kept as they are, by muxer; others become AAC."""
 
+# Later than any sound.
+_FOREVER = Fraction(2**62)
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 # These say that the output is at fault, not the audio.
 _OUTPUT_ERRNOS = {errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EDQUOT, errno.EPIPE, errno.EACCES, errno.EROFS}
@@ -190,15 +192,39 @@ class AudioTrack:
     def finish(self, end: Fraction) -> None:
         """Write the audio that is left before this time of the source, in seconds, and close the source.
 
+        Where the source's own video ends there too, its audio is kept to its end.
+
         Raises:
             OSError: the output can't be written.
         """
         try:
-            self.advance(end)
+            self.advance(_FOREVER if self._video_ends_by(end) else end)
             if not self.copied and self.samples >= 0:
                 self.output.mux(self.target.encode(None))
         finally:
             self.close()
+
+    def _video_ends_by(self, end: Fraction) -> bool:
+        """Whether the source has no frame of video at this time or later."""
+        import av
+
+        if self.packets is None:
+            return False
+        try:
+            with open_container(self.path) as container:
+                stream = container.streams.best("video")
+                if stream is None:
+                    return True
+                container.seek(int(end * av.time_base))
+                # AVI has no times of frames but their order of decoding; see `videos`.
+                decode_order = container.format.name == "avi"
+                for packet in container.demux(stream):
+                    time = packet.dts if decode_order or packet.pts is None else packet.pts
+                    if time is not None and time * packet.time_base >= end:
+                        return False
+        except (av.FFmpegError, InputError, OSError, ValueError):
+            return False
+        return True
 
     def close(self) -> None:
         """Release the source."""

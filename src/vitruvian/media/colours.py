@@ -6,6 +6,7 @@ frame's own tags. So everything is said explicitly, and the RGB end, where a mat
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,12 +27,16 @@ class RgbConverter:
 
     A stream that doesn't name its colour space is taken as BT.709 if it is 1280 pixels wide or has more than 576 lines,
     and as BT.601 below, as players do.
+
+    Args:
+        pixel_aspect: width of the stream's pixels over their height; frames become so much wider, of square pixels.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pixel_aspect: Fraction = Fraction(1)) -> None:
         from av.video.reformatter import VideoReformatter
 
         self._scaler = VideoReformatter()
+        self._aspect = pixel_aspect
 
     def __call__(self, frame: VideoFrame) -> Image:
         matrix = _matrix(frame)
@@ -39,6 +44,7 @@ class RgbConverter:
         full = frame.color_range == _FULL_RANGE or form.is_rgb or form.has_palette or form.name.startswith("yuvj")
         rgb = self._scaler.reformat(
             frame,
+            width=max(1, round(frame.width * self._aspect)),
             format="rgb24",
             src_colorspace=matrix,  # type: ignore[arg-type]
             dst_colorspace=_other(matrix),  # type: ignore[arg-type]

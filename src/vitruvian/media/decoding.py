@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 
 from ..errors import InputError
 from .frames import Image
+from .memory import memory
 
 if TYPE_CHECKING:
     from PIL import Image as PIL
@@ -18,11 +22,21 @@ if TYPE_CHECKING:
 MAX_PIXELS: Final = 2**28
 """Pictures with more pixels than this are refused before they are decoded (2**28 is 16,384 x 16,384)."""
 
+MAX_BYTES: Final = 2**30
+"""Of a pipe, standard input or a URL no more than this is read for a picture."""
+
+# What decoding takes at its worst, a progressive JPEG that is then turned: coefficients, Pillow's picture, two arrays.
+_BYTES_PER_PIXEL = 16
+# Two bits a block of a grey JPEG, for its DC and its end, are 256 pixels a byte; progressive ones need half.
+_JPEG_PIXELS_PER_BYTE = 1024
+
 MAX_SIDE: Final = 32_766
 """Longer pictures are refused: OpenCV 4 can't cut persons out of them."""
 
-FORMATS: Final = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")
+FORMATS: Final = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF", "HEIF")
 """What Pillow is asked to read; some of its other formats run programs or accept nearly any bytes."""
+
+NO_MEMORY: Final = "there is not enough memory to decode it; scale it down, or run where there is more"
 
 _ORIENTATION = 0x0112
 # The EXIF orientation says where row 0 and column 0 of the stored picture belong; these undo it.
@@ -39,11 +53,16 @@ _UPRIGHT: dict[int, Callable[[Image], Image]] = {
 _pillow_globals = threading.Lock()
 
 
+@cache
 def known_formats() -> list[str]:
-    """The formats of ``FORMATS`` that the installed Pillow has."""
+    """The formats of ``FORMATS`` that the installed Pillow and pi-heif have."""
     from PIL import Image as PIL
 
     PIL.init()
+    with suppress(ImportError):  # no wheel of it for this platform
+        import pi_heif
+
+        pi_heif.register_heif_opener(thumbnails=False)
     return [name for name in FORMATS if name in PIL.OPEN]
 
 
@@ -55,15 +74,43 @@ def picture_extensions() -> frozenset[str]:
     return frozenset(extension for extension, name in PIL.registered_extensions().items() if name in formats)
 
 
-def _fits(width: int, height: int) -> bool:
-    return width * height <= MAX_PIXELS and max(width, height) <= MAX_SIDE
+def max_pixels() -> int:
+    """How many pixels a picture may have: MAX_PIXELS, or what half of the memory is enough for."""
+    return min(MAX_PIXELS, memory() // (2 * _BYTES_PER_PIXEL))
 
 
 class TooLarge(Exception):
-    """Marks, as the cause of an InputError, a picture that is one but has too many pixels."""
+    """Marks, as the cause of an InputError, a picture that is one but has too many pixels, for its file or for us."""
+
+
+def _why_too_large(picture: PIL.Image, stream: BinaryIO, name: str) -> str | None:
+    width, height = picture.size
+    limit = max_pixels()
+    if width * height > limit or max(width, height) > MAX_SIDE:
+        return (
+            f"{name} is {width}x{height}, {width * height:,} pixels; the limit is {limit:,}"
+            f"{' on a machine with so little memory' * (limit < MAX_PIXELS)}, and {MAX_SIDE:,} a side: "
+            "scale it down first"
+        )
+    # Decoders fill up with grey what is missing, and need the memory of the whole picture for it.
+    if picture.format in ("JPEG", "MPO") and width * height > _JPEG_PIXELS_PER_BYTE * (size := _size(stream)):
+        return f"{name} claims {width}x{height} pixels in {size} bytes: it is damaged or cut off; fetch it again"
+    return None
+
+
+def _size(stream: BinaryIO) -> int:
+    place = stream.tell()
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(place)
+    return size
 
 
 def open_picture(stream: BinaryIO, name: str) -> PIL.Image:
+    """A picture whose header is read, and nothing more.
+
+    Raises:
+        InputError: it is none, or (with the cause TooLarge) one that must not be decoded.
+    """
     from PIL import Image as PIL
     from PIL import UnidentifiedImageError
 
@@ -73,22 +120,21 @@ def open_picture(stream: BinaryIO, name: str) -> PIL.Image:
         guard, PIL.MAX_IMAGE_PIXELS = PIL.MAX_IMAGE_PIXELS, None
         try:
             picture = PIL.open(stream, formats=formats)
-            if _fits(*picture.size):
+            problem = _why_too_large(picture, stream, name)
+            if problem is None:
                 # Read here because Pillow warns about damaged EXIF; it keeps what it has parsed.
                 _orientation(picture)
         except UnidentifiedImageError as error:
             raise InputError(_why_not_identified(stream, name)) from error
+        except MemoryError:
+            raise InputError(f"{name}: {NO_MEMORY}") from None
         except Exception as error:
             raise InputError(f"{name} can't be read as a picture: {error}; replace or re-export it") from error
         finally:
             PIL.MAX_IMAGE_PIXELS = guard
-    width, height = picture.size
-    if not _fits(width, height):
+    if problem is not None:
         picture.close()
-        raise InputError(
-            f"{name} is {width}x{height}, {width * height:,} pixels; the limit is {MAX_PIXELS:,}, "
-            f"and {MAX_SIDE:,} a side: scale it down first"
-        ) from TooLarge()
+        raise InputError(problem) from TooLarge()
     return picture
 
 
@@ -113,6 +159,8 @@ def upright_rgb(picture: PIL.Image, name: str) -> Image:
         rgb = _to_rgb(picture, name)
     except InputError:
         raise
+    except MemoryError:
+        raise InputError(f"{name} is {'x'.join(map(str, picture.size))}: {NO_MEMORY}") from None
     except Exception as error:
         raise InputError(f"{name} is damaged or cut off: {error}; fetch or export it again") from error
     # After loading: for TIFF, Pillow turns the picture itself and then forgets the orientation.

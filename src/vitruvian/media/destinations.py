@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
+from .containers import file_name
 from .pictures import ImageFiles
 from .writers import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 
@@ -38,7 +39,7 @@ def picture_targets(source: Source, output: str | Path | None) -> Mapping[str, P
         if file.suffix.lower() in (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES):
             raise InputError(f"{file} is one file, but there are {len(names)} pictures: give a folder")
     folder = Path(output or DEFAULT_FOLDER)
-    paths = [Path(name).absolute() for name in names]
+    paths = [Path(file_name(name)).absolute() for name in names]
     within = isinstance(source, ImageFiles) and os.path.isdir(source.name)
     root = Path(source.name).absolute() if within else os.path.commonpath([path.parent for path in paths])
     return {name: folder / _writable(path.relative_to(root)) for name, path in zip(names, paths, strict=True)}
@@ -52,7 +53,7 @@ def _as_file(output: str | Path | None) -> Path | None:
 
 
 def files_of(source: Source) -> list[str]:
-    """The files that a source reads, as its frames call them."""
+    """What a source reads, as its frames call it."""
     return source.paths if isinstance(source, ImageFiles) else [source.name]
 
 
@@ -73,7 +74,7 @@ def video_target(source: Source, output: str | Path | None) -> Path:
         if file.suffix.lower() not in VIDEO_SUFFIXES:
             raise InputError(f"{file}: a video can be written as {' '.join(VIDEO_SUFFIXES)}")
         return file
-    stem = Path(source.name).stem if source.kind == "video" else re.sub(r"\W+", "_", source.name).strip("_")
+    stem = Path(file_name(source.name)).stem if source.kind == "video" else re.sub(r"\W+", "_", source.name).strip("_")
     return Path(output or DEFAULT_FOLDER) / f"{stem}.mp4"
 
 
@@ -83,7 +84,8 @@ def check_targets(targets: Iterable[Path], source: Source, overwrite: bool) -> N
     Raises:
         InputError: two results in one file, a result in place of its source, or an existing file without `overwrite`.
     """
-    originals = {_identity(path) for path in files_of(source)}
+    files = source.files if isinstance(source, ImageFiles) else [source.name]
+    originals = {_identity(path) for path in files}
     taken = set()
     existing = []
     for target in targets:

@@ -13,11 +13,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from ..errors import InputError
-from .decoding import MAX_SIDE, TooLarge, open_picture, picture_extensions, upright_rgb
+from .containers import fetched_picture, is_url
+from .decoding import MAX_BYTES, MAX_SIDE, TooLarge, open_picture, picture_extensions, upright_rgb
 from .frames import Frame, Image, Kind
 
 if TYPE_CHECKING:
     from PIL import Image as PIL
+
+
+_CHUNK = 2**20
+_PAGED = (".tif", ".tiff")
 
 
 def is_picture_name(path: str | os.PathLike[str]) -> bool:
@@ -37,13 +42,45 @@ def is_picture(file: str | os.PathLike[str]) -> bool:
     return True
 
 
-def read_image(file: str | os.PathLike[str] | bytes | BinaryIO, name: str | None = None) -> Image:
-    """Read a picture: JPEG, PNG, WebP, BMP, TIFF, GIF (its first frame), PPM, JPEG 2000, AVIF.
+def pages(path: str) -> int:
+    """How many pages a file has: more than one only for TIFF.
 
-    EXIF orientation is applied, transparency dropped, 16 bits scaled to 8.
+    What can't be read has one, whose reading says what is wrong.
+    """
+    if Path(path).suffix.lower() not in _PAGED:
+        return 1
+    try:
+        with open(path, "rb") as stream, open_picture(stream, path) as picture:
+            return int(getattr(picture, "n_frames", 1)) if picture.format == "TIFF" else 1
+    except Exception:  # damage raises anything at all
+        return 1
+
+
+def read_bounded(stream: BinaryIO, name: str) -> bytes:
+    """All of a stream that can't be read twice.
+
+    Raises:
+        InputError: it has more than ``MAX_BYTES``, or can't be read.
+    """
+    parts, left = [], MAX_BYTES + 1
+    try:
+        while left and (part := stream.read(min(left, _CHUNK))):
+            parts.append(part)
+            left -= len(part)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name} can't be read: {getattr(error, 'strerror', None) or error}") from error
+    if not left:
+        raise InputError(f"{name} has more than {MAX_BYTES:,} bytes, too much for a picture; give a file instead")
+    return b"".join(parts)
+
+
+def read_image(file: str | os.PathLike[str] | bytes | BinaryIO, name: str | None = None) -> Image:
+    """Read a picture: JPEG, PNG, WebP, BMP, TIFF, GIF, PPM, JPEG 2000, AVIF, HEIC. Of several frames the first.
+
+    Orientation is applied, transparency dropped, 16 bits scaled to 8.
 
     Args:
-        file: path, encoded bytes, or a binary file object.
+        file: path, http(s) URL, encoded bytes, or a binary file object.
         name: what messages call it; the path by default.
 
     Returns:
@@ -57,6 +94,11 @@ def read_image(file: str | os.PathLike[str] | bytes | BinaryIO, name: str | None
         return _read(io.BytesIO(file), name or "image bytes")
     if isinstance(file, (str, os.PathLike)):
         label = name or os.fspath(file)
+        if isinstance(file, str) and is_url(file):
+            data = fetched_picture(file)
+            if data is None:
+                raise InputError(f"{label} is no picture; give the address of one")
+            return _read(io.BytesIO(data), label)
         try:
             with open(file, "rb") as stream:
                 return _read(stream, label)
@@ -64,8 +106,8 @@ def read_image(file: str | os.PathLike[str] | bytes | BinaryIO, name: str | None
             raise InputError(_why_not_opened(label, error)) from error
         except ValueError as error:
             raise InputError(f"{label!r} is no usable path: {error}") from error
-    seekable = file if file.seekable() else io.BytesIO(file.read())
-    return _read(seekable, name or str(getattr(file, "name", "image stream")))
+    label = name or str(getattr(file, "name", "image stream"))
+    return _read(file if file.seekable() else io.BytesIO(read_bounded(file, label)), label)
 
 
 def _why_not_opened(label: str, error: OSError) -> str:
@@ -76,8 +118,13 @@ def _why_not_opened(label: str, error: OSError) -> str:
     return f"{label} can't be read: {error.strerror or error}; check the path and its permissions"
 
 
-def _read(stream: BinaryIO, name: str) -> Image:
+def _read(stream: BinaryIO, name: str, page: int = 0) -> Image:
     with open_picture(stream, name) as picture:
+        if page:
+            try:
+                picture.seek(page)
+            except Exception as error:
+                raise InputError(f"{name} is damaged: {error}; fetch or export it again") from error
         return upright_rgb(picture, name)
 
 
@@ -117,39 +164,63 @@ def as_rgb(image: np.ndarray[Any, Any] | PIL.Image) -> Image:
 
 
 class ImageFiles:
-    """Pictures in files, in the order given. A bad one among several goes to ``problems``, a single bad one raises."""
+    """Pictures in files, in the order given. A bad one among several goes to ``problems``, a single bad one raises.
+
+    Each page of a TIFF file is a picture; where it has several, they are called ``file.tif#1``, ``file.tif#2``, ...
+
+    Attributes:
+        files: the files.
+        paths: what the pictures are called, which is their file's path but for pages.
+    """
 
     kind: Kind = "images"
     paced = False
     info = None
 
     def __init__(self, paths: Sequence[str | os.PathLike[str]], name: str, notes: Sequence[str] = ()) -> None:
-        self.paths = [os.fspath(path) for path in paths]
+        self.files = [os.fspath(path) for path in paths]
+        self._pictures = [picture for path in self.files for picture in _named_pages(path)]
+        self.paths = [called for called, _, _ in self._pictures]
         self.name = name
         self.length: int | None = len(self.paths)
         self.problems: list[str] = []
         self.notes = list(notes)
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yield a frame for every readable file; ``index`` is the file's place in the list.
+        """Yield a frame for every readable picture; ``index`` is its place in the list.
 
         Raises:
-            InputError: the only file can't be read.
+            InputError: the only picture can't be read.
         """
         self.problems.clear()
-        for index, path in enumerate(self.paths):
+        for index, (called, path, page) in enumerate(self._pictures):
             try:
-                image = read_image(path)
+                image = _page(path, called, page) if page else read_image(path, called)
             except InputError as error:
                 if len(self.paths) == 1:
                     raise
                 self.problems.append(str(error))
                 continue
-            yield Frame(image, path, index)
+            yield Frame(image, called, index)
+            # Or it would be kept alive while the next is read.
+            del image
+
+
+def _named_pages(path: str) -> list[tuple[str, str, int]]:
+    count = pages(path)
+    return [(path, path, 0)] if count == 1 else [(f"{path}#{page + 1}", path, page) for page in range(count)]
+
+
+def _page(path: str, name: str, page: int) -> Image:
+    try:
+        with open(path, "rb") as stream:
+            return _read(stream, name, page)
+    except OSError as error:
+        raise InputError(_why_not_opened(name, error)) from error
 
 
 class ImageBytes:
-    """One encoded picture in memory, as from standard input."""
+    """One encoded picture in memory, as from standard input, a pipe or a URL."""
 
     kind: Kind = "images"
     paced = False

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from ..errors import InputError
+from .memory import BYTES_AHEAD, held_by
 
 T = TypeVar("T")
 
@@ -34,6 +35,8 @@ class _Producer(Generic[T]):
         self.iterable = iterable
         self.newest = newest
         self.slots = threading.Semaphore(depth)
+        self.held = 0
+        self.room = threading.Condition()
         self.items: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
         self.stopped = threading.Event()
         self.thread = threading.Thread(target=self._run, name="vitruvian-prefetch", daemon=True)
@@ -56,6 +59,7 @@ class _Producer(Generic[T]):
             # The slot is taken before the item is made, so that no more than `depth` items ever wait.
             if not self.newest:
                 self.slots.acquire()
+                self._wait_for_room()
             if self.stopped.is_set():
                 return
             try:
@@ -66,11 +70,29 @@ class _Producer(Generic[T]):
                 # Nobody took the one before it in time.
                 with contextlib.suppress(queue.Empty):
                     self.items.get_nowait()
+            else:
+                with self.room:
+                    self.held += held_by(item)
             self.items.put(item)
+            # Or it would be kept alive while the next is made.
+            del item
+
+    def _wait_for_room(self) -> None:
+        with self.room:
+            self.room.wait_for(lambda: self.held < BYTES_AHEAD or self.stopped.is_set())
+
+    def taken_back(self, item: T) -> None:
+        """The consumer is done with an item."""
+        if not self.newest:
+            with self.room:
+                self.held -= held_by(item)
+                self.room.notify()
 
     def stop(self) -> None:
         self.stopped.set()
         self.slots.release()
+        with self.room:
+            self.room.notify()
         if self.thread is not threading.current_thread():
             self.thread.join(_JOIN)
             if self.thread.is_alive():
@@ -84,6 +106,9 @@ def any_stuck() -> bool:
 
 def prefetch(iterable: Iterable[T], depth: int, newest: bool = False) -> Generator[T, None, None]:
     """Run ``iterable`` in a daemon thread and yield its items in order, at most ``depth`` (from 1) made ahead.
+
+    Fewer are where pictures are large: none is begun while those that wait, and the one that the consumer works on,
+    hold `BYTES_AHEAD` or more.
 
     The thread starts with the first item asked for. An exception of the iterable is raised here, after the items that
     came before it. Closing the returned generator stops the thread and closes the iterable's generator.
@@ -115,12 +140,16 @@ def _consume(producer: _Producer[T]) -> Generator[T, None, None]:
                 return
             producer.slots.release()
             yield item
+            producer.taken_back(item)
+            del item
     finally:
         producer.stop()
 
 
 class Background:
     """Run ``function(*args)`` for every `submit`, in order, on one daemon thread.
+
+    A `submit` blocks while the pictures of earlier ones hold `BYTES_AHEAD` or more.
 
     Use it as a context manager or `close` it: calls that still wait are lost when the program ends before.
     """
@@ -140,6 +169,8 @@ class Background:
         self._calls: queue.Queue[tuple[Any, ...] | None] = queue.Queue(depth)
         self._error: BaseException | None = None
         self._closed = False
+        self._held = 0
+        self._room = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="vitruvian-background", daemon=True)
         self._thread.start()
 
@@ -151,6 +182,9 @@ class Background:
                     self._function(*args)
                 except BaseException as error:
                     self._error = error
+            with self._room:
+                self._held -= held_by(args)
+                self._room.notify()
             # Or the last call's frame would be kept alive while waiting for the next.
             del args
 
@@ -171,6 +205,10 @@ class Background:
             raise InputError("submit after close: the background thread has ended")
         if self._error is not None:
             raise self._error
+        with self._room:
+            while not self._room.wait_for(lambda: self._held < BYTES_AHEAD, timeout=_WAIT):
+                pass
+            self._held += held_by(args)
         self._put(args)
 
     def close(self) -> None:

@@ -6,13 +6,14 @@ import os
 import re
 from collections.abc import Generator, Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ..errors import InputError
 from .colours import RgbConverter
 from .containers import READ_TIMEOUT, is_url, open_container
+from .decoding import MAX_SIDE, max_pixels
 from .frames import Frame, Image, Kind, VideoInfo
 
 if TYPE_CHECKING:
@@ -28,8 +29,14 @@ _NO_VIDEO_FORMATS = ("tty", "ansi", "bin", "xbin", "adf", "idf")
 _EXACT_FORMATS = ("mov",)
 
 
+# Other shapes of pixels are mistakes of the header.
+_PIXEL_ASPECTS = Fraction(1, 8), Fraction(8)
+# Decoders keep some frames, of one and a half bytes a pixel or more.
+_FRAMES_KEPT = 4
+
+
 class Video:
-    """A video file or a network stream, upright and in RGB.
+    """A video file or a network stream, upright, of square pixels and in RGB.
 
     Opening it reads the first frame. Kind "live" has no end known beforehand: rtsp, rtmp, udp, ..., and http streams
     without a duration. ``Frame.pts`` always increases: missing and repeated ones are derived from the frame rate.
@@ -97,7 +104,8 @@ class _Reader:
             # AVI stores the order of decoding; what FFmpeg makes of it for B-frames is out of order.
             self.decode_order = self.container.format.name == "avi"
             self.kind: Kind = "live" if self._is_live() else "video"
-            self.convert = RgbConverter()
+            self.convert = RgbConverter(_pixel_aspect(self.stream))
+            self.turn = _Turn()
             self._decoded = self._decode()
             self._first = next(self._decoded, None)
             if self._first is None:
@@ -117,6 +125,14 @@ class _Reader:
             raise InputError(f"{self.name} has no video in it; give a video or a picture")
         if stream.codec_context is None:
             raise InputError(f"{self.name}: this build of FFmpeg has no decoder for its video; convert it to H.264")
+        width, height, limit = stream.codec_context.width, stream.codec_context.height, max_pixels() // _FRAMES_KEPT
+        if width * height > limit or max(width, height) > MAX_SIDE:
+            raise InputError(
+                f"{self.name} is {width}x{height}; the limit is {limit:,} pixels, and {MAX_SIDE:,} a side: "
+                "scale it down first"
+            )
+        # The size may change within the stream.
+        stream.codec_context.options = {"max_pixels": str(limit)}
         stream.thread_type = "AUTO"
         return stream
 
@@ -155,7 +171,7 @@ class _Reader:
         for frame in self._raw_frames():
             pts = self.last_pts = self._time_of(frame)
             self.damaged += bool(frame.is_corrupt)
-            image = _turned(self.convert(frame), _rotation(frame))
+            image = self.turn(self.convert(frame), frame)
             self.delivered += 1
             yield image, pts
 
@@ -256,13 +272,37 @@ def _clock(text: str) -> float | None:
     return int(parts[1]) * 3600 + int(parts[2]) * 60 + float(parts[3]) if parts else None
 
 
-def _rotation(frame: VideoFrame) -> int:
-    """Degrees counterclockwise, a multiple of 90 in 0..270, by which the frame has to be turned to be upright."""
-    # Not from frame.side_data: reading that leaves a reference cycle, and frames would pile up until it is collected.
-    return round(frame.rotation / 90) % 4 * 90
+def _pixel_aspect(stream: VideoStream) -> Fraction:
+    """Width of a pixel over its height; 1 where the stream doesn't say, or can't mean it."""
+    aspect = stream.sample_aspect_ratio
+    low, high = _PIXEL_ASPECTS
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if not aspect or not low <= aspect <= high or width * aspect > MAX_SIDE or width * height * aspect > max_pixels():
+        return Fraction(1)
+    return aspect
 
 
-def _turned(image: Image, degrees: int) -> Image:
-    if degrees == 0:
-        return image
-    return np.ascontiguousarray(np.rot90(image, degrees // 90))
+class _Turn:
+    """Makes frames upright, as their display matrix (ISO 14496-12, 6.2.2) says: turned by right angles, mirrored."""
+
+    def __init__(self) -> None:
+        self._matrices: dict[float, tuple[int, int, int, int]] = {}
+
+    def __call__(self, image: Image, frame: VideoFrame) -> Image:
+        angle = frame.rotation
+        if angle not in self._matrices:
+            # Once an angle, since reading side data leaves a reference cycle, and frames would pile up with it.
+            self._matrices[angle] = _display_matrix(frame)
+        a, b, c, d = self._matrices[angle]
+        if abs(a) + abs(d) < abs(b) + abs(c):
+            image, a, d = image.transpose(1, 0, 2), c, b
+        return np.ascontiguousarray(image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
+
+
+def _display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
+    """(a, b, c, d): a pixel (x, y) is shown at (a x + c y, b x + d y), in units of 1/65536, and moved into view."""
+    data: Any = frame.side_data.get("DISPLAYMATRIX")
+    if data is None or data.buffer_size < 36:
+        return 1, 0, 0, 1
+    a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()
+    return a, b, c, d

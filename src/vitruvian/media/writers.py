@@ -104,7 +104,8 @@ class VideoWriter:
         Args:
             path: where to; parent folders are made. No file appears before the first frame.
             info: ``fps`` and ``time_base`` are used; the size is that of the first frame.
-            audio_from: media file whose audio is kept, as far as the video goes; its clock is that of ``pts``.
+            audio_from: media file whose audio is kept, as far as the video goes, or to its end where the file's own
+                video ends by then; its clock is that of ``pts``.
 
         Raises:
             InputError: another extension.

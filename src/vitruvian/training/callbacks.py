@@ -73,11 +73,13 @@ class TrainingCallback(L.Callback):
         self.best = -1.0
         self.waited = 0
         self.interrupted = False
+        self.begun = False
         self._total = torch.zeros((), dtype=torch.float64)
         self._count = 0
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Write the recipe; by now the state of a resumed run has been checked."""
+        self.begun = True
         if trainer.is_global_zero:
             write_file(self.folder / "recipe.yaml", self.recipe.to_yaml().encode())
 
@@ -187,8 +189,9 @@ class TrainingCallback(L.Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take a state that `check` accepted."""
-        self.history, self.best, self.waited = state["history"], state["best"], state["waited"]
-        self._total, self._count = torch.tensor(state["total"], dtype=torch.float64), state["count"]
+        self.history = [{str(key): float(value) for key, value in row.items()} for row in state["history"]]
+        self.best, self.waited = float(state["best"]), int(state["waited"])
+        self._total, self._count = torch.tensor(float(state["total"]), dtype=torch.float64), int(state["count"])
 
 
 def torch_runtime(network: torch.nn.Module, card: ModelCard, device: str) -> TorchRuntime:

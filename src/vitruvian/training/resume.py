@@ -18,13 +18,47 @@ import lightning as L
 import torch
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 
-from ..errors import InputError, OutputError
+from ..checkpoints.unpickling import unpickle
+from ..errors import InputError, ModelError, OutputError
 from ..io import why_not_written, write_beside
 from .settings import EARLIER_NAMES
 
 logger = logging.getLogger("vitruvian")
 
 _EARLIER_CALLBACKS = {"Rounds": "TrainingCallback", "SameSums": "ThreadCount"}
+
+# What a state that somebody changed makes Python, PyTorch and Lightning raise.
+DAMAGE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+_PARTS = {"epoch": int, "global_step": int, "loops": dict, "optimizer_states": list, "state_dict": dict}
+# More would be of no use on any machine, and starting them may end the process.
+_MOST_THREADS = 1024
+
+
+def changed(path: str | os.PathLike[str], error: BaseException) -> InputError:
+    """What is to be raised for a state that can be read, but isn't what a run wrote."""
+    reason = next(iter(str(error).splitlines()), "")
+    return InputError(
+        f"{os.fspath(path)} is damaged, or was changed after a run wrote it ({type(error).__name__}: {reason}); "
+        "train anew in another folder, from last.safetensors beside it (--set init=...) if that is whole"
+    )
+
+
+def _check_parts(state: dict[str, Any]) -> None:
+    """Raises ValueError for a state without a part that Lightning would go on without."""
+    for name, kind in _PARTS.items():
+        if not isinstance(state.get(name), kind) or (kind is list and not state[name]):
+            raise ValueError(f"its {name} is missing, or no {kind.__name__}")
+    if not state["loops"].get("fit_loop"):
+        raise ValueError("it doesn't say how far the run came")
 
 
 def with_current_names(state: dict[str, Any]) -> dict[str, Any]:
@@ -67,17 +101,19 @@ class AtomicCheckpointIO(CheckpointIO):
         self, path: Any, map_location: Callable[..., Any] | None = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
         """Read a state, with current names. Raises InputError for another file."""
+        if not Path(path).is_file():
+            raise InputError(f"{path}: no such file, so there is nothing to go on from; leave out --resume")
         try:
-            state: dict[str, Any] = torch.load(path, map_location=map_location or "cpu", weights_only=True)
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such file, so there is nothing to go on from; leave out --resume") from None
-        except Exception as error:  # damage raises anything at all
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            raise InputError(f"{path} is no state of training ({reason})") from None
-        if not isinstance(state, dict):
-            raise InputError(f"{path} is no state of training: it holds something else")
-        state = with_current_names(state)
-        self._check(state)
+            state: dict[str, Any] = unpickle(Path(path))
+            if not isinstance(state, dict):
+                raise InputError(f"{path} is no state of training: it holds something else")
+            state = with_current_names(state)
+            self._check(state)
+            _check_parts(state)
+        except ModelError as error:
+            raise InputError(f"{path} is no state of training ({error})") from None
+        except DAMAGE as error:
+            raise changed(path, error) from None
         return state
 
     def remove_checkpoint(self, path: Any) -> None:
@@ -111,6 +147,8 @@ class ThreadCount(L.Callback):
         if names:
             changes = ", ".join(f"{name} was {state[name]}, is {now[name]}" for name in names)
             logger.warning("%s: the weights will not be those of an unbroken run to the last bit", changes)
+        if not isinstance(state["threads"], int) or not 1 <= state["threads"] <= _MOST_THREADS:
+            raise ValueError(f"{state['threads']!r} threads")
         if self._device == "cpu" and state["threads"] != now["threads"]:
             torch.set_num_threads(state["threads"])
             logger.info(

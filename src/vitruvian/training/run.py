@@ -28,7 +28,7 @@ from .callbacks import BEST, LAST, STATE, Evaluate, TrainingCallback
 from .data_loader import BatchOrder, KeyedDataset, ResumableLoader
 from .module import Training
 from .recipe import BaseRecipe
-from .resume import AtomicCheckpointIO, ThreadCount, restore_thread_count
+from .resume import DAMAGE, AtomicCheckpointIO, ThreadCount, changed, restore_thread_count
 from .run_folder import is_rank_zero, lock_folder
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _run(job: BaseJob, task: Task) -> TrainingResult:
     batches = BatchOrder(task.copies, recipe.batch, job.seed, trainer.global_rank, trainer.world_size)
     loader = ResumableLoader(task.samples, batches, recipe.workers, pin=torch.cuda.is_available())
     logger.info("%d %s, %d batches of %d an epoch", len(task.copies), task.rows, len(loader), recipe.batch)
-    with _readable_errors(recipe, callback), restore_thread_count():
+    with _readable_errors(recipe, callback), _restored(job, callback), restore_thread_count():
         trainer.fit(module, loader, ckpt_path=str(job.output / STATE) if job.resume else None, weights_only=True)
     model = BEST if (job.output / BEST).is_file() else LAST
     return TrainingResult(job.output / model, callback.best, callback.history)
@@ -228,6 +228,17 @@ def _loggers(job: BaseJob) -> list[Logger]:
     except ModuleNotFoundError:
         logger.info("no TensorBoard log: pip install tensorboard")
         return []
+
+
+@contextmanager
+def _restored(job: BaseJob, callback: TrainingCallback) -> Iterator[None]:
+    """Context that blames the state for what fails before the first step of a resumed run. Raises InputError."""
+    try:
+        yield
+    except DAMAGE as error:
+        if callback.begun or not job.resume or any(words in str(error).lower() for words in _OUT_OF_MEMORY):
+            raise
+        raise changed(job.output / STATE, error) from None
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -433,3 +434,61 @@ def test_folders_with_another_run(draw, tmp_path):
     (out / "state.ckpt").write_bytes(b"broken")
     with pytest.raises(InputError, match="is no state of training"):
         train(replace(first, resume=True))
+
+
+def _other(state, path, value):
+    *parents, last = path
+    for key in parents:
+        state = state[key]
+    state[last] = value
+
+
+CHANGED = {
+    "nothing else": lambda state: [state.pop(key) for key in list(state) if key != "callbacks"],
+    "weights": lambda state: state["state_dict"].popitem(),
+    "a shape": lambda state: _other(state, ["state_dict", next(iter(state["state_dict"]))], torch.zeros(1, 2, 3)),
+    "no optimiser": lambda state: _other(state, ["optimizer_states"], []),
+    "another optimiser": lambda state: _other(state, ["optimizer_states", 0], {"state": 5}),
+    "steps": lambda state: _other(state, ["loops", "fit_loop"], {}),
+    "history": lambda state: _other(rounds(state), ["history"], [{"epoch": "x"}]),
+    "history that is none": lambda state: _other(rounds(state), ["history"], 7),
+    "recipe": lambda state: _other(rounds(state), ["recipe"], "{"),
+    "deep recipe": lambda state: _other(rounds(state), ["recipe"], "[" * 100_000),
+    "identity": lambda state: _other(rounds(state), ["identity"], 5),
+    "callbacks": lambda state: _other(state, ["callbacks"], [1]),
+    "threads": lambda state: _other(state["callbacks"]["SameSums"], ["threads"], 10**7),
+}
+
+
+def rounds(state):
+    return next(value for key, value in state["callbacks"].items() if "Rounds" in key)
+
+
+def message_of(resumed):
+    """What a run that can't go on says, "" where it goes on."""
+    try:
+        train(resumed)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def test_a_state_that_was_changed(draw, tmp_path):
+    source, out = draw(4), tmp_path / "out"
+    first = job(source, out)
+    train(first)
+    whole = (out / "state.ckpt").read_bytes()
+    said = {}
+    for name, change in CHANGED.items():
+        state = torch.load(io.BytesIO(whole), weights_only=True)
+        change(state)
+        torch.save(state, out / "state.ckpt")
+        said[name] = message_of(replace(first, resume=True))
+    wanted = re.compile(r"[^\n]*state\.ckpt (is damaged, or was changed|is no state)[^\n]*")
+    assert {name: text for name, text in said.items() if not wanted.fullmatch(text)} == {}
+    for harm in (b"\x80\x02cbuiltins\nbytearray\n\x8a\x05\x00\x00\x00\xc0\x00\x85R.", b"\x80\x02cos\nsystem\n."):
+        (out / "state.ckpt").write_bytes(harm)
+        with pytest.raises(InputError, match="is no state of training"):
+            train(replace(first, resume=True))
+    (out / "state.ckpt").write_bytes(whole)
+    assert train(replace(first, resume=True)).model.is_file()

@@ -1,0 +1,98 @@
+"""What the program does with a file of each kind, from its first byte to its last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from vitruvian.evaluation.annotations import read_annotations
+from vitruvian.evaluation.pictures import read_detections
+from vitruvian.training.state import WholeFiles
+
+import vitruvian as vt
+from vitruvian.cards import ModelCard
+from vitruvian.datasets.skeletons import read_skeleton
+from vitruvian.errors import InputError
+from vitruvian.evaluation.journal import Journal
+from vitruvian.loading import load_detector, load_pose
+from vitruvian.media import VideoWriter, open_source, read_image
+from vitruvian.training import read_recipe
+
+PICTURE = np.full((80, 64, 3), 90, np.uint8)
+TRUTH = {
+    "images": [{"id": 7, "file_name": "7.png", "width": 100, "height": 120}],
+    "annotations": [],
+    "categories": [{"id": 1, "name": "person", "keypoints": ["a", "b"], "skeleton": []}],
+}
+
+
+def picture(path: Path) -> None:
+    """As a source, and as the picture that `model(path)` takes."""
+    try:
+        for frame in islice(open_source(path), 8):
+            assert frame.image.dtype == np.uint8
+            assert frame.image.ndim == 3
+    except InputError:
+        read_image(path)
+        raise
+
+
+def video(path: Path) -> None:
+    """Read, and written again with its sound."""
+    source = open_source(path)
+    if source.info is None:
+        list(source)
+        return
+    with VideoWriter(path.with_name("out.mp4"), source.info, path if source.info.has_audio else None) as writer:
+        for frame in islice(source, 12):
+            writer.write(frame.image, frame.pts)
+
+
+def checkpoint(path: Path) -> None:
+    """Its tensors, and the network that they belong to."""
+    vt.zoo.read_checkpoint(path)
+    vt.zoo.load_network(checkpoint=path)
+
+
+def onnx(path: Path) -> None:
+    """Run on a picture."""
+    engine = {"threads": 1, "precision": "fp32"}
+    if path.name.startswith("pose"):
+        poses = vt.pipeline.TopDown(load_pose(path, **engine))(PICTURE, boxes=[[5, 5, 50, 60]])
+        assert np.isfinite(poses.keypoints).all()
+    else:
+        (boxes,) = load_detector(path, 64, **engine)([PICTURE])
+        assert np.isfinite(boxes.xyxy).all()
+
+
+def detections(path: Path) -> None:
+    """With annotations that have their picture."""
+    read_detections(path, read_annotations(TRUTH))
+
+
+def journal(path: Path) -> None:
+    """Gone on from."""
+    Journal(path, "a", 17, resume=True).close()
+
+
+def state(path: Path) -> None:
+    """Read as a run reads it that goes on."""
+    WholeFiles(lambda state: None).load_checkpoint(path)
+
+
+READERS: dict[str, Callable[[Path], object]] = {
+    "picture": picture,
+    "video": video,
+    "checkpoint": checkpoint,
+    "model": lambda path: vt.zoo.load_network(checkpoint=path),
+    "onnx": onnx,
+    "annotations": read_annotations,
+    "detections": detections,
+    "card": lambda path: ModelCard.from_json(path.read_text(errors="surrogateescape")),
+    "journal": journal,
+    "skeleton": read_skeleton,
+    "recipe": read_recipe,
+    "state": state,
+}
