@@ -9,7 +9,7 @@ import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
 
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from .detectors import Detector
     from .runtimes import Runtime
 
-    Picture = str | os.PathLike[str] | NDArray[np.uint8] | Image
+# A picture that a model takes: a path, RGB uint8 (H, W, 3), or a PIL image.
+Picture: TypeAlias = "str | os.PathLike[str] | NDArray[np.uint8] | Image"
 
 logger = logging.getLogger("vitruvian")
 
@@ -95,6 +96,7 @@ class PoseEstimator:
         outputs = self.runtime(batch)
         if not self.flip:
             return outputs
+        self.skeleton.check_flip()
         mirrored = self.runtime(np.ascontiguousarray(batch[..., ::-1]))
         return self.codec.merge_flipped(outputs, mirrored, self.skeleton.flip_pairs)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -23,6 +24,7 @@ from .options import (
     Precision,
     Quiet,
     Runtime,
+    SkeletonName,
     Threads,
     parse_size,
 )
@@ -31,8 +33,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from ..evaluation import Metrics
+    from ..evaluation import Annotations, Metrics
     from ..poses import Boxes
+    from ..skeletons import Skeleton
 
 PROCEDURE = "How it is measured (default: as the model's authors did)"
 # AP is taken over all thresholds, so a detector must tell even what it is hardly sure of; COCO counts 100 a picture.
@@ -69,6 +72,7 @@ def evaluate(
     ] = None,
     img_size: ImgSize = None,
     pose_size: PoseSize = None,
+    skeleton: SkeletonName = None,
     iou: Iou = None,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for what is written.", rich_help_panel=OUTPUT)
@@ -143,6 +147,7 @@ def evaluate(
 
     from ..evaluation import Procedure, evaluate_boxes, evaluate_coco, read_annotations
     from ..evaluation.report import table, write_json, write_report, write_results
+    from ..skeletons import as_skeleton
     from ..zoo import load_detector, load_pose
 
     console = Console(stderr=True, quiet=quiet, highlight=False)
@@ -173,6 +178,9 @@ def evaluate(
         raise InputError("--results is for one evaluation; here are several, or none")
     _check(output, targets, results, overwrite, resume)
     truth = read_annotations(annotations, boxes_alone=not models)
+    given_skeleton = None if skeleton is None else as_skeleton(skeleton)
+    if given_skeleton is not None:
+        truth = _renamed(truth, given_skeleton)
     engine = EngineOptions(runtime, device, threads, precision, compile)
     finder = None
     if detector is not None:
@@ -191,7 +199,7 @@ def evaluate(
     places = zip(labels, targets, strict=True)  # of the first model with all settings, then of the second
     try:
         for model in models:
-            net = load_pose(model, None, parse_size("--pose-size", pose_size), engine=engine)
+            net = load_pose(model, None, parse_size("--pose-size", pose_size), skeleton=given_skeleton, engine=engine)
             preset = Procedure.of(net, detections is None and finder is None)
             for changes, (label, target) in zip(sets.values(), places, strict=False):
                 with _progress(label, console) as progress:
@@ -217,6 +225,17 @@ def evaluate(
     if not quiet:
         _print(table(runs))
         print(f"-> {output}")
+
+
+def _renamed(truth: Annotations, skeleton: Skeleton) -> Annotations:
+    """The annotations with the keypoints of a skeleton. Raises InputError if these are others."""
+    names, own = skeleton.keypoints, truth.skeleton.keypoints
+    if len(names) != len(own) or (names != own and set(names) == set(own)):
+        raise InputError(
+            f"--skeleton {skeleton.name} has {len(names)} keypoints ({', '.join(names)}), the annotations have "
+            f"{len(own)} ({', '.join(own)}): they must be the same, in one order"
+        )
+    return replace(truth, skeleton=skeleton)
 
 
 def _check(output: Path, targets: list[Path], results: Path | None, overwrite: bool, resume: bool) -> None:

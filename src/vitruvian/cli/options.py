@@ -10,6 +10,7 @@ import typer
 from ..errors import InputError
 from ..runtimes import Precision as PrecisionName
 from ..runtimes import RuntimeName
+from ..skeletons import SKELETONS
 
 MODEL, OUTPUT, LOOK, ENGINE = "What finds the people", "What is written", "How it is drawn", "What it runs on"
 TIME = "Who is who over time"
@@ -39,6 +40,15 @@ PoseSize = Annotated[
     typer.Option(
         metavar="N|HxW",
         help="Pose net input, for checkpoints that fit any (default: what the file says).",
+        rich_help_panel=MODEL,
+    ),
+]
+SkeletonName = Annotated[
+    str | None,
+    typer.Option(
+        "--skeleton",
+        metavar="NAME|FILE",
+        help=f"The pose net's keypoints: {', '.join(SKELETONS)}, or a YAML or JSON file (default: the model's own).",
         rich_help_panel=MODEL,
     ),
 ]

@@ -27,6 +27,7 @@ from .options import (
     Precision,
     Quiet,
     Runtime,
+    SkeletonName,
     Threads,
     parse_size,
 )
@@ -106,6 +107,7 @@ def predict(
     ] = "fast",
     img_size: ImgSize = None,
     pose_size: PoseSize = None,
+    skeleton: SkeletonName = None,
     score: Annotated[
         float,
         typer.Option(
@@ -202,6 +204,7 @@ def predict(
         max_persons=max_persons,
         refine=refine,
         flip=flip,
+        skeleton=skeleton,
         runtime=runtime,
         device=device,
         threads=threads,
