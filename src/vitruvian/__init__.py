@@ -18,6 +18,7 @@ from .errors import InputError, ModelError, OutputError, VitruvianError
 if TYPE_CHECKING:
     from . import (
         codecs,
+        datasets,
         detectors,
         drawing,
         evaluation,
@@ -28,28 +29,41 @@ if TYPE_CHECKING:
         runtimes,
         skeletons,
         tracking,
+        training,
         zoo,
     )
     from .cards import ModelCard
-    from .pipeline import PoseEstimator, TopDown
+    from .detectors import Detector
+    from .evaluation import Metrics
+    from .export import export_onnx
+    from .pipeline import Picture, PoseEstimator, TopDown
     from .poses import Boxes, Poses
+    from .runtimes import EngineOptions
     from .skeletons import COCO17, Skeleton
+    from .tracking import Tracker
     from .zoo import load
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "load": "zoo",
+    "export_onnx": "export",
     "ModelCard": "cards",
     "Boxes": "poses",
     "Poses": "poses",
+    "Detector": "detectors",
+    "EngineOptions": "runtimes",
+    "Metrics": "evaluation",
+    "Picture": "pipeline",
     "PoseEstimator": "pipeline",
     "TopDown": "pipeline",
+    "Tracker": "tracking",
     "COCO17": "skeletons",
     "Skeleton": "skeletons",
 }
 _MODULES = (
     "codecs",
+    "datasets",
     "detectors",
     "drawing",
     "evaluation",
@@ -60,26 +74,34 @@ _MODULES = (
     "runtimes",
     "skeletons",
     "tracking",
+    "training",
     "zoo",
 )
 
 __all__ = [
     "COCO17",
     "Boxes",
+    "Detector",
+    "EngineOptions",
     "InputError",
+    "Metrics",
     "ModelCard",
     "ModelError",
     "OutputError",
+    "Picture",
     "PoseEstimator",
     "Poses",
     "Skeleton",
     "TopDown",
+    "Tracker",
     "VitruvianError",
     "codecs",
+    "datasets",
     "detectors",
     "drawing",
     "evaluation",
     "export",
+    "export_onnx",
     "geometry",
     "load",
     "media",
@@ -87,6 +109,7 @@ __all__ = [
     "runtimes",
     "skeletons",
     "tracking",
+    "training",
     "zoo",
 ]
 
