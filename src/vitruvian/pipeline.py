@@ -16,7 +16,8 @@ import numpy as np
 from .codecs.base import as_scores
 from .errors import InputError, ModelError
 from .geometry import crop, crop_affines, to_image, to_tensor
-from .media import Frame, Source, as_rgb, open_source, prefetch, read_image
+from .media import Frame, Source, as_rgb, open_source, read_image
+from .media.threads import prefetch
 from .poses import Boxes, Poses
 from .skeletons import COCO17, Skeleton
 from .tracking import Smoother, Tracker, TrackerSettings

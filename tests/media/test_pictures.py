@@ -13,7 +13,8 @@ import pytest
 from PIL import Image as PIL
 
 from vitruvian.errors import InputError
-from vitruvian.media import ImageFiles, as_rgb, expand, open_folder, read_image
+from vitruvian.media import ImageFiles, as_rgb, read_image
+from vitruvian.media.pictures import expand, open_folder
 
 COLOURS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[10, 20, 30], [200, 100, 50], [255, 255, 255]]], np.uint8)
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from vitruvian.errors import InputError
-from vitruvian.media import Background, prefetch
+from vitruvian.media.threads import Background, prefetch
 
 
 def eventually(condition, seconds: float = 3.0) -> bool:

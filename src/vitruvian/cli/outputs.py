@@ -31,7 +31,7 @@ class Outputs:
         cls, source: Source, output: str | None, no_draw: bool, json: Path | None, csv: Path | None, coco: Path | None
     ) -> Outputs:
         """Raises InputError for an output that doesn't fit the source."""
-        from ..media import picture_targets, video_target
+        from ..media.destinations import picture_targets, video_target
 
         pictures = video = None
         if not no_draw:
@@ -43,7 +43,8 @@ class Outputs:
 
     def check(self, source: Source, overwrite: bool) -> None:
         """Raises InputError if something would be lost."""
-        from ..media import STDOUT, check_targets
+        from ..media.destinations import check_targets
+        from ..media.records import STDOUT
 
         data = [path for path in (self.json, self.csv, self.coco) if path is not None]
         if data.count(STDOUT) > 1:
@@ -71,7 +72,7 @@ class Outputs:
     @property
     def to_stdout(self) -> bool:
         """Whether data goes to standard output, where nothing else may then go."""
-        from ..media import STDOUT
+        from ..media.records import STDOUT
 
         return STDOUT in (self.json, self.csv, self.coco)
 

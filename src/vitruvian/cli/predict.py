@@ -268,7 +268,8 @@ def _run(
     style: dict[str, Any],
     console: Console,
 ) -> Tally:
-    from ..media import Background, Window
+    from ..media.threads import Background
+    from ..media.window import Window
 
     tally = Tally()
     with ExitStack() as stack:
