@@ -70,7 +70,7 @@ class AtomicCheckpointIO(CheckpointIO):
         try:
             state: dict[str, Any] = torch.load(path, map_location=map_location or "cpu", weights_only=True)
         except FileNotFoundError:
-            raise InputError(f"{path}: no such file, so there is nothing to go on from; leave out --resume") from None
+            raise InputError(f"{path}: no such file, so there is nothing to resume from; leave out --resume") from None
         except Exception as error:  # damage raises anything at all
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise InputError(f"{path} is no state of training ({reason})") from None
