@@ -122,7 +122,7 @@ def test_the_check(run, faces):
         (["--init", "nothing.pth"], "nothing.pth: no such file"),
         (["--epochs", "0"], "epochs is 0"),
         (["--precision", "half"], "precision is half"),
-        (["--resume"], "nothing to go on from"),
+        (["--resume"], "nothing to resume from"),
         (["--devices", "x", "--init", "none"], "can't run on that"),
     ],
 )
@@ -159,7 +159,7 @@ def test_ctrl_c_leaves_a_run_that_goes_on(run, faces, tmp_path):
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
-    assert f"--resume goes on from what {out / 'state.ckpt'} has" in said
+    assert f"--resume continues from {out / 'state.ckpt'}" in said
     assert "Traceback" not in said
     step = torch.load(out / "state.ckpt", weights_only=True)["global_step"]
     epochs = torch.load(out / "state.ckpt", weights_only=True)["epoch"] + 1

@@ -72,7 +72,7 @@ def test_a_dry_run_keeps_nothing(run, few, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--set", "plane=1"], "did you mean plain?"),
+        (["--set", "close_mosaik=1"], "did you mean close_mosaic?"),
         (["--recipe", "person_csp"], "did you mean person_csp_w32_416x416"),
         (["--recipe", "pose_hrnet_w32_256x192"], "no recipe is called"),
         (["--weight", "1", "--weight", "2"], "as many times --weight, not 2"),
@@ -81,7 +81,7 @@ def test_a_dry_run_keeps_nothing(run, few, tmp_path):
         (["--init", "imagenet"], "pose nets"),
         (["--init", "nothing.pth"], "nothing.pth: no such file"),
         (["--epochs", "0"], "epochs is 0"),
-        (["--resume"], "nothing to go on from"),
+        (["--resume"], "nothing to resume from"),
     ],
 )
 def test_wrong_use(run, few, tmp_path, arguments, words):

@@ -244,7 +244,7 @@ def _persons(
 
 
 def _keypoints(name: str, records: Sequence[Mapping[str, Any]], crowd: NDArray[np.bool_], count: int) -> Array:
-    """float64 (T, K, 3); zeros for a crowd or a person whose keypoints nobody labelled."""
+    """float64 (T, K, 3); zeros for crowds and for persons without labelled keypoints."""
     rows = []
     for record, many in zip(records, crowd, strict=True):
         row = record.get("keypoints") or [0] * 3 * count

@@ -53,7 +53,7 @@ class TrackFile:
     sigmas: tuple[float, ...] | None = None
 
     @property
-    def nobody(self) -> TrackedPersons:
+    def empty(self) -> TrackedPersons:
         """A frame without persons."""
         points = np.zeros((0, self.keypoints, 2)) if self.keypoints else None
         return _persons(np.zeros(0, np.int64), np.zeros((0, 4)), points)

@@ -91,10 +91,10 @@ def _compared(ours: TrackFile, theirs: TrackFile) -> dict[str, Any]:
             "both must be of one skeleton"
         )
     truths, tracks, similarities = [], [], []
-    # PoseTrack labels some of a video's frames. MOTChallenge labels all, and lists those where someone is.
+    # PoseTrack labels some of a video's frames. MOTChallenge labels all, and lists those with persons.
     frames = set(theirs.frames) if theirs.sigmas is not None else set(theirs.frames) | set(ours.frames)
     for number in sorted(frames):
-        real, found = theirs.frames.get(number, theirs.nobody), ours.frames.get(number, ours.nobody)
+        real, found = theirs.frames.get(number, theirs.empty), ours.frames.get(number, ours.empty)
         alike = _similarity(real, found, theirs.sigmas)
         keep = ~_on_distractors(alike, np.isin(real.classes, DISTRACTORS))
         truths.append(real.ids[real.counted])

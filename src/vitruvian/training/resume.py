@@ -102,7 +102,7 @@ class AtomicCheckpointIO(CheckpointIO):
     ) -> dict[str, Any]:
         """Read a state, with current names. Raises InputError for another file."""
         if not Path(path).is_file():
-            raise InputError(f"{path}: no such file, so there is nothing to go on from; leave out --resume")
+            raise InputError(f"{path}: no such file, so there is nothing to resume from; leave out --resume")
         try:
             state: dict[str, Any] = unpickle(Path(path))
             if not isinstance(state, dict):

@@ -260,13 +260,13 @@ def _readable_errors(recipe: BaseRecipe, callback: TrainingCallback) -> Iterator
             raise
         signal.signal(signal.SIGINT, handler)
         if (callback.folder / STATE).is_file():
-            logger.info("stopped; --resume goes on from what %s has", callback.folder / STATE)
+            logger.info("stopped; --resume continues from %s", callback.folder / STATE)
         raise KeyboardInterrupt from None
     except (RuntimeError, MemoryError) as error:
         if "DataLoader worker" in str(error):
             raise VitruvianError(
                 "a data loader process was killed, maybe for lack of memory: use fewer of them "
-                "(--set workers=1), and go on with --resume"
+                "(--set workers=1), and resume with --resume"
             ) from None
         if recipe.compile and "compiler" in str(error).lower():
             raise InputError(

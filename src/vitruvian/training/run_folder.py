@@ -32,7 +32,7 @@ def lock_folder(folder: Path, resume: bool) -> Iterator[None]:
     """
     state = folder / STATE
     if resume and not state.is_file():
-        raise InputError(f"{state}: no such file, so there is nothing to go on from; leave out --resume")
+        raise InputError(f"{state}: no such file, so there is nothing to resume from; leave out --resume")
     with ExitStack() as stack:
         if is_rank_zero():
             new = not folder.exists()
@@ -43,7 +43,7 @@ def lock_folder(folder: Path, resume: bool) -> Iterator[None]:
             except OSError as error:
                 raise OutputError(why_not_written(os.fspath(folder), error)) from None
             if state.is_file() and not resume:
-                raise InputError(f"{folder} has a run already: go on with it (--resume), or give another folder (-o)")
+                raise InputError(f"{folder} has a run already: resume it (--resume), or give another folder (-o)")
             if new:
                 stack.callback(_remove_empty, folder)
         yield

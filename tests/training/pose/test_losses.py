@@ -40,9 +40,9 @@ def test_heatmaps_are_half_the_weighted_mean_square():
 def test_hard_keypoints_alone_count():
     maps = np.zeros((1, 3, 2, 2))
     expected = np.stack([np.full((2, 2), value) for value in (1.0, 3.0, 2.0)])[None]
-    found = heatmap_loss(tensors(maps), tensors(expected, np.ones((1, 3))), hardest=2)
+    found = heatmap_loss(tensors(maps), tensors(expected, np.ones((1, 3))), ohkm_topk=2)
     assert float(found) == pytest.approx((0.5 * 9 + 0.5 * 4) / 2)
-    none = heatmap_loss(tensors(maps), tensors(expected, np.array([[1, 0, 0]])), hardest=1)
+    none = heatmap_loss(tensors(maps), tensors(expected, np.array([[1, 0, 0]])), ohkm_topk=1)
     assert float(none) == pytest.approx(0.5)
 
 

@@ -408,7 +408,7 @@ def test_folders_with_another_run(draw, tmp_path):
     source = draw(4)
     out = tmp_path / "out"
     first = job(source, out)
-    with pytest.raises(InputError, match="nothing to go on from"):
+    with pytest.raises(InputError, match="nothing to resume from"):
         train(replace(first, resume=True))
     train(first)
     with pytest.raises(InputError, match="has a run already"):
