@@ -158,7 +158,7 @@ class ModelCard:
                 fields["published"] = Published(**fields["published"])
             card = cls(**fields)
             card._check()
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             raise ModelError(f"the model card in the file can't be read ({type(error).__name__}: {error})") from None
         if card.task == "pose" and not card.skeleton:
             raise ModelError(f"the card of the pose net {card.name!r} has no skeleton")

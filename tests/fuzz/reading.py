@@ -21,9 +21,10 @@ from vitruvian.training.state import WholeFiles
 from vitruvian.zoo.loading import load_detector, load_pose
 
 PICTURE = np.full((80, 64, 3), 90, np.uint8)
+PERSON = {"id": 1, "image_id": 7, "category_id": 1, "keypoints": [1, 1, 2, 9, 9, 2], "num_keypoints": 2}
 TRUTH = {
     "images": [{"id": 7, "file_name": "7.png", "width": 100, "height": 120}],
-    "annotations": [],
+    "annotations": [{**PERSON, "bbox": [1, 1, 9, 9], "area": 50, "iscrowd": 0}],
     "categories": [{"id": 1, "name": "person", "keypoints": ["a", "b"], "skeleton": []}],
 }
 
@@ -50,9 +51,8 @@ def video(path: Path) -> None:
             writer.write(frame.image, frame.pts)
 
 
-def checkpoint(path: Path) -> None:
-    """Its tensors, and the network that they belong to."""
-    vt.zoo.read_checkpoint(path)
+def model(path: Path) -> None:
+    """Its network, made and filled."""
     vt.zoo.load_network(checkpoint=path)
 
 
@@ -85,8 +85,8 @@ def state(path: Path) -> None:
 READERS: dict[str, Callable[[Path], object]] = {
     "picture": picture,
     "video": video,
-    "checkpoint": checkpoint,
-    "model": lambda path: vt.zoo.load_network(checkpoint=path),
+    "checkpoint": vt.zoo.read_checkpoint,
+    "model": model,
     "onnx": onnx,
     "annotations": read_annotations,
     "detections": detections,

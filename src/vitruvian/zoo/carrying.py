@@ -65,7 +65,7 @@ def carried(
         try:
             fields = json.loads(metadata[SPEC_KEY])
             spec = kind(**{**fields, "input_size": tuple(fields["input_size"])})
-        except (TypeError, ValueError, KeyError) as error:
+        except (TypeError, ValueError, KeyError, OverflowError, RecursionError) as error:
             raise ModelError(f"the network's spec in the file can't be read ({error})") from None
         found = Identity(spec, None, count)
     if found is None or not isinstance(found.spec, PoseSpec if card.task == "pose" else PersonSpec):
