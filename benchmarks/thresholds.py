@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import vitruvian as vt
+from vitruvian.datasets.skeletons import with_sigmas
 from vitruvian.evaluation import Annotations, read_annotations
 from vitruvian.evaluation.oks import similarity
-from vitruvian.evaluation.sigmas import with_sigmas
 
 Array = NDArray[np.float64]
 LEAST_SCORE, LEAST_IOU, LEAST_SIMILARITY = 0.05, 0.5, 0.5

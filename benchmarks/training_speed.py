@@ -22,17 +22,18 @@ import torch
 
 from vitruvian import codecs
 from vitruvian.datasets import Source, read_persons
-from vitruvian.datasets.boxed import read_boxes
+from vitruvian.datasets.boxes import read_boxes
+from vitruvian.models import describe
+from vitruvian.training.data_loader import BatchOrder, ResumableLoader
 from vitruvian.training.detection.module import DetectorTraining
 from vitruvian.training.detection.recipe import DetectorRecipe
-from vitruvian.training.detection.samples import Canvases
-from vitruvian.training.loading import Batches, Loader
-from vitruvian.training.module import PoseTraining, Training
-from vitruvian.training.poses import card_of
-from vitruvian.training.recipe import Recipe, read_settings, recipes
-from vitruvian.training.samples import Samples
-from vitruvian.training.starting import start
-from vitruvian.zoo.describing import describe
+from vitruvian.training.detection.samples import DetectionDataset
+from vitruvian.training.init_weights import init_network
+from vitruvian.training.module import Training
+from vitruvian.training.pose.job import make_card
+from vitruvian.training.pose.module import PoseTraining
+from vitruvian.training.pose.recipe import Recipe, read_settings, recipes
+from vitruvian.training.pose.samples import PoseDataset
 
 WARM_UP = 3
 
@@ -49,12 +50,12 @@ class Clock(L.Callback):
         self.ends.append(time.perf_counter())
 
     def rate(self, batch: int) -> float:
-        """Samples/s after the first few steps."""
+        """PoseDataset/s after the first few steps."""
         return (len(self.ends) - 1 - WARM_UP) * batch / (self.ends[-1] - self.ends[WARM_UP])
 
 
 def plain(module: Training, batch: dict[str, Any], steps: int) -> float:
-    """Samples/s of a loop that has nothing but the network."""
+    """PoseDataset/s of a loop that has nothing but the network."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     module = module.to(device)
     batch = module.transfer_batch_to_device(batch, torch.device(device), 0)
@@ -71,8 +72,8 @@ def plain(module: Training, batch: dict[str, Any], steps: int) -> float:
     return clock.rate(len(batch["images"]))
 
 
-def trained(module: Training, loader: Loader, steps: int) -> float:
-    """Samples/s of training on the data set."""
+def trained(module: Training, loader: ResumableLoader, steps: int) -> float:
+    """PoseDataset/s of training on the data set."""
     clock = Clock()
     recipe = module.recipe
     trainer = L.Trainer(
@@ -91,23 +92,23 @@ class Begin(L.Callback):
         trainer.train_dataloader.batches.set_epoch(trainer.current_epoch)
 
 
-def make(recipe: Recipe | DetectorRecipe, source: Source) -> tuple[Training, Loader]:
+def make(recipe: Recipe | DetectorRecipe, source: Source) -> tuple[Training, ResumableLoader]:
     """The network, and its batches."""
     if isinstance(recipe, DetectorRecipe):
         pictures = read_boxes([source])
         detector_card = describe(recipe.spec, "speed")
-        canvases = Canvases(pictures, detector_card.input_size, recipe, 0)
-        detector = start(recipe).to(memory_format=torch.channels_last)
-        batches = Batches(pictures.copies, recipe.batch, 0)
+        canvases = DetectionDataset(pictures, detector_card.input_size, recipe, 0)
+        detector = init_network(recipe).to(memory_format=torch.channels_last)
+        batches = BatchOrder(pictures.copies, recipe.batch, 0)
         module = DetectorTraining(detector, detector_card, recipe, Path(tempfile.gettempdir()))
-        return module, Loader(canvases, batches, recipe.workers, torch.cuda.is_available())
+        return module, ResumableLoader(canvases, batches, recipe.workers, torch.cuda.is_available())
     persons = read_persons([source])
-    card = card_of(recipe, persons, "speed")
+    card = make_card(recipe, persons, "speed")
     codec = codecs.create(card.family, card.input_size, card.options)
-    samples = Samples(persons, card, codec, recipe.augmentation, 0, recipe.reduced)
-    network = start(recipe, len(persons.skeleton)).to(memory_format=torch.channels_last)
-    batches = Batches(persons.copies, recipe.batch, 0)
-    return PoseTraining(network, card, recipe, Path(tempfile.gettempdir())), Loader(
+    samples = PoseDataset(persons, card, codec, recipe.augmentation, 0, recipe.reduced_decoding)
+    network = init_network(recipe, len(persons.skeleton)).to(memory_format=torch.channels_last)
+    batches = BatchOrder(persons.copies, recipe.batch, 0)
+    return PoseTraining(network, card, recipe, Path(tempfile.gettempdir())), ResumableLoader(
         samples, batches, recipe.workers, torch.cuda.is_available()
     )
 

@@ -1,8 +1,8 @@
 """What makes the models inside the package learn faster: short trials of the same seed and the same samples.
 
-    python benchmarks/training_trials.py pose --data people.json --images PEOPLE --set optimizer=muon --set rate=0.005
+    python benchmarks/training_trials.py pose --data people.json --images PEOPLE --set optimizer=muon --set lr=0.005
     python benchmarks/training_trials.py detector --data people.json --images PEOPLE --val-data held.json \
-        --val-images TRAIN --teacher rtmdet.onnx [--no-boxes] --set optimizer=muon --set rate=0.005
+        --val-images TRAIN --teacher rtmdet.onnx [--no-boxes] --set optimizer=muon --set lr=0.005
 
 The first learns at 128x96 and prints which shares of the keypoints of 512 persons that it never saw are within 0.03 and
 within 0.06 of the crop's height from their labels. The second learns at 192x192 and prints the AP of boxes.
@@ -22,32 +22,33 @@ import torch
 
 from vitruvian import codecs
 from vitruvian.datasets import Source, read_persons
-from vitruvian.datasets.boxed import read_boxes
+from vitruvian.datasets.boxes import read_boxes
 from vitruvian.detectors import create
 from vitruvian.evaluation import evaluate_boxes
+from vitruvian.models import describe
 from vitruvian.training import DetectorRecipe, read_recipe, read_settings
-from vitruvian.training.augmentation import NONE
-from vitruvian.training.detection.losses import taught_loss
+from vitruvian.training.callbacks import torch_runtime
+from vitruvian.training.data_loader import KeyedDataset
+from vitruvian.training.detection.distillation import DetectorTeacher
+from vitruvian.training.detection.losses import distillation_loss
 from vitruvian.training.detection.module import Cells, DetectorTraining
-from vitruvian.training.detection.samples import Canvases
-from vitruvian.training.detection.teaching import Teacher
-from vitruvian.training.loading import KeyedSamples
-from vitruvian.training.module import PoseTraining, Training
-from vitruvian.training.poses import card_of
-from vitruvian.training.rounds import engine
-from vitruvian.training.samples import Samples
-from vitruvian.training.starting import start
-from vitruvian.zoo.describing import describe
+from vitruvian.training.detection.samples import DetectionDataset
+from vitruvian.training.init_weights import init_network
+from vitruvian.training.module import Training
+from vitruvian.training.pose.augmentation import NO_AUGMENTATION
+from vitruvian.training.pose.job import make_card
+from vitruvian.training.pose.module import PoseTraining
+from vitruvian.training.pose.samples import PoseDataset
 
 HELD, WARMUP = 512, 50
 
 
 def learn(
-    module: Training, samples: KeyedSamples[Any], rows: np.ndarray, steps: int, loss: Callable[[Any], torch.Tensor]
+    module: Training, samples: KeyedDataset[Any], rows: np.ndarray, steps: int, loss: Callable[[Any], torch.Tensor]
 ) -> Iterator[int]:
     """Take the steps, along a cosine; gives their number now and then."""
     module.network.to(memory_format=torch.channels_last)
-    optimizer, batch, rate = module.configure_optimizers(), module.recipe.batch, module.recipe.rate
+    optimizer, batch, rate = module.configure_optimizers(), module.recipe.batch, module.recipe.lr
     rng = np.random.default_rng(0)
     order = np.concatenate([rng.permutation(rows) for _ in range(-(-steps * batch // len(rows)))])
     for step in range(steps):
@@ -68,18 +69,18 @@ def learn(
 
 
 def pose(arguments: argparse.Namespace) -> None:
-    recipe = read_recipe("pose_pyramid_w32_256x192", ["input_size=128x96", "ema=0", *arguments.settings])
+    recipe = read_recipe("pose_pyramid_w32_256x192", ["input_size=128x96", "ema_decay=0", *arguments.settings])
     persons = read_persons([Source(arguments.data, arguments.images)])
-    card = card_of(recipe, persons, "trial")
+    card = make_card(recipe, persons, "trial")
     codec = codecs.create(card.family, card.input_size, card.options)
-    samples = Samples(persons, card, codec, recipe.augmentation, 0)
-    still = Samples(persons, card, codec, NONE, 0)
+    samples = PoseDataset(persons, card, codec, recipe.augmentation, 0)
+    still = PoseDataset(persons, card, codec, NO_AUGMENTATION, 0)
     rows = np.random.default_rng(0).permutation(len(persons))
     held = [still[(0, int(row), 0)] for row in rows[:HELD]]
     images = torch.from_numpy(np.stack([sample.image for sample in held]))
     known = np.stack([sample.confidences for sample in held]) > 0.4
     torch.manual_seed(0)
-    module = PoseTraining(start(recipe, len(persons.skeleton)), card, recipe, Path())
+    module = PoseTraining(init_network(recipe, len(persons.skeleton)), card, recipe, Path())
     began = time.perf_counter()
     for step in learn(module, samples, rows[HELD:], arguments.steps, module.loss):
         module.network.eval()
@@ -95,20 +96,22 @@ def detector(arguments: argparse.Namespace) -> None:
     recipe = read_settings(DetectorRecipe, "person_csp_w32_416x416", ["input_size=192x192", *arguments.settings])
     pictures = read_boxes([Source(arguments.data, arguments.images)])
     card = describe(recipe.spec, "trial")
-    teacher = Teacher(arguments.teacher, card.input_size) if arguments.teacher else None
+    teacher = DetectorTeacher(arguments.teacher, card.input_size) if arguments.teacher else None
     torch.manual_seed(0)
-    module = DetectorTraining(start(recipe), card, recipe, Path(), teacher)
+    module = DetectorTraining(init_network(recipe), card, recipe, Path(), teacher)
 
     def taught(batch: Any) -> torch.Tensor:
         assert teacher is not None
         targets = teacher(batch["images"].numpy())
-        return taught_loss(module(batch["images"]), *targets, Cells(module.centres, module.strides), recipe.box_weight)
+        return distillation_loss(
+            module(batch["images"]), *targets, Cells(module.centres, module.strides), recipe.box_weight
+        )
 
     loss = taught if arguments.no_boxes else module.loss
     began = time.perf_counter()
     rows = np.arange(len(pictures))
-    for step in learn(module, Canvases(pictures, card.input_size, recipe, 0), rows, arguments.steps, loss):
-        found = create(card, engine(module.best_network, card, "cpu"), 0.001, max_persons=100)
+    for step in learn(module, DetectionDataset(pictures, card.input_size, recipe, 0), rows, arguments.steps, loss):
+        found = create(card, torch_runtime(module.best_network, card, "cpu"), 0.001, max_persons=100)
         numbers = evaluate_boxes(found, arguments.val_data, arguments.val_images)[0]
         seconds = time.perf_counter() - began
         print(f"step {step}, {seconds:.0f} s: AP {numbers['AP']:.3f}, AP50 {numbers['AP50']:.3f}", flush=True)

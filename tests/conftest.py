@@ -27,6 +27,16 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the test's own: the folder of downloads."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("VITRUVIAN_HOME", str(folder))
+    monkeypatch.delenv("VITRUVIAN_OFFLINE", raising=False)
+    monkeypatch.setenv("no_proxy", "*")
+    return folder / "models"
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real models, pictures and videos; tests that need it skip where it is absent."""

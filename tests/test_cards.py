@@ -6,12 +6,15 @@ from dataclasses import asdict, replace
 import pytest
 
 from vitruvian import COCO17, ModelCard, ModelError
+from vitruvian.cards import DetectorOptions, SimDROptions
 
-CARD = ModelCard("net", "pose", "simdr", (256, 192), options={"split": 2.0, "softmax": False}, skeleton=COCO17)
-FOUND = ModelCard("det", "detection", "yolov5", (640, 640), (0, 0, 0), (255, 255, 255), options={"person": 1})
+CARD = ModelCard("net", "pose", "simdr", (256, 192), options=SimDROptions(split=2.0, softmax=False), skeleton=COCO17)
+FOUND = ModelCard(
+    "det", "detection", "yolov5", (640, 640), (0, 0, 0), (255, 255, 255), options=DetectorOptions(person=1)
+)
 
 
-@pytest.mark.parametrize("card", [CARD, FOUND, replace(CARD, options={}, padding=1.1, bgr=True)])
+@pytest.mark.parametrize("card", [CARD, FOUND, replace(CARD, options=None, padding=1.1, bgr=True)])
 def test_json_and_back(card: ModelCard) -> None:
     assert ModelCard.from_json(card.to_json()) == card
 
@@ -45,4 +48,4 @@ def test_json_and_back(card: ModelCard) -> None:
 )
 def test_what_no_network_could_be_fed_with_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ModelError):
-        ModelCard.from_json(json.dumps({**asdict(CARD), **changes}))
+        ModelCard.from_json(json.dumps({"version": 2, **asdict(CARD), **changes}))

@@ -76,7 +76,7 @@ except SystemExit as ended:
 
 
 def test_modules_that_need_no_engine_take_in_none():
-    names = ("pipeline", "media", "zoo", "drawing", "tracking", "evaluation")
+    names = ("pipeline", "media", "zoo", "drawing", "tracking", "evaluation", "process")
     code = "import " + ", ".join(f"vitruvian.{name}" for name in names)
     assert (
         modules_after(code) & {"openvino", "onnxruntime", "torch", "lightning", "av", "cv2", "scipy", "trackeval"}

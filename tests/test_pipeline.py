@@ -14,7 +14,9 @@ from PIL import Image as PIL
 import vitruvian as vt
 from vitruvian import InputError, Poses
 from vitruvian.media import Frame
-from vitruvian.pipeline import _batched
+from vitruvian.media.memory import BYTES_AHEAD, held_by
+from vitruvian.pipeline import batches
+from vitruvian.poses import Boxes
 
 ENGINES = ["openvino", "onnxruntime"]
 HEIGHT, WIDTH = 96, 128
@@ -239,6 +241,34 @@ def test_a_heatmap_net_gives_what_torch_gives(nets, engine):
             assert poses.scores[person, joint] == pytest.approx(np.clip(maps[person, joint].max(), 0, 1), abs=1e-3)
 
 
+def test_the_steps_one_by_one_give_what_a_call_gives(model):
+    pose, boxes = model.pose, Boxes.given(TWO)
+    ((crops, affines),) = pose.crops([PICTURE], [boxes])
+    assert (crops.shape, crops.dtype, affines.shape) == ((2, 64, 48, 3), np.uint8, (2, 2, 3))
+    keypoints, peaks = pose.decode(pose.outputs(crops), affines)
+    (poses,) = pose([PICTURE], [boxes])
+    assert np.array_equal(keypoints, poses.keypoints)
+    assert np.array_equal(peaks.clip(0, 1), poses.scores)
+
+
+def test_batches_by_number_and_by_weight():
+    assert list(batches(range(7), 3)) == [[0, 1, 2], [3, 4, 5], [6]]
+    assert list(batches(range(6), 3)) == [[0, 1, 2], [3, 4, 5]]
+    assert list(batches([], 3)) == []
+    # The first results come soon: 1, 2, then 4 at a time.
+    assert [len(batch) for batch in batches(range(12), 4, start=1)] == [1, 2, 4, 4, 1]
+    assert [len(batch) for batch in batches(range(3), 1, start=1)] == [1, 1, 1]
+    weights = [1, 0, 5, 9, 0, 0, 0, 0, 2]
+    assert list(batches(weights, 6, int, most=3)) == [[1, 0, 5], [9], [0, 0, 0], [0, 2]]
+
+
+def test_batches_read_no_further_than_they_need():
+    items = iter(range(10))
+    several = batches(items, 4)
+    assert next(several) == [0, 1, 2, 3]
+    assert next(items) == 4
+
+
 @pytest.fixture
 def pictures(tmp_path) -> Path:
     folder = tmp_path / "in"
@@ -364,4 +394,8 @@ def test_batches_are_smaller_where_frames_are_large(monkeypatch):
     large = np.zeros((2**25, 1, 3), np.uint8)  # 96 MiB
     small = np.zeros((1, 1, 3), np.uint8)
     frames = [Frame(image, "a", 0) for image in (small, small, small, large, large, large, small, small, small, small)]
-    assert [len(batch) for batch in _batched(iter(frames), 8)] == [1, 2, 3, 4]
+
+    def full(batch: list[Frame]) -> bool:
+        return held_by(batch) >= BYTES_AHEAD
+
+    assert [len(batch) for batch in batches(iter(frames), 8, start=1, enough=full)] == [1, 2, 3, 4]

@@ -13,6 +13,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ._version import __version__ as __version__
 from .errors import InputError, ModelError, OutputError, VitruvianError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         geometry,
         media,
         networks,
+        process,
         runtimes,
         skeletons,
         tracking,
@@ -35,8 +37,6 @@ if TYPE_CHECKING:
     from .poses import Boxes, Poses
     from .skeletons import COCO17, Skeleton
     from .zoo import load
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "load": "zoo",
@@ -57,6 +57,7 @@ _MODULES = (
     "geometry",
     "media",
     "networks",
+    "process",
     "runtimes",
     "skeletons",
     "tracking",
@@ -84,6 +85,7 @@ __all__ = [
     "load",
     "media",
     "networks",
+    "process",
     "runtimes",
     "skeletons",
     "tracking",

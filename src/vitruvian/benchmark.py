@@ -19,7 +19,7 @@ import numpy as np
 
 from .errors import InputError, VitruvianError
 from .media import Background, VideoWriter, write_image
-from .runtimes import ONNX_RUNTIMES, open_runtime
+from .runtimes import ONNX_RUNTIMES, EngineOptions, open_onnx
 
 if TYPE_CHECKING:
     from .media import Frame, Image, Source, VideoInfo
@@ -206,10 +206,12 @@ def _one_by_one(model: TopDown, frames: list[Frame], info: VideoInfo | None) -> 
             with timed("boxes"):
                 found = model.detector([frame.image])
             with timed("crops"):
-                outputs = [model.pose.outputs(crops) for crops, _ in model.pose.crops([frame.image], found)]
+                outputs = [
+                    (model.pose.outputs(crops), affines) for crops, affines in model.pose.crops([frame.image], found)
+                ]
             with timed("keypoints"):
-                for output in outputs:
-                    model.pose.codec.decode(output)
+                for output, affines in outputs:
+                    model.pose.decode(output, affines)
             inside = pose.seconds
             (poses,) = model.pose([frame.image], found)
             pose.seconds = inside
@@ -255,7 +257,8 @@ def compare(model: TopDown, seconds: float = 0.5) -> list[Setting]:
         for engine, precision in itertools.product(ONNX_RUNTIMES, PRECISIONS):
             if part.runtime.path.suffix == ".onnx" and find_spec(engine):
                 with contextlib.suppress(VitruvianError):  # an engine that doesn't take this network
-                    opened = open_runtime(part.runtime.path, engine, "cpu", part.runtime.threads, precision)
+                    options = EngineOptions(engine, "cpu", part.runtime.threads, precision)
+                    opened = open_onnx(part.runtime.path, options)
                     ways.setdefault((engine, opened.precision), opened)
         if not ways:
             ways["torch", part.runtime.precision] = part.runtime

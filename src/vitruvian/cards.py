@@ -1,4 +1,4 @@
-"""What a model is, as data: enough to feed its network and to read what comes out."""
+"""Model cards: a model as data, enough to feed its network and to read its outputs."""
 
 from __future__ import annotations
 
@@ -7,33 +7,160 @@ import math
 import operator
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
-from .errors import ModelError
+from .choices import Refinement
+from .errors import InputError, ModelError
 from .geometry import PADDING
+from .io import parse_json
 from .skeletons import Skeleton
 
 METADATA_KEY = "vitruvian"
-
-# What the options of codecs and detector families are; none of their numbers may be negative.
-_OPTIONS: Mapping[str, type | tuple[type, ...]] = {
-    "person": int,
-    "iou": (int, float),
-    "stride": int,
-    "split": (int, float),
-    "sigma": (int, float),
-    "smoothing": (int, float),
-    "refine": str,
-    "aligned": bool,
-    "softmax": bool,
-    "flip_shift": bool,
-}
 
 Triple = tuple[float, float, float]
 
 IMAGENET_MEAN: Triple = (123.675, 116.28, 103.53)
 IMAGENET_STD: Triple = (58.395, 57.12, 57.375)
+
+
+REFINEMENTS: tuple[Refinement, ...] = get_args(Refinement)
+
+# Rises with each change to a card's JSON. Cards without a number are of version 1: detectors call their size multiple
+# `stride`, and options may be left out.
+_VERSION = 2
+
+
+class _Options:
+    """Checks that options of codecs and detectors share: every field has its type and no number is negative or NaN."""
+
+    # Fields that may not be 0.
+    ABOVE_0: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        for item in fields(self):  # type: ignore[arg-type]
+            value, default = getattr(self, item.name), item.default
+            if default is MISSING:
+                continue
+            wanted: type | tuple[type, ...] = (int, float) if isinstance(default, float) else type(default)
+            if default is None:
+                wanted = (int, float, type(None)) if item.name == "iou" else (int, type(None))
+            right = isinstance(value, wanted) and isinstance(value, bool) == isinstance(default, bool)
+            if right and isinstance(value, float | int):
+                right = 0 <= value < math.inf and bool(value or item.name not in self.ABOVE_0)
+            if not right:
+                raise ModelError(f"{item.name} is {value!r}; it can't be that")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeatmapOptions(_Options):
+    """Args:
+    stride: crop pixels per heatmap pixel.
+    sigma: standard deviation of the blob in heatmap pixels.
+    refine: what follows the argmax: "quarter" shifts a quarter pixel towards the higher neighbour (HRNet), "dark" fits
+        a Gaussian (DARK), "udp" does so on the pixels next to the peak (UDP), "none" leaves it.
+    aligned: UDP's coordinates: the corner pixels of crop and heatmap lie on each other, so that a heatmap pixel is
+        (W - 1) / (w - 1) crop pixels, and the crops are `aligned` too.
+    softmax: the outputs are logits of where the keypoint is, as in Mask R-CNN (1703.06870): their softmax is the
+        heatmap, in parts of the peak of a Gaussian of `sigma`.
+    flip_shift: the flip test moves the mirrored map one pixel to the right, as published with HRNet: a crop pixel p
+        mirrors to W - 1 - p, and on a coarser grid that isn't where the mirrored cell lies.
+
+    Raises:
+        ModelError: a value that is out of range or of another type.
+    """
+
+    OUTPUTS: ClassVar[tuple[str, ...]] = ("heatmaps",)
+    ABOVE_0: ClassVar[tuple[str, ...]] = ("stride",)
+
+    stride: int = 4
+    sigma: float = 2.0
+    refine: Refinement = "quarter"
+    aligned: bool = False
+    softmax: bool = False
+    flip_shift: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.refine not in REFINEMENTS:
+            raise ModelError(f"refine is {self.refine!r}; it can be {', '.join(REFINEMENTS)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimDROptions(_Options):
+    """Args:
+    split: bins per crop pixel.
+    sigma: 0 for SimDR's smoothed one-hot targets; above 0 the standard deviation, in bins, of SimDR*'s Gaussian ones.
+        Their peak is no more than 1 / (sigma * sqrt(2 pi)), 0.1 for 4 bins: peaks are in parts of that.
+    smoothing: label smoothing of the one-hot targets, 0..1.
+    softmax: the outputs are logits, so their softmax is the score; without it the raw peak is.
+    flip_shift: the flip test moves the mirrored distribution of x by one bin, as the authors do: a crop pixel p mirrors
+        to W - 1 - p, so at a split of 2 its bin comes back one too far right.
+
+    Raises:
+        ModelError: a value that is out of range or of another type.
+    """
+
+    OUTPUTS: ClassVar[tuple[str, ...]] = ("x", "y")
+    ABOVE_0: ClassVar[tuple[str, ...]] = ("split",)
+
+    split: float = 2.0
+    sigma: float = 0.0
+    smoothing: float = 0.1
+    softmax: bool = True
+    flip_shift: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegressionOptions(_Options):
+    """Args:
+    flip_shift: the flip test mirrors pixel p to W - 1 - p, as the authors do by default; without it to W - p.
+
+    Raises:
+        ModelError: a value of another type.
+    """
+
+    OUTPUTS: ClassVar[tuple[str, ...]] = ("coordinates", "sigma")
+
+    flip_shift: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorOptions(_Options):
+    """Args:
+    person: index of the person class.
+    iou: boxes that overlap more are taken for the same person, 0..1; None takes the library's default.
+    size_multiple: the network takes any height and width that are multiples of this, in pixels; None: the card's input
+        size only.
+
+    Raises:
+        ModelError: a value that is out of range or of another type.
+    """
+
+    OUTPUTS: ClassVar[tuple[str, ...]] = ("predictions",)
+    ABOVE_0: ClassVar[tuple[str, ...]] = ("size_multiple",)
+
+    person: int = 0
+    iou: float | None = None
+    size_multiple: int | None = None
+
+
+Options: TypeAlias = HeatmapOptions | SimDROptions | RegressionOptions | DetectorOptions
+
+# The codecs of `vitruvian.codecs`; detectors of all kinds have `DetectorOptions`.
+OPTIONS: Mapping[str, type[Options]] = MappingProxyType(
+    {"heatmap": HeatmapOptions, "simdr": SimDROptions, "regression": RegressionOptions}
+)
+
+
+def _options_of(task: str, family: str) -> type[Options]:
+    """The class of a card's options. Raises ModelError for a codec that doesn't exist."""
+    if task == "detection":
+        return DetectorOptions
+    if family not in OPTIONS:
+        raise ModelError(f"no codec is called {family!r}; there are {', '.join(OPTIONS)}")
+    return OPTIONS[family]
 
 
 @dataclass(frozen=True)
@@ -105,11 +232,12 @@ class ModelCard:
     Args:
         name: what people call it.
         task: "pose" or "detection".
-        family: how the outputs are read: a codec (heatmap, simdr, regression) or a detector family (rtmdet, yolox).
+        family: how the outputs are read: a codec (heatmap, simdr, regression) or a detector kind (rtmdet, yolox,
+            yolov5).
         input_size: (height, width) in pixels.
         mean, std: per channel of the network's input, in grey levels 0..255.
         bgr: the network's channels are blue, green, red.
-        options: further arguments of the codec, or of the detector family.
+        options: further arguments of the codec, or of the detector kind; None takes their defaults.
         padding: how much a box grows before it is cropped (pose).
         skeleton: what the keypoints are (pose).
         weights: where its file comes from, None if none was published.
@@ -123,24 +251,42 @@ class ModelCard:
     mean: Triple = IMAGENET_MEAN
     std: Triple = IMAGENET_STD
     bgr: bool = False
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Options = field(default=None)  # type: ignore[assignment]
     padding: float = PADDING
     skeleton: Skeleton | None = None
     weights: Weights | None = None
     published: Published | None = None
 
+    def __post_init__(self) -> None:
+        kind = _options_of(self.task, self.family)
+        if self.options is None:
+            object.__setattr__(self, "options", kind())
+        if type(self.options) is not kind:
+            raise ModelError(f"the options of {self.name} are no {kind.__name__}")
+
+    def with_options(self, **changes: Any) -> ModelCard:
+        """The card with some of its options changed. Raises ModelError for an option that it doesn't have."""
+        strange = [name for name in changes if not hasattr(self.options, name)]
+        if strange:
+            where = " and ".join(f"{name}s" for name, kind in OPTIONS.items() if hasattr(kind, strange[0]))
+            raise ModelError(f"{strange[0]} is for {where or 'no model'}; {self.name} is a {self.family} model")
+        return replace(self, options=replace(self.options, **changes))
+
     def to_json(self) -> str:
         """The card as one JSON object; `from_json` reads it back."""
-        return json.dumps(asdict(self))
+        return json.dumps({"version": _VERSION, **asdict(self)})
 
     @classmethod
     def from_json(cls, text: str) -> ModelCard:
-        """Raises ModelError for anything but what `to_json` writes."""
+        """Raises ModelError for anything but what `to_json` writes, or wrote in an earlier version."""
         try:
-            fields = json.loads(text)
-            if fields.get("skeleton"):
-                skeleton = fields["skeleton"]
-                fields["skeleton"] = Skeleton(
+            values = parse_json(text, "the card")
+            version = values.pop("version", 1)
+            if version not in range(1, _VERSION + 1):
+                raise ValueError(f"it is of version {version!r}, and this Vitruvian reads up to {_VERSION}")
+            if values.get("skeleton"):
+                skeleton = values["skeleton"]
+                values["skeleton"] = Skeleton(
                     name=str(skeleton["name"]),
                     keypoints=tuple(map(str, skeleton["keypoints"])),
                     limbs=tuple((int(a), int(b)) for a, b in skeleton["limbs"]),
@@ -148,17 +294,20 @@ class ModelCard:
                     pairs=tuple((int(a), int(b)) for a, b in skeleton.get("pairs", ())),
                 )
             for name in ("input_size", "mean", "std"):
-                fields[name] = tuple(fields[name])
-            fields["input_size"] = tuple(map(operator.index, fields["input_size"]))
-            fields["padding"] = float(fields["padding"])
-            fields["options"] = dict(fields["options"])
-            if fields.get("weights"):
-                fields["weights"] = Weights(**{**fields["weights"], "urls": tuple(fields["weights"]["urls"])})
-            if fields.get("published"):
-                fields["published"] = Published(**fields["published"])
-            card = cls(**fields)
+                values[name] = tuple(values[name])
+            values["input_size"] = tuple(map(operator.index, values["input_size"]))
+            values["padding"] = float(values["padding"])
+            options = dict(values["options"])
+            if version == 1 and values["task"] == "detection" and "stride" in options:
+                options["size_multiple"] = options.pop("stride")
+            values["options"] = _options_of(values["task"], values["family"])(**options)
+            if values.get("weights"):
+                values["weights"] = Weights(**{**values["weights"], "urls": tuple(values["weights"]["urls"])})
+            if values.get("published"):
+                values["published"] = Published(**values["published"])
+            card = cls(**values)
             card._check()
-        except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+        except (InputError, TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
             raise ModelError(f"the model card in the file can't be read ({type(error).__name__}: {error})") from None
         if card.task == "pose" and not card.skeleton:
             raise ModelError(f"the card of the pose net {card.name!r} has no skeleton")
@@ -174,9 +323,3 @@ class ModelCard:
             raise ValueError(f"mean is {self.mean} and std is {self.std}")
         if not all(self.std) or not 0 < self.padding < math.inf:
             raise ValueError(f"std is {self.std} and padding is {self.padding}")
-        for name, value in self.options.items():
-            wanted = _OPTIONS.get(name, object)
-            if not isinstance(value, wanted) or (isinstance(value, float | int) and not 0 <= value < math.inf):
-                raise ValueError(f"option {name} is {value!r}")
-            if name in ("split", "stride") and not value:
-                raise ValueError(f"option {name} is {value!r}")

@@ -1,10 +1,10 @@
-"""Skeletons onto pictures: limbs coloured by side, as wide as the person is large, fainter where unsure."""
+"""Drawing of skeletons: limbs coloured by side, as wide as the person is large, fainter at low scores."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from .errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .poses import Poses
     from .skeletons import Side, Skeleton
 
     Image = NDArray[np.uint8]
@@ -32,9 +31,26 @@ SUBPIXEL_BITS = 4
 FAR = 1e6
 
 
+class Drawable(Protocol):
+    """What can be drawn: the fields of `vitruvian.Poses`, which draws itself with `draw` and so stands above it."""
+
+    @property
+    def boxes(self) -> NDArray[np.float32]: ...
+    @property
+    def box_scores(self) -> NDArray[np.float32]: ...
+    @property
+    def keypoints(self) -> NDArray[np.float32]: ...
+    @property
+    def scores(self) -> NDArray[np.float32]: ...
+    @property
+    def skeleton(self) -> Skeleton: ...
+    @property
+    def track_ids(self) -> NDArray[np.int64] | None: ...
+
+
 def draw(
     image: Image,
-    poses: Poses,
+    poses: Drawable,
     *,
     keypoint_score: float = 0.3,
     boxes: bool = False,
@@ -58,7 +74,7 @@ def draw(
         raise InputError("a picture to draw on must be an RGB uint8 array (H, W, 3)")
     canvas = np.ascontiguousarray(image).copy()
     seen = (poses.scores >= keypoint_score) & (np.abs(poses.keypoints) < FAR).all(axis=2)
-    for person in reversed(range(len(poses))):  # the best last, on top
+    for person in reversed(range(len(poses.boxes))):  # the best last, on top
         _draw_skeleton(canvas, poses, person, seen[person], keypoint_score)
         if names:
             _draw_names(canvas, poses, person, seen[person])
@@ -69,7 +85,7 @@ def draw(
     return canvas
 
 
-def _draw_skeleton(canvas: Image, poses: Poses, person: int, seen: NDArray[np.bool_], threshold: float) -> None:
+def _draw_skeleton(canvas: Image, poses: Drawable, person: int, seen: NDArray[np.bool_], threshold: float) -> None:
     import cv2
 
     if not seen.any():
@@ -105,7 +121,7 @@ def _colours(skeleton: Skeleton) -> tuple[list[Colour], list[Colour]]:
 
 
 def _layers(
-    poses: Poses, person: int, seen: NDArray[np.bool_], threshold: float
+    poses: Drawable, person: int, seen: NDArray[np.bool_], threshold: float
 ) -> Iterator[tuple[float, list[int], list[int]]]:
     """For each opacity, the faintest first: the numbers of its limbs and of its joints."""
     sure = (poses.scores[person] - threshold) / max(1 - threshold, 1e-6)
@@ -119,7 +135,7 @@ def _layers(
             yield opacity, limbs, joints
 
 
-def _draw_names(canvas: Image, poses: Poses, person: int, seen: NDArray[np.bool_]) -> None:
+def _draw_names(canvas: Image, poses: Drawable, person: int, seen: NDArray[np.bool_]) -> None:
     unit = _unit(poses.boxes[person])
     for index in np.flatnonzero(seen):
         x, y = poses.keypoints[person, index]
@@ -133,7 +149,7 @@ def _draw_box(canvas: Image, box: NDArray[np.float32], colour: Colour, unit: flo
     cv2.rectangle(canvas, corner, opposite, colour, max(round(unit * 0.6), 1), cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def _draw_label(canvas: Image, poses: Poses, person: int, scores: bool) -> None:
+def _draw_label(canvas: Image, poses: Drawable, person: int, scores: bool) -> None:
     number = 0 if poses.track_ids is None else int(poses.track_ids[person])
     words = [f"#{number}"] if number else []
     if scores:
@@ -157,7 +173,7 @@ def _write(canvas: Image, text: str, x: int, y: int, unit: float, background: Co
     cv2.putText(canvas, text, (left + 2, bottom - below), cv2.FONT_HERSHEY_SIMPLEX, size, ink, 1, cv2.LINE_AA)
 
 
-def _track_colour(poses: Poses, person: int) -> Colour:
+def _track_colour(poses: Drawable, person: int) -> Colour:
     return COLOURS["centre"] if poses.track_ids is None else TRACKS[int(poses.track_ids[person]) % len(TRACKS)]
 
 

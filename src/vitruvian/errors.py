@@ -1,4 +1,4 @@
-"""The errors that Vitruvian raises on purpose: each message says what was wrong, with what, and what to do."""
+"""Errors that Vitruvian raises on purpose: each message names the fault, the file or argument, and the remedy."""
 
 
 class VitruvianError(Exception):

@@ -1,4 +1,4 @@
-"""From a model to one ONNX file that is all a user has to carry around: weights, graph, and the model's card."""
+"""Export of a model to one ONNX file with its weights, its graph and its card."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import os
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, get_args
 
 from .cards import ModelCard
+from .checkpoints.tracing import checked, traced, with_card
+from .choices import ExportPrecision
 from .errors import InputError, ModelError
 from .graphs import is_quantised, read_graph, to_float16, to_float32
-from .media.files import write_file
+from .io import write_file
+from .loading import checkpoint_network, is_checkpoint, located
+from .models.recognition import recognise
 from .quantization import quantise
 from .runtimes import open_runtime
-from .tracing import checked, traced, with_card
-from .zoo.loading import checkpoint_network, is_checkpoint, located
-from .zoo.recognition import recognise
 
 if TYPE_CHECKING:
     from torch import nn
 
     from .detectors import Detector
 
-ExportPrecision = Literal["fp32", "fp16", "int8"]
-EXPORT_PRECISIONS: tuple[ExportPrecision, ...] = ("fp32", "fp16", "int8")
+EXPORT_PRECISIONS: tuple[ExportPrecision, ...] = get_args(ExportPrecision)
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _check_output(model: Path, output: Path) -> None:
 
 def _one_size(card: ModelCard) -> ModelCard:
     """A detector's card for one input size, onto which every picture goes, however much border that makes."""
-    return replace(card, options={name: value for name, value in card.options.items() if name != "stride"})
+    return card.with_options(size_multiple=None)
 
 
 def _rewritten(

@@ -1,4 +1,4 @@
-"""From a box in a picture to a crop of fixed size, and from crop pixels back to the picture.
+"""Geometry of crops: from a box to a crop of fixed size, and from crop pixels back to the picture.
 
 The procedure is the one published with HRNet (arXiv 1908.07919) and used by all five families: the box grows to the
 network's aspect ratio, is padded, and is warped to the crop by an affine map with bilinear interpolation and a black

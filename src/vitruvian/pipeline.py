@@ -6,10 +6,10 @@ import copy
 import itertools
 import logging
 import os
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("vitruvian")
 
+T = TypeVar("T")
+
 # Crops that go through a network at once: memory stays bounded however many persons a picture has.
 CROPS_AT_ONCE = 32
 # Pictures of a file or a folder that go through the detector at once.
@@ -58,6 +60,10 @@ class PoseEstimator:
         self.flip = flip
         self.skeleton: Skeleton = card.skeleton or COCO17
 
+    def __repr__(self) -> str:
+        height, width = self.card.input_size
+        return f"PoseEstimator({self.card.name}, {height}x{width}, {self.skeleton.name}, {self.runtime})"
+
     def __call__(self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Boxes]) -> list[Poses]:
         """Poses of the boxed persons of each RGB uint8 picture (H, W, 3); persons of all pictures share batches."""
         return [
@@ -75,19 +81,20 @@ class PoseEstimator:
         peaks = np.zeros((sum(counts), count), np.float32)
         done = 0
         for crops, affines in self.crops(images, boxes):
-            points, heights = self.codec.decode(self.outputs(crops))
-            if points.shape[1] != count:
-                raise ModelError(
-                    f"{self.runtime.path}: the network returns {points.shape[1]} keypoints, but its card names {count}"
-                )
             part = slice(done, done + len(crops))
-            keypoints[part], peaks[part] = to_image(points, affines), heights
+            keypoints[part], peaks[part] = self.decode(self.outputs(crops), affines)
             done = part.stop
         parts = [slice(end - own, end) for own, end in zip(counts, itertools.accumulate(counts), strict=True)]
         return [(keypoints[part], peaks[part]) for part in parts]
 
+    def crops(
+        self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Boxes]
+    ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float64]]]:
+        """Crops of the boxed persons; see `crop_persons`."""
+        return crop_persons(images, boxes, self.card, self.codec)
+
     def outputs(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
-        """What the network returns for RGB uint8 crops (N, H, W, 3), merged with that of the mirrored ones (flip)."""
+        """The network's outputs for RGB uint8 crops (N, H, W, 3), merged with those of the mirrored crops (flip)."""
         batch = to_tensor(crops, self.card.mean, self.card.std, self.card.bgr)
         outputs = self.runtime(batch)
         if not self.flip:
@@ -95,19 +102,73 @@ class PoseEstimator:
         mirrored = self.runtime(np.ascontiguousarray(batch[..., ::-1]))
         return self.codec.merge_flipped(outputs, mirrored, self.skeleton.flip_pairs)
 
-    def crops(
-        self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Boxes]
-    ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float64]]]:
-        """Crops and their affines, `CROPS_AT_ONCE` at a time, across the pictures."""
-        size = self.card.input_size
-        affines = [crop_affines(found.xyxy, size, self.card.padding, self.codec.aligned) for found in boxes]
-        persons = [
-            (image, rows[i : i + 1]) for image, rows in zip(images, affines, strict=True) for i in range(len(rows))
-        ]
-        for start in range(0, len(persons), CROPS_AT_ONCE):
-            batch = persons[start : start + CROPS_AT_ONCE]
-            crops = np.concatenate([crop(image, affine, size) for image, affine in batch])
-            yield crops, np.concatenate([affine for _, affine in batch])
+    def decode(
+        self, outputs: Sequence[NDArray[np.float32]], affines: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Keypoints float32 (N, K, 2) in pixels of the pictures and their peaks (N, K), from what `outputs` gives.
+
+        Raises:
+            ModelError: the network returns another number of keypoints than its card names.
+        """
+        points, peaks = self.codec.decode(outputs)
+        count = len(self.skeleton)
+        if points.shape[1] != count:
+            raise ModelError(
+                f"{self.runtime.path}: the network returns {points.shape[1]} keypoints, but its card names {count}"
+            )
+        return to_image(points, affines), peaks
+
+
+def crop_persons(
+    images: Sequence[NDArray[np.uint8]], boxes: Sequence[Boxes], card: ModelCard, codec: Codec
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float64]]]:
+    """Crops of boxed persons, `CROPS_AT_ONCE` at a time, across the pictures.
+
+    Args:
+        images: RGB uint8 (H, W, 3).
+        boxes: the persons of each picture.
+        card, codec: of the pose net that takes the crops; no engine is needed.
+
+    Yields:
+        Crops, RGB uint8 (N, H, W, 3) of the card's input size, and their affines, float64 (N, 2, 3).
+    """
+    size = card.input_size
+    affines = [crop_affines(found.xyxy, size, card.padding, codec.aligned) for found in boxes]
+    persons = ((image, rows[i : i + 1]) for image, rows in zip(images, affines, strict=True) for i in range(len(rows)))
+    for batch in batches(persons, CROPS_AT_ONCE):
+        crops = np.concatenate([crop(image, affine, size) for image, affine in batch])
+        yield crops, np.concatenate([affine for _, affine in batch])
+
+
+def batches(
+    items: Iterable[T],
+    size: int,
+    weigh: Callable[[T], int] | None = None,
+    most: int | None = None,
+    start: int = 0,
+    enough: Callable[[list[T]], bool] | None = None,
+) -> Iterator[list[T]]:
+    """Lists of consecutive items, whatever their source; the last one may be shorter.
+
+    Args:
+        items: read one by one, only as far as the next list needs.
+        size: a list is complete with so many items; with `weigh`, when its weights add up to this.
+        weigh: weight of an item, such as its number of persons.
+        most: a list is complete with so many items, however little they weigh.
+        start: the first list has so many items, and each next one up to twice as many, so that first results come soon.
+        enough: a list is also complete when this says so, such as for the memory that it holds.
+    """
+    batch: list[T] = []
+    weight, limit = 0, min(start or size, size)
+    for item in items:
+        batch.append(item)
+        weight += 1 if weigh is None else weigh(item)
+        del item  # nothing is held here while the next one is read
+        if weight >= limit or len(batch) == most or (enough is not None and enough(batch)):
+            yield batch
+            batch, weight, limit = [], 0, min(2 * limit, size)
+    if batch:
+        yield batch
 
 
 class TopDown:
@@ -121,6 +182,9 @@ class TopDown:
     def __init__(self, pose: PoseEstimator, detector: Detector | None = None) -> None:
         self.pose = pose
         self.detector = detector
+
+    def __repr__(self) -> str:
+        return f"TopDown({self.pose}, {self.detector})"
 
     @overload
     def __call__(self, image: Picture, boxes: ArrayLike | None = None) -> Poses: ...
@@ -174,7 +238,7 @@ class TopDown:
                 settings of its own. Faint persons are then looked for as well, and left out where they
                 continue no track.
             recursive: take a folder's subfolders too.
-            smooth: steady the keypoints of tracked persons; a Smoother brings settings of its own.
+            smooth: steady the keypoints of tracked persons over time; a Smoother brings settings of its own.
 
         Yields:
             The picture, RGB uint8 (H, W, 3), and its Poses. Files that can't be read are logged and passed over.
@@ -198,12 +262,15 @@ class TopDown:
     def frames(
         self, source: Source, track: bool | Tracker = False, smooth: bool | Smoother = False
     ) -> Generator[tuple[Frame, Poses], None, None]:
-        """Like `stream`, from an opened source, with each picture's name and time; problems stay in the source."""
-        tracker = self._tracker(track)
+        """Like `stream`, but from an opened source, and with `Frame`s, which have a name and a time.
+
+        Problems of single files are in ``source.problems`` and aren't logged.
+        """
+        tracker = track if isinstance(track, Tracker) else Tracker(self.tracker_settings) if track else None
         smoother = smooth if isinstance(smooth, Smoother) else Smoother() if smooth else None
         if smoother is not None and tracker is None:
-            raise InputError("smoothing needs to know who is who: track as well (track=True, --track)")
-        # Of what is live, nothing waits for a batch to fill, and little is read ahead.
+            raise InputError("smoothing needs tracks: track as well (track=True, --track)")
+        # Frames of live sources go through one by one, and few are read ahead, so that results aren't late.
         at_once, depth = (1, 1) if source.kind == "live" else (FRAMES_AT_ONCE, 2 * FRAMES_AT_ONCE)
         low = None if tracker is None else tracker.settings.low
         with closing(prefetch(self._detected(source, at_once, depth, low), 1)) as detected:
@@ -218,10 +285,10 @@ class TopDown:
                         poses = smoother.update(poses, frame.time)
                     yield frame, poses
 
-    def _tracker(self, track: bool | Tracker) -> Tracker | None:
-        if isinstance(track, Tracker) or not track:
-            return track or None
-        return Tracker(TrackerSettings() if self.detector is None else TrackerSettings.above(self.detector.score))
+    @property
+    def tracker_settings(self) -> TrackerSettings:
+        """Settings of tracking that fit the detector's score."""
+        return TrackerSettings() if self.detector is None else TrackerSettings.above(self.detector.score)
 
     def _detected(
         self, source: Source, at_once: int, depth: int, score: float | None
@@ -232,27 +299,9 @@ class TopDown:
             detector = copy.copy(detector)
             detector.score = score
         with closing(prefetch(source, depth, newest=source.paced)) as ahead:
-            for batch in _batched(ahead, at_once):
+            for batch in batches(ahead, at_once, start=1, enough=lambda batch: held_by(batch) >= BYTES_AHEAD):
                 yield batch, self._find([frame.image for frame in batch], detector)
 
 
 def _picture(image: Picture) -> NDArray[np.uint8]:
     return read_image(image) if isinstance(image, (str, os.PathLike)) else as_rgb(image)
-
-
-def _batched(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
-    """Lists of `size` frames; the first ones are shorter, so that the first results come soon, and so is the last.
-
-    Where frames are large a list is shorter, too: it ends with the frame that makes it `BYTES_AHEAD` or more.
-    """
-    count = 1
-    batch: list[Frame] = []
-    for frame in frames:
-        batch.append(frame)
-        if len(batch) >= count or held_by(batch) >= BYTES_AHEAD:
-            yield batch
-            batch = []
-            count = min(2 * count, size)
-        del frame
-    if batch:
-        yield batch

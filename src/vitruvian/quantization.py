@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .detectors import FAMILIES
+from . import codecs
+from .detectors import prepare
 from .errors import InputError, ModelError
-from .geometry import crop, crop_affines, to_tensor
+from .geometry import to_tensor
 from .graphs import at_least_opset, folded
+from .loading import DEFAULT_DETECTOR, load_detector
 from .media import open_source
-from .zoo.loading import DEFAULT_DETECTOR, load_detector
+from .pipeline import FRAMES_AT_ONCE, batches, crop_persons
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -134,15 +136,14 @@ def calibration_samples(
 
 
 def _samples(card: ModelCard, source: Source, detector: Detector | None) -> Iterator[NDArray[np.float32]]:
-    for frame in source:
-        image = frame.image
-        if card.task == "pose" and detector is not None:
-            aligned = card.options.get("aligned", False)
-            boxes = detector([image])[0].xyxy
-            images = [*crop(image, crop_affines(boxes, card.input_size, card.padding, aligned), card.input_size)]
+    codec = codecs.create(card.family, card.input_size, card.options) if card.task == "pose" else None
+    for batch in batches(source, FRAMES_AT_ONCE):
+        images = [frame.image for frame in batch]
+        if codec is not None and detector is not None:
+            inputs = (one for crops, _ in crop_persons(images, detector(images), card, codec) for one in crops)
         else:
-            images = [FAMILIES[card.family].letterbox(image, card.input_size)[0]]
-        for one in images:
+            inputs = (prepared.canvas for prepared in prepare(card, images))
+        for one in inputs:
             yield to_tensor([one], card.mean, card.std, card.bgr)
 
 

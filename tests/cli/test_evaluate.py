@@ -15,7 +15,7 @@ import pytest
 from known import BOX_SCORES, BOXES, HEIGHT, WIDTH, Command, keypoints_in, make_picture, program, read_json
 
 from vitruvian import COCO17, zoo
-from vitruvian.cli.comparing import variants
+from vitruvian.cli.procedures import variants
 from vitruvian.detectors import Detector
 
 NUMBERS = {"AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL"}

@@ -12,7 +12,7 @@ import pytest
 from known import Command, program, read_json
 
 import vitruvian as vt
-from vitruvian.zoo.loading import DEFAULT_DETECTOR, DEFAULT_POSE
+from vitruvian.loading import DEFAULT_DETECTOR, DEFAULT_POSE
 
 
 @pytest.fixture(autouse=True)

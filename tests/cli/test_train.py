@@ -17,7 +17,7 @@ import vitruvian as vt
 
 pytestmark = pytest.mark.filterwarnings("default")  # Lightning's and torch's own
 
-FAST = ["width=8", "input_size=64x64", "batch=4", "workers=0", "evaluate_every=1"]
+FAST = ["width=8", "input_size=64x64", "batch=4", "workers=0", "val_interval=1"]
 FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 
 
@@ -114,7 +114,7 @@ def test_the_check(run, faces):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--set", "rat=1"], "did you mean rate?"),
+        (["--set", "gama=1"], "did you mean gamma?"),
         (["--recipe", "pose_hrnet_w32"], "did you mean pose_hrnet_w32_256x192"),
         (["--weight", "1", "--weight", "2"], "as many times --weight, not 2"),
         (["--images", "x"], "as many times --images, not 2"),

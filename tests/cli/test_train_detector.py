@@ -10,7 +10,7 @@ import torch
 
 pytestmark = pytest.mark.filterwarnings("default")  # Lightning's and torch's own
 
-FAST = ["width=8", "neck=8", "input_size=96x96", "batch=8", "workers=0", "evaluate_every=1", "precision=32-true"]
+FAST = ["width=8", "neck=8", "input_size=96x96", "batch=8", "workers=0", "val_interval=1", "precision=32-true"]
 
 
 @pytest.fixture(autouse=True)

@@ -3,12 +3,15 @@
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from vitruvian import ModelCard, ModelError
-from vitruvian.detectors import rtmdet, yolox
+from vitruvian.cards import DetectorOptions
+from vitruvian.detectors import Detector, Family, Letterbox, Prepared, prepare, rtmdet, yolox
 from vitruvian.media import read_image
+from vitruvian.runtimes import open_runtime
 from vitruvian.tracking import box_iou
 from vitruvian.zoo import load_detector
 
@@ -69,7 +72,7 @@ def test_a_model_may_have_an_overlap_of_its_own(make_onnx) -> None:
     rows = [[10, 10, 50, 90, 0.9], [20, 10, 60, 90, 0.8]]
     dets = {"dets": np.array(rows, np.float32), "labels": np.zeros(2, np.int64)}
     for own, kept in ((None, 2), (0.55, 1)):
-        card = ModelCard("own", "detection", "rtmdet", (320, 320), options={} if own is None else {"iou": own})
+        card = ModelCard("own", "detection", "rtmdet", (320, 320), options=DetectorOptions(iou=own))
         metadata = {"vitruvian": card.to_json()}
         file = make_onnx(dets, input_shape=("N", 3, 320, 320), metadata=metadata, name=f"{own}.onnx")
         assert len(load_detector(file)([BLANK])[0]) == kept
@@ -116,12 +119,77 @@ def test_persons_at_the_edge_are_compared_before_their_boxes_are_cut(make_onnx, 
 
 
 def test_a_card_that_does_not_fit_its_network_is_an_error_of_ours(make_onnx) -> None:
-    card = ModelCard("net", "detection", "yolov5", (64, 64), (0, 0, 0), (255, 255, 255), options={"person": 9})
+    card = ModelCard(
+        "net", "detection", "yolov5", (64, 64), (0, 0, 0), (255, 255, 255), options=DetectorOptions(person=9)
+    )
     file = make_onnx(
         {"p": np.ones((10, 7), np.float32)}, input_shape=("N", 3, 64, 64), metadata={"vitruvian": card.to_json()}
     )
     with pytest.raises(ModelError, match="returns is not a yolov5"):
         load_detector(file, 64)([BLANK])
+
+
+def stretched(image: np.ndarray, size: tuple[int, int], stride: int | None) -> Prepared:
+    """The whole picture on the whole input, whatever its shape."""
+    height, width = image.shape[:2]
+    scale = np.array([size[1] / width, size[0] / height], np.float32)
+    return Prepared(cv2.resize(image, size[::-1]), scale, np.zeros(2, np.float32))
+
+
+def decode_queries(outputs, size: tuple[int, int], person: int):
+    """DETR (arXiv 2005.12872): class logits, and centre, width and height in parts of the picture."""
+    logits, relative = outputs
+    boxes = np.concatenate(
+        [relative[..., :2] - relative[..., 2:] / 2, relative[..., :2] + relative[..., 2:] / 2], axis=2
+    )
+    scores = 1 / (1 + np.exp(-logits[..., person]))
+    return list(zip(boxes * np.array([size[1], size[0]] * 2, np.float32), scores, strict=True))
+
+
+def test_a_family_without_letterbox_and_nms(make_onnx) -> None:
+    boxes = np.array([[0.5, 0.5, 0.2, 0.4], [0.5, 0.5, 0.2, 0.4], [0.1, 0.25, 0.4, 0.5]], np.float32)
+    logits = np.log(np.array([[0.5, 0.9], [0.25, 0.9], [0.75, 0.9]], np.float32))
+    logits -= np.log(1 - np.exp(logits))
+    file = make_onnx({"logits": logits, "boxes": boxes}, input_shape=("N", 3, 100, 300))
+    card = ModelCard("detr", "detection", "detr", (100, 300))
+    family = Family(decode_queries, stretched, None)
+    detector = Detector(card, open_runtime(file), family, score=0.3, iou=0.1, max_persons=None)
+    tall = np.zeros((400, 200, 3), np.uint8)
+    assert detector.prepare([tall])[0].canvas.shape == (100, 300, 3)
+    wide, narrow = detector([BLANK, tall])
+    # Both pictures keep the twins, in the order of their scores; the third box begins left of the picture.
+    assert wide.scores == pytest.approx([0.75, 0.5])
+    assert narrow.scores == pytest.approx([0.75, 0.5])
+    assert wide.xyxy == pytest.approx(np.array([[0, 0, 192, 160], [256, 96, 384, 224]]), abs=1e-3)
+    assert narrow.xyxy == pytest.approx(np.array([[0, 0, 60, 200], [80, 120, 120, 280]]), abs=1e-3)
+    detector.score = 0.2
+    assert detector([tall])[0].scores == pytest.approx([0.75, 0.5, 0.25])
+
+
+def test_yolox_with_its_nms_inside_finds_what_the_plain_file_finds(shared: Path) -> None:
+    plain = load_detector(shared / "models/yolox_nano.onnx", runtime="onnxruntime")
+    runtime = open_runtime(shared / "cases/yolox_nano_end2end.onnx", "onnxruntime")
+    family = Family(rtmdet.decode, Letterbox(down=True), None)
+    inside = Detector(plain.card, runtime, family, score=plain.score, iou=plain.iou, max_persons=None)
+    count = 0
+    for path in sorted((shared / "data/coco_mini/val/images").iterdir())[:6]:
+        image = read_image(path)
+        (expected,), (found,) = plain([image]), inside([image])
+        assert found.xyxy == pytest.approx(expected.xyxy, abs=0.01)
+        assert found.scores == pytest.approx(expected.scores, abs=1e-4)
+        count += len(found)
+    assert count > 10
+
+
+def test_prepared_needs_no_engine() -> None:
+    """YOLOv5 in the middle of the whole input, also where the network takes less (its size multiple)."""
+    card = ModelCard("net", "detection", "yolov5", (64, 64), options=DetectorOptions(size_multiple=32))
+    (prepared,) = prepare(card, [np.full((32, 128, 3), 200, np.uint8)])
+    assert prepared.canvas.shape == (64, 64, 3)
+    assert (np.flatnonzero((prepared.canvas == 200).all(axis=(1, 2)))).tolist() == list(range(24, 40))
+    assert prepared.to_picture(np.array([[0, 24, 64, 40]], np.float32)).tolist() == [[0, 0, 128, 32]]
+    with pytest.raises(ModelError, match="no detector family is called 'detr'; there are rtmdet, yolox, "):
+        prepare(ModelCard("net", "detection", "detr", (64, 64)), [])
 
 
 @pytest.mark.parametrize(("name", "size"), [("rtmdet_nano_person.onnx", 640), ("yolox_nano.onnx", None)])

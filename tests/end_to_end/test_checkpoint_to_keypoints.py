@@ -10,11 +10,10 @@ import pytest
 import torch
 
 import vitruvian as vt
-from vitruvian import networks
+from vitruvian import loading, networks
 from vitruvian.cli import main
 from vitruvian.export import export
 from vitruvian.tracking import box_iou
-from vitruvian.zoo import loading
 
 sys.path.append(str(Path(__file__).parents[1] / "zoo"))
 from published import random_network, save_whole_yolov5

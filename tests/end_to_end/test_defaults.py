@@ -10,8 +10,8 @@ import pytest
 
 import vitruvian as vt
 from vitruvian.evaluation import evaluate_boxes, evaluate_coco
-from vitruvian.zoo.downloads import packaged
-from vitruvian.zoo.loading import DEFAULT_DETECTOR, DEFAULT_POSE
+from vitruvian.hub.downloads import packaged
+from vitruvian.loading import DEFAULT_DETECTOR, DEFAULT_POSE
 
 PHOTO = Path(__file__).parents[2] / "docs/images/astronaut.jpg"
 

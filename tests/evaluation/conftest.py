@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as PIL
-from worked import BOXES, CELLS, Made, annotations, keypoints_in, person
 
+from coco_examples import BOXES, CELLS, Made, annotations, keypoints_in, person
 from vitruvian.zoo import load_pose
 
 

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from worked import annotations, person
 
+from coco_examples import annotations, person
 from vitruvian.evaluation import breakdown, pck, read_annotations
-from vitruvian.evaluation.accuracy import KINDS
-from vitruvian.evaluation.matching import Matches, Persons, match
+from vitruvian.evaluation.accuracy import KINDS, Matches, RankedPersons, match
 
 SIGMAS = (0.1, 0.1, 0.1)
 PAIRS = ((1, 2),)
@@ -23,7 +22,7 @@ def matched(found: list[np.ndarray], ranks: list[float], *others: np.ndarray, **
     persons = [person(row + 1, 1, points, **BOX, **fields) for row, points in enumerate((TRUTH, *others))]
     truth = read_annotations(annotations(persons=persons))
     keypoints = np.array(found).reshape(-1, 3, 2)
-    predicted = Persons(keypoints, np.ones(keypoints.shape[:2]), np.array(ranks))
+    predicted = RankedPersons(keypoints, np.ones(keypoints.shape[:2]), np.array(ranks))
     return truth, match(truth, {1: predicted}, SIGMAS, PAIRS)
 
 
@@ -66,7 +65,7 @@ def test_pck_counts_labelled_keypoints_only():
     other[2, 2] = 0
     persons = [person(1, 1, other, **BOX)]
     truth = read_annotations(annotations(persons=persons))
-    found = Persons(moved((0, 0), (0, 0), (90, 0))[None], np.ones((1, 3)), np.ones(1))
+    found = RankedPersons(moved((0, 0), (0, 0), (90, 0))[None], np.ones((1, 3)), np.ones(1))
     assert pck(truth, match(truth, {1: found}, SIGMAS, PAIRS))["PCK@0.05"] == 1
 
 

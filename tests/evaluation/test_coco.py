@@ -6,8 +6,8 @@ import copy
 
 import numpy as np
 import pytest
-from worked import annotations, person, random_set, result, witness
 
+from coco_examples import annotations, person, random_set, result, witness
 from vitruvian import InputError
 from vitruvian.evaluation import read_annotations
 from vitruvian.evaluation.coco import evaluate

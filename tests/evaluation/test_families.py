@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from worked import BOXES, annotations, person
 
 import vitruvian as vt
+from coco_examples import BOXES, annotations, person
 from vitruvian import COCO17, ModelCard, PoseEstimator, codecs
+from vitruvian.cards import OPTIONS
 from vitruvian.evaluation import evaluate_coco
 
 torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
@@ -46,8 +47,8 @@ class TorchRuntime:
 def make(name: str, family: str, options: dict, slim: dict) -> PoseEstimator:
     torch.manual_seed(0)
     network = vt.networks.create(name, num_keypoints=17, **slim)
-    card = ModelCard(name, "pose", family, (256, 192), options=options, skeleton=COCO17)
-    return PoseEstimator(card, TorchRuntime(network), codecs.create(family, card.input_size, options))
+    card = ModelCard(name, "pose", family, (256, 192), options=OPTIONS[family](**options), skeleton=COCO17)
+    return PoseEstimator(card, TorchRuntime(network), codecs.create(family, card.input_size, card.options))
 
 
 @pytest.fixture(scope="module", params=FAMILIES, ids=[family[0] for family in FAMILIES])

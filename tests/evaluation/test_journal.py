@@ -7,8 +7,8 @@ import re
 
 import numpy as np
 import pytest
-from worked import Made
 
+from coco_examples import Made
 from vitruvian import InputError, OutputError
 from vitruvian.evaluation import Metrics, Procedure, evaluate_coco
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from worked import annotations, person, result
 
+from coco_examples import annotations, person, result
 from vitruvian import COCO17
 from vitruvian.evaluation import oks, oks_nms, soft_oks_nms
 from vitruvian.evaluation.oks import MAX_PERSONS, oks_between

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vitruvian import InputError, ModelCard, PoseEstimator
-from vitruvian.cards import METADATA_KEY
+from vitruvian.cards import METADATA_KEY, OPTIONS
 from vitruvian.evaluation import Procedure
 from vitruvian.evaluation.procedures import padded_areas
 from vitruvian.skeletons import unnamed
@@ -42,7 +42,7 @@ def test_presets(make_onnx, pose):
     pair = {"x": np.zeros((3, 384), np.float32), "y": np.zeros((3, 512), np.float32)}
 
     def carded(family: str, size: tuple[int, int] = (256, 192), **options: float | bool) -> PoseEstimator:
-        card = ModelCard("net", "pose", family, size, options=options, skeleton=unnamed(3))
+        card = ModelCard("net", "pose", family, size, options=OPTIONS[family](**options), skeleton=unnamed(3))
         file = make_onnx(pair, input_shape=("N", 3, *size), metadata={METADATA_KEY: card.to_json()})
         return load_pose(file, threads=1)
 

@@ -16,9 +16,7 @@ from rich.console import Console
 
 from vitruvian import OutputError
 from vitruvian.evaluation import Metrics, Procedure, evaluate_coco
-from vitruvian.evaluation.page import page
-from vitruvian.evaluation.plots import oks_histogram, precision_recall
-from vitruvian.evaluation.report import table, write_report, write_results
+from vitruvian.evaluation.report import oks_histogram, page, precision_recall, table, write_report, write_results
 
 EVIL = "<script>alert(1)</script>&\"'"
 

@@ -7,18 +7,18 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from vitruvian.evaluation.annotations import read_annotations
+from vitruvian.evaluation.pictures import read_detections
 
 import vitruvian as vt
 from vitruvian.cards import ModelCard
 from vitruvian.datasets.skeletons import read_skeleton
 from vitruvian.errors import InputError
-from vitruvian.evaluation.annotations import read_annotations
 from vitruvian.evaluation.journal import Journal
-from vitruvian.evaluation.pictures import read_detections
+from vitruvian.loading import load_detector, load_pose
 from vitruvian.media import VideoWriter, open_source, read_image
 from vitruvian.training import read_recipe
-from vitruvian.training.state import WholeFiles
-from vitruvian.zoo.loading import load_detector, load_pose
+from vitruvian.training.resume import AtomicCheckpointIO
 
 PICTURE = np.full((80, 64, 3), 90, np.uint8)
 PERSON = {"id": 1, "image_id": 7, "category_id": 1, "keypoints": [1, 1, 2, 9, 9, 2], "num_keypoints": 2}
@@ -79,7 +79,7 @@ def journal(path: Path) -> None:
 
 def state(path: Path) -> None:
     """Read as a run reads it that goes on."""
-    WholeFiles(lambda state: None).load_checkpoint(path)
+    AtomicCheckpointIO(lambda state: None).load_checkpoint(path)
 
 
 READERS: dict[str, Callable[[Path], object]] = {

@@ -28,9 +28,9 @@ from PIL import Image as PIL
 from safetensors.torch import save
 
 from vitruvian import networks
+from vitruvian.checkpoints.model_files import save_model
 from vitruvian.training import read_recipe
 from vitruvian.zoo import card
-from vitruvian.zoo.carrying import save_model
 
 POSE = "pose_hrnet_w32_256x192"
 

@@ -17,7 +17,7 @@ import pytest
 from made import boxes_of, make_video, number, numbered_frames, serving
 
 from vitruvian.errors import InputError
-from vitruvian.media import Video, opening
+from vitruvian.media import Video, containers
 
 SHARED = Path(__file__).resolve().parents[2] / "../shared/videos"
 
@@ -386,7 +386,7 @@ def test_a_file_over_http_is_a_video(camera, tmp_path):
 
 
 def test_a_server_that_says_nothing(camera, monkeypatch):
-    monkeypatch.setattr(opening, "OPEN_TIMEOUT", 0.5)
+    monkeypatch.setattr(containers, "OPEN_TIMEOUT", 0.5)
     start = time.monotonic()
     with pytest.raises(InputError, match="can't be opened: no answer"):
         Video(f"{camera}/silent")

@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from vitruvian import ModelError, networks
+from vitruvian.checkpoints.model_files import save_model
 from vitruvian.detectors.yolox import anchors
 from vitruvian.export import export
 from vitruvian.media import read_image
-from vitruvian.networks import PersonSpec, count_macs, count_parameters
+from vitruvian.models import describe
+from vitruvian.models.person_csp import PersonSpec
+from vitruvian.networks import count_macs, count_parameters
 from vitruvian.zoo import load_checkpoint, load_detector
-from vitruvian.zoo.carrying import save_model
-from vitruvian.zoo.describing import describe
 
 NAME = "person_csp_w32_416x416"
 PICTURE = Path(__file__).resolve().parents[2] / "docs/images/astronaut.jpg"
@@ -24,7 +25,7 @@ PICTURE = Path(__file__).resolve().parents[2] / "docs/images/astronaut.jpg"
 @pytest.fixture
 def slim(tmp_path: Path) -> Path:
     """A file of a slim one with random weights whose boxes and scores differ from cell to cell."""
-    spec = PersonSpec(8, 8, 1, (64, 96))
+    spec = PersonSpec(width=8, neck=8, depth=1, input_size=(64, 96))
     torch.manual_seed(0)
     network = networks.build(spec)
     for conv, spread in ((network.head.box, 0.1), (network.head.score, 0.5)):
@@ -88,7 +89,7 @@ def test_impossible_ones_are_refused(options, message) -> None:
 
 def test_a_file_says_what_it_is(slim: Path) -> None:
     loaded = load_checkpoint(None, slim)
-    assert loaded.identity.spec == PersonSpec(8, 8, 1, (64, 96))
+    assert loaded.identity.spec == PersonSpec(width=8, neck=8, depth=1, input_size=(64, 96))
     assert (loaded.card.task, loaded.card.family, loaded.card.input_size) == ("detection", "yolox", (64, 96))
     assert "person detector" in str(loaded.identity)
     assert load_detector(slim, 64).card.input_size == (64, 64)

@@ -12,7 +12,9 @@ import torch
 from shapes import outline
 
 from vitruvian import ModelError, networks
-from vitruvian.networks import DetectorSpec, PersonSpec, PoseSpec
+from vitruvian.models.person_csp import PersonSpec
+from vitruvian.models.simdr import SimDRSpec
+from vitruvian.models.yolov5 import YOLOv5Spec
 
 NAMES = [
     "pose_hrnet_w32_256x192",
@@ -47,17 +49,17 @@ def test_the_name_says_the_input_size(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_network_takes_a_picture(name: str) -> None:
     spec = networks.spec(name)
-    slim = {"width": 0.125} if isinstance(spec, DetectorSpec) else {"width": 8}
+    slim = {"width": 0.125} if isinstance(spec, YOLOv5Spec) else {"width": 8}
     network = outline(name, **slim).eval()
     outputs = network(torch.empty(2, 3, *spec.input_size, device="meta"))
     height, width = spec.input_size
-    if isinstance(spec, DetectorSpec):
+    if isinstance(spec, YOLOv5Spec):
         assert outputs.shape == (2, 25200, 5 + spec.num_classes)
     elif isinstance(spec, PersonSpec):
         assert outputs.shape == (2, 52 * 52 + 26 * 26 + 13 * 13, 6)
-    elif spec.head == "heatmap":
+    elif isinstance(outputs, torch.Tensor):
         assert outputs.shape == (2, 17, height // 4, width // 4)
-    elif spec.head == "simdr":
+    elif isinstance(spec, SimDRSpec):
         assert [output.shape[1:] for output in outputs] == [(17, width * spec.split), (17, height * spec.split)]
     else:
         assert [tuple(output.shape) for output in outputs] == [(2, 17, 2), (2, 17, 2)]
@@ -71,9 +73,9 @@ def test_an_unknown_name_is_answered_with_close_ones() -> None:
 
 
 def test_an_unknown_option_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ModelError, match=r"can't be made with widht; its options are backbone, head, width, "):
+    with pytest.raises(ModelError, match=r"can't be made with widht; its options are input_size, width"):
         networks.create("pose_hrnet_w32_256x192", widht=8)
-    with pytest.raises(ModelError, match="its options are depth, width, num_classes, "):
+    with pytest.raises(ModelError, match="its options are depth, input_size, layout, num_classes, "):
         networks.create("yolov5n", head="heatmap")
 
 
@@ -82,7 +84,7 @@ def test_an_unknown_option_is_answered_with_the_known_ones() -> None:
     [
         ({"width": 4}, "width is 4"),
         ({"input_size": (256, 100)}, "input_size is .*multiples of 32"),
-        ({"head": "heatmaps"}, "head is 'heatmaps'; it can be heatmap, simdr, regression"),
+        ({"backbone": "resnet18"}, "backbone is 'resnet18'; it can be hrnet, resnet50"),
         ({"attention": "polarized"}, "attention is 'polarized'"),
         ({"split": 0}, "split is 0"),
         ({"backbone": "resnet50", "attention": "parallel"}, "resnet50 comes without attention"),
@@ -91,7 +93,7 @@ def test_an_unknown_option_is_answered_with_the_known_ones() -> None:
 )
 def test_impossible_pose_networks_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ModelError, match=message):
-        networks.create("pose_hrnet_w32_256x192", **options)
+        networks.create("simdr_hrnet_w32_256x192", **options)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,7 @@ def test_impossible_detectors_are_refused(options: dict[str, Any], message: str)
 
 def test_a_changed_spec_can_be_built() -> None:
     spec = networks.spec("simdr_hrnet_w32_256x192")
-    assert isinstance(spec, PoseSpec)
+    assert isinstance(spec, SimDRSpec)
     slim = replace(spec, width=16, input_size=(128, 96))
     with torch.device("meta"):
         network = networks.build(slim, num_keypoints=21)

@@ -119,6 +119,10 @@ def test_what_is_no_onnx_is_refused_by_name(tmp_path: Path, engine: str, content
         ({"runtime": "tflite"}, "auto, openvino, onnxruntime"),
         ({"precision": "int3"}, "fp32, auto"),
         ({"threads": 0}, "at least 1"),
+        ({"threads": "x"}, "threads is 'x'; a whole number"),
+        ({"threads": True}, "threads is True"),
+        ({"threads": 1.5}, "threads is 1.5"),
+        ({"device": 0}, "device is 0"),
         ({"device": "quantum"}, "quantum"),
         ({"device": "cuda", "runtime": "openvino"}, "cuda"),
         ({"device": "gpu", "runtime": "onnxruntime"}, "gpu"),
@@ -141,6 +145,12 @@ def test_a_failing_network_is_named_and_the_next_call_works(make_onnx, engine: s
     with pytest.raises(ModelError, match=r"model\.onnx"):
         runtime(np.zeros((1, 3, 10, 10), np.float32))
     assert runtime(np.zeros((2, 3, 256, 192), np.float32))[0].tolist() == [[1, 1, 1]] * 2
+
+
+def test_the_repr_says_engine_precision_and_place(make_onnx) -> None:
+    file = make_onnx({"output": np.ones(3, np.float32)})
+    assert repr(open_runtime(file, "openvino", threads=2)) == "openvino in fp32 on cpu, 2 threads"
+    assert repr(open_runtime(file, "onnxruntime", "CPU", 1)) == "onnxruntime in fp32 on cpu, 1 thread"
 
 
 def test_cores_are_at_least_one() -> None:

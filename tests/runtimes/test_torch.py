@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vitruvian import InputError, ModelError
-from vitruvian.runtimes import open_network, open_runtime
+from vitruvian.runtimes import EngineOptions, open_network, open_runtime
 
 torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
 
@@ -36,7 +36,7 @@ def test_outputs_are_the_network_s_for_any_batch(samples: np.ndarray) -> None:
     network = Twice()
     with torch.no_grad():
         expected = [output.numpy() for output in network(torch.from_numpy(samples))]
-    runtime = open_network(network, "net.pth", SIZE, threads=2)
+    runtime = open_network(network, "net.pth", SIZE, EngineOptions(threads=2))
     assert [output.shape for output in runtime.outputs] == [(None, 8, 15, 23), (None, 8)]
     for count in (1, 5):
         for ours, theirs in zip(runtime(samples[:count]), expected, strict=True):
@@ -44,7 +44,8 @@ def test_outputs_are_the_network_s_for_any_batch(samples: np.ndarray) -> None:
 
 
 def test_lower_precision_is_float32_outside_and_coarser_inside(samples: np.ndarray) -> None:
-    exact, coarse = (open_network(Twice(), "net.pth", SIZE, precision=p)(samples)[0] for p in ("fp32", "bf16"))
+    options = [EngineOptions(precision=precision) for precision in ("fp32", "bf16")]
+    exact, coarse = (open_network(Twice(), "net.pth", SIZE, given)(samples)[0] for given in options)
     assert coarse.dtype == np.float32
     # bfloat16 has 8 bits: 1 / 256 of a sum's parts, of which there are 27.
     assert 0 < np.abs(exact - coarse).max() < 0.05
@@ -53,7 +54,8 @@ def test_lower_precision_is_float32_outside_and_coarser_inside(samples: np.ndarr
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
 @pytest.mark.filterwarnings("default")  # torch's own, while it compiles
 def test_compiled_it_gives_the_same(samples: np.ndarray) -> None:
-    plain, compiled = (open_network(Twice(), "net.pth", SIZE, compile=compile)(samples) for compile in (False, True))
+    options = [EngineOptions(compile=compile) for compile in (False, True)]
+    plain, compiled = (open_network(Twice(), "net.pth", SIZE, given)(samples) for given in options)
     for ours, theirs in zip(compiled, plain, strict=True):
         assert ours == pytest.approx(theirs, abs=1e-5)
 
@@ -69,7 +71,7 @@ def test_compiled_it_gives_the_same(samples: np.ndarray) -> None:
 )
 def test_bad_settings_are_refused(arguments: dict[str, object], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        open_network(Twice(), "net.pth", SIZE, **arguments)
+        open_network(Twice(), "net.pth", SIZE, EngineOptions(**arguments))
 
 
 def test_a_size_that_the_network_does_not_take_is_refused_by_name() -> None:

@@ -119,7 +119,7 @@ def test_who_was_away_or_has_no_number_starts_anew():
     assert np.array_equal(smoother.update(far, 1.5).keypoints, far.keypoints)
     unnumbered = replace(first, track_ids=np.array([0]))
     assert np.array_equal(smoother.update(unnumbered, 1.54).keypoints, first.keypoints)
-    nobody = replace(Poses.none(), track_ids=np.zeros(0, np.int64))
+    nobody = replace(Poses.empty(), track_ids=np.zeros(0, np.int64))
     assert len(smoother.update(nobody, 2.0)) == 0
 
 
@@ -133,7 +133,7 @@ def test_time_that_stands_still_or_runs_back(times):
 def test_short_gaps_are_filled_and_long_ones_are_not():
     moves = (np.arange(30) * [[2.0], [0]]).T[:, None]
     given = frames(moves)
-    nobody = replace(Poses.none(), track_ids=np.zeros(0, np.int64))
+    nobody = replace(Poses.empty(), track_ids=np.zeros(0, np.int64))
     short = [*given[:10], *[nobody] * 4, *given[14:]]
     times = np.arange(30) * STEP
     filled = smooth(short, times)

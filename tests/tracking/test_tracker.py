@@ -9,6 +9,7 @@ import pytest
 from persons import numbers, persons
 
 from vitruvian import Boxes, InputError, Poses
+from vitruvian.skeletons import unnamed
 from vitruvian.tracking import Tracker, TrackerSettings
 
 AT_ONCE = TrackerSettings(confirm=0)
@@ -202,7 +203,7 @@ def test_empty_boxes_are_followed_by_no_one():
 def test_another_skeleton_is_refused():
     tracker = Tracker()
     tracker.update(persons((0, 0)), 0.0)
-    other = Poses(*(np.zeros(shape, np.float32) for shape in ((1, 4), (1,), (1, 5, 2), (1, 5))))
+    other = Poses(*(np.zeros(shape, np.float32) for shape in ((1, 4), (1,), (1, 5, 2), (1, 5))), unnamed(5))
     with pytest.raises(InputError, match="17 keypoints, and now of 5"):
         tracker.update(other, 0.04)
 

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from vitruvian import networks
+from vitruvian.models import describe
 from vitruvian.training import read_recipe
-from vitruvian.training.module import PoseTraining
 from vitruvian.training.muon import Muon, orthogonal
-from vitruvian.zoo.describing import describe
+from vitruvian.training.pose.module import PoseTraining
 
 
 @pytest.mark.parametrize("shape", [(8, 40), (40, 8), (16, 16)])

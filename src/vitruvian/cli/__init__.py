@@ -1,6 +1,6 @@
-"""The command line: one file per command, and here what they share: errors without tracebacks, and exit codes.
+"""The command line: one file per command, and the entry point.
 
-0 is success, 1 a failure, 2 bad usage or bad input, 130 Ctrl-C.
+Errors are printed without a traceback. Exit codes: 0 success, 1 failure, 2 bad usage or input, 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from .. import __version__
+from .._version import __version__
 from ..errors import VitruvianError
 from .benchmark import benchmark
 from .evaluate import evaluate
@@ -61,7 +61,7 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; what the console script calls."""
+    """Run the command line. This is the console script's entry point."""
     for stream in (sys.stdout, sys.stderr):
         # Names of files are any bytes, and terminals know fewer characters than that.
         if isinstance(stream, io.TextIOWrapper):

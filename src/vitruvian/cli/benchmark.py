@@ -1,4 +1,4 @@
-"""`vitruvian benchmark`: how fast a model is on this machine, and what its time goes into."""
+"""The command `vitruvian benchmark`: speed of a model's stages and networks on this machine."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import InputError
+from .json_output import check_free, write_json
 from .options import MODEL, OUTPUT, Device, ImgSize, PoseSize, Precision, Quiet, Runtime, Threads, parse_size
-from .outputs import check_free, write_json
 
 if TYPE_CHECKING:
     from ..benchmark import Setting, Timing

@@ -1,16 +1,16 @@
-"""`vitruvian evaluate`: how good a model is, by the procedure of its authors."""
+"""The command `vitruvian evaluate`: accuracy of models on annotated pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..choices import Rescoring
 from ..errors import InputError
-from .comparing import changed, folders, names, variants
+from ..runtimes import EngineOptions
 from .options import (
     MODEL,
     OUTPUT,
@@ -25,18 +25,16 @@ from .options import (
     Threads,
     parse_size,
 )
+from .procedures import variants
+from .progress import progress_bar
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from ..evaluation import Metrics
-    from ..poses import Boxes
-
-PROCEDURE = "How it is measured (default: as the model's authors did)"
-# AP is taken over all thresholds, so a detector must tell even what it is hardly sure of; COCO counts 100 a picture.
+PROCEDURE = "Procedure (default: that of the model's authors)"
+# AP is taken over all thresholds, so a detector must report even boxes with low scores; COCO counts 100 per picture.
 LEAST_SCORE, MOST_BOXES = 0.001, 100
-JOURNAL = "predictions.jsonl"
 WIDE = 1_000
 
 
@@ -111,7 +109,7 @@ def evaluate(
         typer.Option(help="Clip annotated boxes as the authors' loaders do.", rich_help_panel=PROCEDURE),
     ] = None,
     rescoring: Annotated[
-        Literal["product", "sum", "box"] | None,
+        Rescoring | None,
         typer.Option(help="What ranks persons, from the scores of box and keypoints.", rich_help_panel=PROCEDURE),
     ] = None,
     keypoint_threshold: Annotated[
@@ -140,8 +138,9 @@ def evaluate(
     """Measure pose nets, and person detectors, on COCO-style keypoint annotations."""
     from rich.console import Console
 
-    from ..evaluation import Procedure, evaluate_boxes, evaluate_coco, read_annotations
-    from ..evaluation.report import table, write_json, write_report, write_results
+    from ..evaluation import evaluate_boxes, read_annotations
+    from ..evaluation.comparison import check_outputs, compare, plan_runs
+    from ..evaluation.report import table, write_json, write_results
     from ..zoo import load_detector, load_pose
 
     console = Console(stderr=True, quiet=quiet, highlight=False)
@@ -162,72 +161,44 @@ def evaluate(
         "soft_nms": soft_nms,
     }
     given = {name: value for name, value in settings.items() if value is not None}
-    sets = variants(also or [])
-    for changes in sets.values():
-        changed(Procedure(), {**given, **changes})  # raises now what would otherwise end a run half way
     models = pose or []
-    labels = names(models, list(sets))
-    targets = folders(output, labels)
-    if results is not None and len(labels) != 1:
+    runs = plan_runs(models, {text: {**given, **changes} for text, changes in variants(also or []).items()}, output)
+    if results is not None and len(runs) != 1:
         raise InputError("--results is for one evaluation; here are several, or none")
-    _check(output, targets, results, overwrite, resume)
+    check_outputs(runs, output, results, overwrite, resume)
     truth = read_annotations(annotations, boxes_alone=not models)
-    engine: dict[str, Any] = {"runtime": runtime, "device": device, "threads": threads, "precision": precision}
-    engine["compile"] = compile
+    engine = EngineOptions(runtime, device, threads, precision, compile)
     finder = None
     if detector is not None:
         size = parse_size("--img-size", img_size)
-        finder = load_detector(detector, size, score=LEAST_SCORE, iou=iou, max_persons=MOST_BOXES, **engine)
+        finder = load_detector(detector, size, score=LEAST_SCORE, iou=iou, max_persons=MOST_BOXES, engine=engine)
     if finder is not None and not models:
-        with _progress("boxes", console) as progress:
+        with progress_bar("boxes", console) as progress:
             numbers, notes = evaluate_boxes(finder, truth, images, strict=strict, progress=progress)
         write_json(output / "metrics.json", {"boxes": numbers, "notes": notes})
         _say(notes, console)
         if not quiet:
             print(", ".join(f"{name} {value:.4f}" for name, value in numbers.items()) + f" -> {output}")
         return
-    runs: dict[str, Metrics] = {}
-    found: dict[int, Boxes] = {}
-    places = zip(labels, targets, strict=True)  # of the first model with all settings, then of the second
     try:
-        for model in models:
-            net = load_pose(model, None, parse_size("--pose-size", pose_size), **engine)
-            preset = Procedure.of(net, detections is None and finder is None)
-            for changes, (label, target) in zip(sets.values(), places, strict=False):
-                with _progress(label, console) as progress:
-                    runs[label] = evaluate_coco(
-                        *(net, truth, images, finder or detections),
-                        procedure=changed(preset, {**given, **changes}),
-                        strict=strict,
-                        journal=target / JOURNAL,
-                        resume=resume,
-                        progress=progress,
-                        found=found,
-                    )
-                write_report(runs[label], target, label, worst)
+        measured = compare(
+            runs,
+            lambda file: load_pose(file, None, parse_size("--pose-size", pose_size), engine=engine),
+            *(truth, images, finder or detections, output),
+            strict=strict,
+            resume=resume,
+            worst=worst,
+            progress=lambda label: progress_bar(label, console),
+        )
     except KeyboardInterrupt:
         console.print("vitruvian: interrupted; the same command with --resume goes on from here")
         raise typer.Exit(130) from None
     if results is not None:
-        write_results(results, runs[labels[0]].results)
-    if len(runs) > 1:
-        rows = [{"name": label, **metrics.to_dict()} for label, metrics in runs.items()]
-        write_json(output / "metrics.json", {"runs": rows})
-    _say(dict.fromkeys(note for metrics in runs.values() for note in metrics.notes), console)
+        write_results(results, measured[runs[0].label].results)
+    _say(dict.fromkeys(note for metrics in measured.values() for note in metrics.notes), console)
     if not quiet:
-        _print(table(runs))
+        _print(table(measured))
         print(f"-> {output}")
-
-
-def _check(output: Path, targets: list[Path], results: Path | None, overwrite: bool, resume: bool) -> None:
-    """Raises InputError if something would be lost."""
-    if overwrite and resume:
-        raise InputError("an earlier evaluation is either replaced (--overwrite) or gone on with (--resume), not both")
-    there = [path for path in (output / "metrics.json", *(target / JOURNAL for target in targets)) if path.exists()]
-    if there and not overwrite and not resume:
-        raise InputError(f"{there[0]} is there: replace it (--overwrite), go on with it (--resume), or give another -o")
-    if results is not None and results.exists() and not overwrite and not resume:
-        raise InputError(f"{results} is there: replace it (--overwrite), or give another name")
 
 
 def _say(notes: Iterable[str], console: Console) -> None:
@@ -240,20 +211,3 @@ def _print(table: Table) -> None:
     from rich.console import Console
 
     Console(highlight=False, width=WIDE).print(table, soft_wrap=True)
-
-
-@contextmanager
-def _progress(name: str, console: Console) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on a terminal; gives the function that takes the pictures done and all of them."""
-    from rich import progress
-
-    columns = (
-        progress.TextColumn("{task.description}", markup=False),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TimeRemainingColumn(),
-    )
-    hidden = console.quiet or not console.is_terminal
-    with progress.Progress(*columns, console=console, transient=True, disable=hidden) as bar:
-        task = bar.add_task(name, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

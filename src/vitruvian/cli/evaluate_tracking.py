@@ -1,4 +1,4 @@
-"""`vitruvian evaluate-tracking`: predicted tracks and true ones in, figures out."""
+"""The command `vitruvian evaluate-tracking`: tracking metrics of predicted against true tracks."""
 
 from __future__ import annotations
 

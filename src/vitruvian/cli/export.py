@@ -1,12 +1,13 @@
-"""`vitruvian export`: a model in, an ONNX file out."""
+"""The command `vitruvian export`: a model as an ONNX file."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from ..choices import ExportPrecision
 from ..errors import InputError
 from .options import parse_size
 
@@ -19,7 +20,7 @@ def export(
         typer.Option(metavar="N|HxW", help="Input in pixels, where the weights fit any (default: what the file says)."),
     ] = None,
     precision: Annotated[
-        Literal["fp32", "fp16", "int8"], typer.Option(help="What the file computes in; int8 needs --calibrate.")
+        ExportPrecision, typer.Option(help="What the file computes in; int8 needs --calibrate.")
     ] = "fp32",
     calibrate: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="Pictures like those to come, to find int8's ranges with.")

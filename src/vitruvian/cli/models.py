@@ -1,4 +1,4 @@
-"""`vitruvian models`: what there is by name, what was published of it, whether it is here; and the presets."""
+"""The command `vitruvian models`: a list of models by name, with published figures and local files, and of presets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import InputError
-from .outputs import write_json
+from .json_output import write_json
 
 if TYPE_CHECKING:
     from ..cards import ModelCard
@@ -60,7 +60,7 @@ def models(
 
 
 def _record(card: ModelCard) -> dict[str, Any]:
-    """What JSON has of a model: nothing that only code needs."""
+    """A model's entry in the JSON list, without the fields that only code needs."""
     from ..zoo import downloaded
 
     path = downloaded(card)
@@ -96,7 +96,7 @@ def _print_one(card: ModelCard) -> None:
         typer.echo(f"{key:<12}{value}")
 
 
-# What a narrow terminal has no room for is left out from the end.
+# On a narrow terminal the last columns are left out.
 _COLUMNS = ("name", "input", "AP", "M par.", "GFLOPs", "here", "split", "det AP", "task", "licence", "source")
 _NUMBERS = {"AP", "det AP", "M par.", "GFLOPs"}
 _GAP = "  "
@@ -122,7 +122,7 @@ def _row(card: ModelCard) -> tuple[str, ...]:
 
 def _unpublished(card: ModelCard) -> tuple[str, str]:
     """Licence and source of a model that its authors have no weights of."""
-    from ..zoo.downloads import packaged
+    from ..hub.downloads import packaged
 
     return ("Apache-2.0", "inside the package") if packaged(card) else ("-", "no weights published")
 

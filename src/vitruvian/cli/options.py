@@ -1,20 +1,22 @@
-"""What several commands' options share."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
 import logging
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from ..choices import PresetName, Refinement
 from ..errors import InputError
+from ..runtimes import Precision as PrecisionName
+from ..runtimes import RuntimeName
 
-MODEL, OUTPUT, LOOK, ENGINE = "What finds the people", "What is written", "How it is drawn", "What it runs on"
-TIME = "Who is who over time"
+MODEL, TIME, OUTPUT, LOOK, ENGINE = "Models", "Tracking", "Output", "Drawing", "Engine"
 
 
 def _hush(quiet: bool) -> bool:
-    """What the library notes is not said either; its warnings are."""
+    """Keep the library's notes from being logged; its warnings still are."""
     if quiet:
         logging.getLogger("vitruvian").setLevel(logging.WARNING)
     return quiet
@@ -25,6 +27,56 @@ Quiet = Annotated[
     typer.Option(
         *("-q", "--quiet"), callback=_hush, help="Say nothing unless something is wrong.", rich_help_panel=OUTPUT
     ),
+]
+PoseModel = Annotated[
+    str | None,
+    typer.Option(
+        "--pose",
+        "--pose-model",
+        metavar="MODEL",
+        help="Pose net: a name (vitruvian models), an ONNX file or a checkpoint.",
+        rich_help_panel=MODEL,
+    ),
+]
+DetectorModel = Annotated[
+    str | None,
+    typer.Option(
+        "--detector",
+        "--det-model",
+        metavar="MODEL",
+        help="Person detector: a name, an ONNX file or a YOLOv5 checkpoint.",
+        rich_help_panel=MODEL,
+    ),
+]
+Preset = Annotated[
+    PresetName,
+    typer.Option(
+        help="Pair of models that stands for --detector and --pose where they aren't given.", rich_help_panel=MODEL
+    ),
+]
+Score = Annotated[
+    float,
+    typer.Option(
+        "--score",
+        "--conf-thres",
+        min=0,
+        max=1,
+        help="Drop persons detected with a lower score.",
+        rich_help_panel=MODEL,
+    ),
+]
+MaxPersons = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Keep the N best persons only.", rich_help_panel=MODEL)
+]
+Refine = Annotated[
+    Refinement | None,
+    typer.Option(
+        help="Sub-pixel step for heatmaps (default: the model's, quarter if it has none).", rich_help_panel=MODEL
+    ),
+]
+Flip = Annotated[
+    bool,
+    typer.Option("--flip", help="Average with the mirrored crop, as papers do: twice the work.", rich_help_panel=MODEL),
 ]
 ImgSize = Annotated[
     str | None,
@@ -51,8 +103,27 @@ Iou = Annotated[
         rich_help_panel=MODEL,
     ),
 ]
+TrackScore = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        help="With --track: only persons detected with this score get a number; fainter ones keep theirs "
+        "(default: 0.4, or --score if that is more).",
+        rich_help_panel=TIME,
+    ),
+]
+TrackPatience = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        metavar="SECONDS",
+        help="With --track: how long someone may be out of sight and keep the number (default: 1).",
+        rich_help_panel=TIME,
+    ),
+]
 Runtime = Annotated[
-    Literal["auto", "openvino", "onnxruntime", "torch"],
+    RuntimeName,
     typer.Option(help="Engine for all networks; checkpoints are converted for it once.", rich_help_panel=ENGINE),
 ]
 Device = Annotated[
@@ -66,7 +137,7 @@ Threads = Annotated[
     typer.Option(min=1, metavar="N", help="CPU threads (default: all usable cores).", rich_help_panel=ENGINE),
 ]
 Precision = Annotated[
-    Literal["fp32", "auto", "bf16", "fp16"],
+    PrecisionName,
     typer.Option(
         help="auto: the fastest at a loss of at most 0.003 AP; fp32: the same numbers on every machine.",
         rich_help_panel=ENGINE,

@@ -1,45 +1,42 @@
-"""`vitruvian predict`: people in, poses out."""
+"""The command `vitruvian predict`: poses of a source, drawn and as data."""
 
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import InputError
 from .options import (
     LOOK,
-    MODEL,
     OUTPUT,
     TIME,
     Compile,
+    DetectorModel,
     Device,
+    Flip,
     ImgSize,
     Iou,
+    MaxPersons,
+    PoseModel,
     PoseSize,
     Precision,
+    Preset,
     Quiet,
+    Refine,
     Runtime,
+    Score,
     Threads,
+    TrackPatience,
+    TrackScore,
     parse_size,
 )
-from .outputs import Outputs
+from .progress import progress_bar
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from ..media import Frame, Source
-    from ..pipeline import TopDown
-    from ..poses import Poses
-    from ..tracking import Tracker
-
-WRITER_QUEUE = 8
+    from ..process import Process
 
 
 def predict(
@@ -77,81 +74,19 @@ def predict(
         bool, typer.Option("--show", help="Show the result in a window (q closes it).", rich_help_panel=OUTPUT)
     ] = False,
     quiet: Quiet = False,
-    pose: Annotated[
-        str | None,
-        typer.Option(
-            "--pose",
-            "--pose-model",
-            metavar="MODEL",
-            help="Pose net: a name (vitruvian models), an ONNX file or a checkpoint.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    detector: Annotated[
-        str | None,
-        typer.Option(
-            "--detector",
-            "--det-model",
-            metavar="MODEL",
-            help="Person detector: a name, an ONNX file or a YOLOv5 checkpoint.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    preset: Annotated[
-        Literal["fast", "balanced", "accurate"],
-        typer.Option(
-            help="Pair of models that stands for --detector and --pose where they aren't given.", rich_help_panel=MODEL
-        ),
-    ] = "fast",
+    pose: PoseModel = None,
+    detector: DetectorModel = None,
+    preset: Preset = "fast",
     img_size: ImgSize = None,
     pose_size: PoseSize = None,
-    score: Annotated[
-        float,
-        typer.Option(
-            "--score",
-            "--conf-thres",
-            min=0,
-            max=1,
-            help="Drop persons detected with a lower score.",
-            rich_help_panel=MODEL,
-        ),
-    ] = 0.3,
+    score: Score = 0.3,
     iou: Iou = None,
-    max_persons: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Keep the N best persons only.", rich_help_panel=MODEL)
-    ] = None,
-    refine: Annotated[
-        Literal["none", "quarter", "dark", "udp"] | None,
-        typer.Option(
-            help="Sub-pixel step for heatmaps (default: the model's, quarter if it has none).", rich_help_panel=MODEL
-        ),
-    ] = None,
-    flip: Annotated[
-        bool,
-        typer.Option(
-            "--flip", help="Average with the mirrored crop, as papers do: twice the work.", rich_help_panel=MODEL
-        ),
-    ] = False,
+    max_persons: MaxPersons = None,
+    refine: Refine = None,
+    flip: Flip = False,
     track: Annotated[bool, typer.Option("--track", help="Number the persons over time.", rich_help_panel=TIME)] = False,
-    track_score: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            help="With --track: only persons detected with this score get a number; fainter ones keep theirs "
-            "(default: 0.4, or --score if that is more).",
-            rich_help_panel=TIME,
-        ),
-    ] = None,
-    track_patience: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            metavar="SECONDS",
-            help="With --track: how long someone may be out of sight and keep the number (default: 1).",
-            rich_help_panel=TIME,
-        ),
-    ] = None,
+    track_score: TrackScore = None,
+    track_patience: TrackPatience = None,
     smooth: Annotated[
         bool, typer.Option("--smooth", help="Steady the keypoints over time (with --track).", rich_help_panel=TIME)
     ] = False,
@@ -178,17 +113,30 @@ def predict(
     """Find every person in SOURCE and the keypoints of each; draw them, and write them as data."""
     from rich.console import Console
 
-    from ..media import open_source
+    from ..process import Process, ProcessOptions
     from ..zoo import load
 
     console = Console(stderr=True, quiet=quiet, highlight=False)
-    if not track and (smooth or track_score is not None or track_patience is not None):
-        raise InputError("--smooth, --track-score and --track-patience need --track")
-    source = _the_source(source, named_source)
-    opened = open_source(source, recursive=recursive)
-    outputs = Outputs.plan(opened, output, no_draw, json, csv, coco)
-    outputs.check(opened, overwrite)
-    for note in opened.notes:
+    options = ProcessOptions(
+        output=output,
+        draw=not no_draw,
+        json=json,
+        csv=csv,
+        coco=coco,
+        overwrite=overwrite,
+        recursive=recursive,
+        track=track,
+        track_score=track_score,
+        track_patience=track_patience,
+        smooth=smooth,
+        show=show,
+        draw_boxes=draw_boxes,
+        draw_scores=draw_scores,
+        draw_names=draw_names,
+        keypoint_score=keypoint_score,
+    )
+    run = Process(_the_source(source, named_source), options)
+    for note in run.source.notes:
         console.print(f"vitruvian: {note}", markup=False)
     model = load(
         pose,
@@ -207,124 +155,29 @@ def predict(
         precision=precision,
         compile=compile,
     )
-    style = {"boxes": draw_boxes, "scores": draw_scores, "names": draw_names, "keypoint_score": keypoint_score}
-    tracker = _tracker(score, track_score, track_patience) if track else False
-    tally = _run(model, opened, outputs, tracker, smooth, show, style, console)
+    interrupted = False
+    try:
+        with progress_bar(run.source.name, console, run.source.length, rate=True) as update:
+            run.run(model, lambda: update(run.summary.frames, None))
+    except KeyboardInterrupt:
+        interrupted = True
     if not quiet:
-        print(tally.summary(opened, outputs), file=sys.stderr if outputs.to_stdout else sys.stdout)
-    for problem in tally.problems:
+        print(_closing_line(run, interrupted), file=sys.stderr if run.targets.to_stdout else sys.stdout)
+    for problem in run.summary.problems:
         print(f"vitruvian: {problem}", file=sys.stderr)
-    if tally.interrupted:
+    if interrupted:
         raise typer.Exit(130)
-    if tally.problems and opened.kind == "images":
+    if run.summary.problems and run.source.kind == "images":
         raise typer.Exit(InputError.exit_code)
 
 
-@dataclass
-class Tally:
-    """What a run has done so far."""
-
-    frames: int = 0
-    persons: int = 0
-    seconds: float = 0.0
-    interrupted: bool = False
-    problems: list[str] = field(default_factory=list)
-    started: float = field(default_factory=time.perf_counter)
-
-    def summary(self, source: Source, outputs: Outputs) -> str:
-        """The closing line."""
-        noun = "picture" if source.kind == "images" else "frame"
-        counts = ", ".join(
-            f"{count} {noun}{'' if count == 1 else 's'}"
-            for count, noun in ((self.frames, noun), (self.persons, "person"))
-        )
-        rate = self.frames / max(self.seconds, 1e-9)
-        where = f" -> {outputs}" if str(outputs) else ""
-        return f"{'interrupted: ' * self.interrupted}{counts}, {self.seconds:.1f} s, {rate:.1f} frames/s{where}"
-
-
-def _tracker(score: float, track_score: float | None, patience: float | None) -> Tracker:
-    from ..tracking import Tracker, TrackerSettings
-
-    settings = TrackerSettings.above(score)
-    if track_score is not None:
-        settings = replace(settings, high=track_score, low=min(settings.low, track_score))
-    if patience is not None:
-        settings = replace(settings, patience=patience)
-    return Tracker(settings)
-
-
-def _run(
-    model: TopDown,
-    source: Source,
-    outputs: Outputs,
-    track: Tracker | bool,
-    smooth: bool,
-    show: bool,
-    style: dict[str, Any],
-    console: Console,
-) -> Tally:
-    from ..media import Background, Window
-
-    tally = Tally()
-    with ExitStack() as stack:
-        sinks = []
-        for sink in outputs.open(source, model.pose.skeleton, style):
-            sinks.append(sink)
-            stack.callback(sink.close)
-
-        def write(frame: Frame, poses: Poses) -> None:
-            for sink in sinks:
-                sink.write(frame, poses)
-
-        writer = Background(write, WRITER_QUEUE)
-        stack.callback(writer.close)
-        window = Window(f"vitruvian: {source.name}") if show else None
-        if window is not None:
-            stack.callback(window.close)
-        try:
-            advance = stack.enter_context(_progress(source, console))
-            with closing(model.frames(source, track, smooth)) as frames:
-                for frame, poses in frames:
-                    writer.submit(frame, poses)
-                    tally.frames += 1
-                    tally.persons += len(poses)
-                    advance()
-                    if window is not None:
-                        window.show(poses.draw(frame.image, **style))
-                        if window.closed:
-                            break
-            if window is not None and source.kind == "images":
-                window.wait()
-        except KeyboardInterrupt:
-            tally.interrupted = True
-    tally.seconds = time.perf_counter() - tally.started
-    tally.problems += source.problems + [problem for sink in sinks for problem in sink.problems]
-    return tally
-
-
-@contextmanager
-def _progress(source: Source, console: Console) -> Iterator[Callable[[], None]]:
-    """A progress bar on a terminal for what has more than one picture; gives the function that moves it on."""
-    from rich import progress
-
-    columns = (
-        progress.TextColumn("{task.description}", markup=False),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TextColumn("{task.fields[rate]:.1f} frames/s"),
-        progress.TimeRemainingColumn(),
-    )
-    hidden = console.quiet or not console.is_terminal or source.length == 1
-    with progress.Progress(*columns, console=console, transient=True, disable=hidden) as bar:
-        task = bar.add_task(source.name, total=source.length, rate=0.0)
-
-        def advance() -> None:
-            bar.advance(task)
-            elapsed = bar.tasks[0].elapsed or 0.0
-            bar.update(task, rate=bar.tasks[0].completed / elapsed if elapsed else 0.0)
-
-        yield advance
+def _closing_line(run: Process, interrupted: bool) -> str:
+    done = run.summary
+    kinds = ((done.frames, "picture" if run.source.kind == "images" else "frame"), (done.persons, "person"))
+    counts = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in kinds)
+    rate = done.frames / max(done.seconds, 1e-9)
+    where = f" -> {run.targets}" if str(run.targets) else ""
+    return f"{'interrupted: ' * interrupted}{counts}, {done.seconds:.1f} s, {rate:.1f} frames/s{where}"
 
 
 def _the_source(source: str | None, named: str | None) -> str:

@@ -1,4 +1,4 @@
-"""`vitruvian train`: from annotated pictures to a pose net that the other commands take."""
+"""`vitruvian train` and `vitruvian check-data`: training of pose nets on COCO-style annotations."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from .training import (
     ValData,
     ValImages,
     Weight,
-    machines,
+    hardware,
     paired,
+    print_result,
     settings_of,
     sources_of,
-    tell,
     validation_of,
 )
 
@@ -64,15 +64,13 @@ def train(
     dry_run: DryRun = False,
     check: Annotated[
         bool,
-        typer.Option(
-            "--check", help="Only say what is wrong with the data (vitruvian check-data).", rich_help_panel=DATA
-        ),
+        typer.Option("--check", help="Only check the data (vitruvian check-data).", rich_help_panel=DATA),
     ] = False,
     accelerator: Accelerator = "auto",
     devices: Devices = "auto",
     nodes: Nodes = 1,
 ) -> None:
-    """Train a pose net on COCO-style annotations, fine-tune one, or go on with a run."""
+    """Train or fine-tune a pose net on COCO-style annotations, or resume a run."""
     if check:
         check_data(data, images)
         return
@@ -89,23 +87,23 @@ def train(
         overfit=overfit,
         dry_run=dry_run,
         resume=resume,
-        **machines(accelerator, devices, nodes, seed, quiet),
+        **hardware(accelerator, devices, nodes, seed, quiet),
     )
-    done = train(job)
+    result = train(job)
     if not quiet:
-        tell(done, dry_run)
+        print_result(result, dry_run)
 
 
 def check_data(data: Annotations, images: Images) -> None:
-    """Say what is wrong with COCO-style annotations and their pictures, before a network learns it."""
+    """Check COCO-style annotations and their pictures before training."""
     from rich.console import Console
 
-    from ..datasets import Source
-    from ..datasets import check as look
+    from ..datasets import DataSource
+    from ..datasets import check as check_data_set
 
     console = Console(highlight=False)
     for file, folder in paired(data, images):
-        found = look(Source(file, folder))
+        found = check_data_set(DataSource(file, folder))
         console.print(f"{file}: {'nothing is wrong' if not found else ''}", markup=False, soft_wrap=True)
         for finding in found:
             console.print(f"  {finding}", markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`vitruvian train-detector`: from boxes, annotated or a teacher's, to a detector that the other commands take."""
+"""`vitruvian train-detector`: training of person detectors on annotated boxes, or a teacher's."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from .training import (
     ValData,
     ValImages,
     Weight,
-    machines,
+    hardware,
+    print_result,
     settings_of,
     sources_of,
-    tell,
     validation_of,
 )
 
@@ -55,7 +55,7 @@ def train_detector(
     devices: Devices = "auto",
     nodes: Nodes = 1,
 ) -> None:
-    """Train a person detector on annotated boxes, or on another detector's, or on both; or go on with a run."""
+    """Train a person detector on annotated boxes, another detector's, or both, or resume a run."""
     from ..training import DetectorJob, DetectorRecipe, read_settings, train_detector
 
     chosen = read_settings(DetectorRecipe, recipe, settings_of(settings, init, epochs, precision))
@@ -68,8 +68,8 @@ def train_detector(
         overfit=overfit,
         dry_run=dry_run,
         resume=resume,
-        **machines(accelerator, devices, nodes, seed, quiet),
+        **hardware(accelerator, devices, nodes, seed, quiet),
     )
-    done = train_detector(job)
+    result = train_detector(job)
     if not quiet:
-        tell(done, dry_run)
+        print_result(result, dry_run)

@@ -1,4 +1,4 @@
-"""What every codec has in common."""
+"""Protocol of codecs, and the functions that they share."""
 
 from __future__ import annotations
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import ModelError
+from ..cards import REFINEMENTS, HeatmapOptions
+from ..choices import Refinement
 from .base import finite, log_softmax, mean_logits, swap_sides
 
 if TYPE_CHECKING:
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     Index = NDArray[np.intp]
     Double = NDArray[np.float64]
 
-Refinement = Literal["none", "quarter", "dark", "udp"]
-REFINEMENTS: tuple[Refinement, ...] = ("none", "quarter", "dark", "udp")
+__all__ = ["REFINEMENTS", "Heatmap", "Refinement"]
 
 # DARK smooths with an 11-tap Gaussian of sigma 2 and then looks two pixels around the peak.
 _TAPS = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 2.0**2))
@@ -37,32 +37,15 @@ _UDP_BOUNDS = 0.001, 50.0
 
 
 @dataclass(frozen=True)
-class Heatmap:
-    """Args:
-    input_size: (height, width) of the crop in pixels.
-    stride: crop pixels per heatmap pixel.
-    sigma: standard deviation of the blob in heatmap pixels.
-    refine: what follows the argmax: "quarter" shifts a quarter pixel towards the higher neighbour (HRNet), "dark" fits
-        a Gaussian (DARK), "udp" does so on the pixels next to the peak (UDP), "none" leaves it.
-    aligned: UDP's coordinates: the corner pixels of crop and heatmap lie on each other, so that a heatmap pixel is
-        (W - 1) / (w - 1) crop pixels, and the crops are `aligned` too.
-    softmax: the outputs are logits of where the keypoint is, as in Mask R-CNN (1703.06870): their softmax is the
-        heatmap, in parts of the peak of a Gaussian of `sigma`.
-    flip_shift: the flip test moves the mirrored map one pixel to the right, as published with HRNet: a crop pixel p
-        mirrors to W - 1 - p, and on a coarser grid that isn't where the mirrored cell lies.
+class Heatmap(HeatmapOptions):
+    """A keypoint as the peak of a map.
+
+    Args:
+        input_size: (height, width) of the crop in pixels.
+        stride, sigma, refine, aligned, softmax, flip_shift: see `vitruvian.cards.HeatmapOptions`.
     """
 
     input_size: tuple[int, int]
-    stride: int = 4
-    sigma: float = 2.0
-    refine: Refinement = "quarter"
-    aligned: bool = False
-    softmax: bool = False
-    flip_shift: bool = True
-
-    def __post_init__(self) -> None:
-        if self.refine not in REFINEMENTS:
-            raise ModelError(f"refine is {self.refine!r}; it can be {', '.join(REFINEMENTS)}")
 
     @property
     def grid(self) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from ..cards import RegressionOptions
 from ..errors import ModelError
 from .base import finite, swap_sides
 
@@ -16,16 +17,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Regression:
-    """Args:
-    input_size: (height, width) of the crop in pixels.
-    flip_shift: the flip test mirrors pixel p to W - 1 - p, as the authors do by default; without it to W - p.
+class Regression(RegressionOptions):
+    """A keypoint as two coordinates with an uncertainty each.
+
+    Args:
+        input_size: (height, width) of the crop in pixels.
+        flip_shift: see `vitruvian.cards.RegressionOptions`.
     """
 
     aligned: ClassVar[bool] = False
 
     input_size: tuple[int, int]
-    flip_shift: bool = True
 
     def encode(self, keypoints: Array, visible: Array) -> tuple[Array, Array]:
         """Coordinates as fractions of the crop, -0.5..0.5 inside of it.

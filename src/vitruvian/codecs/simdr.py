@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from ..cards import SimDROptions
 from ..errors import ModelError
 from .base import finite, log_softmax, mean_logits, swap_sides
 
@@ -16,26 +17,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class SimDR:
-    """Args:
-    input_size: (height, width) of the crop in pixels.
-    split: bins per crop pixel.
-    sigma: 0 for SimDR's smoothed one-hot targets; above 0 the standard deviation, in bins, of SimDR*'s Gaussian ones.
-        Their peak is no more than 1 / (sigma * sqrt(2 pi)), 0.1 for 4 bins: peaks are in parts of that.
-    smoothing: label smoothing of the one-hot targets, 0..1.
-    softmax: the outputs are logits, so their softmax is the score; without it the raw peak is.
-    flip_shift: the flip test moves the mirrored distribution of x by one bin, as the authors do: a crop pixel p mirrors
-        to W - 1 - p, so at a split of 2 its bin comes back one too far right.
+class SimDR(SimDROptions):
+    """A keypoint as one distribution over the bins of x and one over those of y.
+
+    Args:
+        input_size: (height, width) of the crop in pixels.
+        split, sigma, smoothing, softmax, flip_shift: see `vitruvian.cards.SimDROptions`.
     """
 
     aligned: ClassVar[bool] = False
 
     input_size: tuple[int, int]
-    split: float = 2.0
-    sigma: float = 0.0
-    smoothing: float = 0.1
-    softmax: bool = True
-    flip_shift: bool = True
 
     @property
     def bins(self) -> tuple[int, int]:

@@ -1,8 +1,25 @@
-"""COCO-style annotations and their pictures as what a network is trained on. Needs no torch."""
+"""Annotated data sets: COCO-style keypoints and boxes, prediction files, tracks, and their pictures. Needs no torch."""
 
-from .checking import Finding, check
-from .persons import Persons, Source, read_persons
-from .pictures import read_picture
-from .skeletons import completed, read_skeleton
+from ..skeletons import read_skeleton
+from .annotations import Annotations, read_annotations
+from .data_check import Finding, check
+from .images import read_picture
+from .persons import DataSource, Persons, read_persons
+from .skeletons import completed
 
-__all__ = ["Finding", "Persons", "Source", "check", "completed", "read_persons", "read_picture", "read_skeleton"]
+# The earlier name, which `vitruvian.media` uses for sources of frames.
+Source = DataSource
+
+__all__ = [
+    "Annotations",
+    "DataSource",
+    "Finding",
+    "Persons",
+    "Source",
+    "check",
+    "completed",
+    "read_annotations",
+    "read_persons",
+    "read_picture",
+    "read_skeleton",
+]

@@ -1,4 +1,4 @@
-"""Which persons a network is trained on: those of one or several annotation files, as arrays."""
+"""Annotated persons of one or several data sets, read as arrays for training a pose net."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
-from ..evaluation.annotations import Annotations, read_annotations, read_content
-from ..evaluation.reading import listed
-from ..skeletons import Skeleton
-from .skeletons import completed, read_skeleton
+from ..skeletons import Skeleton, read_skeleton
+from .annotations import Annotations, read_annotations, read_content
+from .json_records import listed
+from .skeletons import completed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Source:
-    """A data set.
+class DataSource:
+    """A data set: annotations, pictures and a weight.
 
     Args:
         annotations: file in COCO's keypoint format.
         images: the folder of its pictures.
-        weight: how often each of its persons comes in an epoch, above 0; 0.5 is every other person, by chance.
+        weight: how often an epoch has each person, above 0; with 0.5 every other person, chosen at random.
     """
 
     annotations: str | os.PathLike[str]
@@ -44,15 +44,15 @@ class Persons:
     """T persons with keypoints, none of them a crowd.
 
     Args:
-        skeleton: what the K keypoints are.
+        skeleton: names, limbs and pairs of the K keypoints.
         files: paths of the pictures.
         pictures: int64 (T,), each person's index in `files`.
-        ids: int64 (T,), numbers of the annotations.
+        ids: int64 (T,), ids of the annotations.
         keypoints: float32 (T, K, 2) in pixels of the picture.
-        confidences: float32 (T, K) in 0..1: 0 where a keypoint is not labelled, else how much it counts: 1, or what
-            the file has as its score, as a teacher's annotations do.
+        confidences: float32 (T, K) in 0..1, the weight of each keypoint: 0 where it is not labelled, else 1, or the
+            file's score of it, as in a teacher's annotations.
         boxes: float32 (T, 4) xyxy in pixels.
-        copies: float64 (T,), how often a person comes in an epoch.
+        copies: float64 (T,), how often an epoch has each person.
         notes: what was inferred or left out, one sentence each.
     """
 
@@ -70,12 +70,12 @@ class Persons:
         return len(self.ids)
 
     def __getitem__(self, rows: Any) -> Persons:
-        """Some of the persons, by slice, index array or mask."""
+        """The persons of a slice, an index array or a mask."""
         chosen = {name: getattr(self, name)[rows] for name in _COLUMNS}
         return replace(self, **chosen)
 
     def name(self, row: int) -> str:
-        """What messages call a person."""
+        """The name of a person in messages."""
         return f"annotation {self.ids[row]} in {self.files[self.pictures[row]]}"
 
 
@@ -83,18 +83,17 @@ _COLUMNS = ("pictures", "ids", "keypoints", "confidences", "boxes", "copies")
 
 
 def read_persons(
-    sources: Sequence[Source], skeleton: str | os.PathLike[str] | None = None, clip_boxes: bool = False
+    sources: Sequence[DataSource], skeleton: str | os.PathLike[str] | None = None, clip_boxes: bool = False
 ) -> Persons:
-    """The persons of data sets that have the same keypoints.
+    """Read the persons of data sets that have the same keypoints.
 
     Args:
         sources: at least one.
-        skeleton: a YAML file with what the annotations don't say, see `read_skeleton`.
-        clip_boxes: boxes end at the picture's edges, see `Annotations.clipped`.
+        skeleton: a YAML file that completes or replaces the annotations' skeleton, see `read_skeleton`.
+        clip_boxes: clip boxes to the picture, see `Annotations.clipped`.
 
     Raises:
-        InputError: a file that can't be used, keypoints that differ, or no person with keypoints whose picture is
-            there.
+        InputError: a file can't be used, keypoints differ, or no person has both keypoints and a picture.
     """
     if not sources:
         raise InputError("no data: give annotations and the folder of their images")
@@ -122,7 +121,7 @@ def read_persons(
     return Persons(settled, files, notes=notes, **columns)
 
 
-def _persons(source: Source, truth: Annotations, clip_boxes: bool) -> Persons:
+def _persons(source: DataSource, truth: Annotations, clip_boxes: bool) -> Persons:
     files, pictures = picture_files(source, truth), truth.pictures
     boxes = truth.clipped if clip_boxes else truth.xyxy
     solid = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
@@ -133,7 +132,7 @@ def _persons(source: Source, truth: Annotations, clip_boxes: bool) -> Persons:
     present[needed] = [os.path.isfile(files[index]) for index in needed.tolist()]
     rows = np.flatnonzero(wanted & present[pictures])
     notes = [note for note in truth.notes if "measured" not in note]
-    notes += lacking(source, [files[index] for index in needed.tolist() if not present[index]])
+    notes += missing_note(source, [files[index] for index in needed.tolist() if not present[index]])
     if flat := int((truth.counted & ~solid).sum()):
         notes.append(f"{source.annotations}: {flat} persons have boxes without area, and are left out")
     if not len(rows):
@@ -154,21 +153,21 @@ def _persons(source: Source, truth: Annotations, clip_boxes: bool) -> Persons:
     )
 
 
-def picture_files(source: Source, truth: Annotations) -> list[str]:
-    """The paths of the annotations' pictures, there or not. Raises InputError if their folder isn't."""
+def picture_files(source: DataSource, truth: Annotations) -> list[str]:
+    """The paths of all annotated pictures, existing or not. Raises InputError if the folder doesn't exist."""
     if not os.path.isdir(source.images):
         raise InputError(f"{source.images}: no such folder; give the folder of the images of {source.annotations}")
     return [str(Path(source.images, str(record["file_name"]))) for record in truth.images.values()]
 
 
-def lacking(source: Source, files: Sequence[str]) -> list[str]:
-    """What to say of files that aren't there, if any."""
+def missing_note(source: DataSource, files: Sequence[str]) -> list[str]:
+    """A note about missing files, if there are any."""
     names = [os.path.basename(file) for file in files]
     return [f"{source.images} lacks {len(names)} pictures, which are left out: {listed(names)}"] if names else []
 
 
-def subset(source: Source, ids: Sequence[int]) -> dict[str, Any]:
-    """The content of an annotation file with only these annotations and their pictures."""
+def subset(source: DataSource, ids: Sequence[int]) -> dict[str, Any]:
+    """The content of an annotation file, reduced to these annotations and their pictures."""
     content: dict[str, Any] = read_content(source.annotations)
     wanted = set(ids)
     kept = [record for record in content["annotations"] if record["id"] in wanted]

@@ -1,19 +1,21 @@
-"""The way of every detector: letterbox, network, decode, thresholds, NMS, back to pixels of the picture.
+"""Steps of a person detector: prepare, network, decode, suppress, and back to pixels of the picture.
 
-NMS sees the boxes as the network gives them, as in YOLOv5 and YOLOX: those that reach over the picture's edge end there
-only afterwards, for two persons at the edge overlap more once their boxes are cut.
+A family says how its pictures are prepared, its outputs decoded and its duplicates suppressed; the rest is the same for
+all. NMS sees the boxes as the network gives them, as in YOLOv5 and YOLOX. Boxes that reach over the picture's edge are
+clipped only afterwards, because two persons at the edge overlap more once their boxes are clipped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ..cards import DetectorOptions
 from ..errors import ModelError
-from ..geometry import letterbox, solid, to_tensor
+from ..geometry import letterbox, to_tensor
 from ..poses import Boxes
 
 if TYPE_CHECKING:
@@ -23,46 +25,99 @@ if TYPE_CHECKING:
     from ..runtimes import Runtime
 
     Array = NDArray[np.float32]
+    Image = NDArray[np.uint8]
 
-# From the network's outputs, its input size (height, width) and the index of the person class: per picture the boxes
-# xyxy (M, 4) in pixels of the network's input, and their scores (M,).
+IOU = 0.65
+"""Boxes that overlap more than this count as the same person, unless a detector's card has a number of its own."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A picture at a network's input size.
+
+    Args:
+        canvas: RGB uint8 (H, W, 3).
+        scale: float32 (2,), canvas pixels per picture pixel, in x and y.
+        corner: float32 (2,), x and y of the picture's corner in canvas pixels.
+    """
+
+    canvas: Image
+    scale: Array
+    corner: Array
+
+    def to_picture(self, boxes: Array) -> Array:
+        """Boxes xyxy (M, 4) in canvas pixels as boxes in pixels of the picture."""
+        corners, scales = self.corner[[0, 1, 0, 1]], self.scale[[0, 1, 0, 1]]
+        return (boxes - corners) / scales
+
+
+# From an RGB uint8 picture (h, w, 3), the network's input size (height, width), and the number of which sides must be
+# multiples where the network takes several sizes (or None): the prepared picture.
+Prepare = Callable[["Image", tuple[int, int], "int | None"], Prepared]
+
+# From the network's outputs, its input size (height, width) and the index of the person class: for each picture the
+# boxes xyxy (M, 4) in pixels of the network's input, and their scores (M,).
 Decode = Callable[[Sequence[Any], tuple[int, int], int], "list[tuple[Array, Array]]"]
 
-
-# Boxes that overlap more than this are taken for the same person, unless a detector's card has a number of its own.
-IOU = 0.65
+# From boxes xyxy (M, 4), their scores (M,) and an IoU: the rows of the boxes that stay, best first.
+Suppress = Callable[["Array", "Array", float], "NDArray[np.intp]"]
 
 
 @dataclass(frozen=True)
-class Family:
-    """What the detectors of one kind have in common.
+class Letterbox:
+    """Prepares a picture by scaling it to fit, with a grey border; see `vitruvian.geometry.letterbox`.
 
     Args:
-        decode: how their outputs are read.
-        centred: pictures stand in the middle of their input, not in its top left corner.
+        centred: pictures stand in the middle of the canvas, not in its top left corner.
         down: scaled sides round down. A pixel less of the picture costs a hundredth of AP, so each family rounds as its
             authors do.
     """
 
-    decode: Decode
     centred: bool = False
     down: bool = False
 
-    def letterbox(
-        self, image: NDArray[np.uint8], size: tuple[int, int], stride: int | None = None
-    ) -> tuple[NDArray[np.uint8], float, NDArray[np.float32]]:
-        """A picture as the family wants it; see `vitruvian.geometry.letterbox`."""
-        return letterbox(image, size, self.centred, self.down, stride)
+    def __call__(self, image: Image, size: tuple[int, int], stride: int | None = None) -> Prepared:
+        canvas, scale, corner = letterbox(image, size, self.centred, self.down, stride)
+        return Prepared(canvas, np.full(2, scale, np.float32), corner)
+
+
+def nms(boxes: Array, scores: Array, iou: float) -> NDArray[np.intp]:
+    """Greedy non-maximum suppression: boxes that overlap a better one by more than `iou` are dropped."""
+    import cv2
+
+    if not len(boxes):
+        return np.zeros(0, np.intp)
+    xywh = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+    return np.asarray(cv2.dnn.NMSBoxes(xywh.tolist(), scores.tolist(), 0.0, iou), np.intp).reshape(-1)
+
+
+@dataclass(frozen=True)
+class Family:
+    """The steps in which detectors of one kind differ from others.
+
+    Args:
+        decode: reads the outputs.
+        prepare: brings pictures to the input size.
+        suppress: drops duplicates; None for networks whose boxes are final.
+        cells: which predictions the network makes on the grids of strides 8, 16 and 32: "all", one a cell in order;
+            "sorted", the same by score, in front of an NMS inside of the network; "none", others.
+    """
+
+    decode: Decode
+    prepare: Prepare = Letterbox()
+    suppress: Suppress | None = nms
+    cells: Literal["all", "sorted", "none"] = "none"
 
 
 class Detector:
     """Finds persons in pictures.
 
+    Its steps can be called one by one: `prepare`, `outputs`, `decode`, `select`.
+
     Args:
-        card: what the network takes. Its option ``person`` is the index of the person class (0 unless given); with an
-            option ``stride`` the network takes any multiple of it, and pictures get no more border than they need.
+        card: what the network takes. With a `size_multiple` pictures get no more border than they need.
         runtime: the network.
-        family: how its inputs are laid out and its outputs are read.
+        family: how its inputs are prepared, its outputs decoded and its duplicates suppressed.
         score, iou, max_persons: see `vitruvian.load`.
     """
 
@@ -74,44 +129,70 @@ class Detector:
         self.score = score
         self.iou = iou
         self.max_persons = max_persons
-        self._family = family
+        assert isinstance(card.options, DetectorOptions)
+        self._options = card.options
+        self.family = family
 
-    def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Boxes]:
+    def __repr__(self) -> str:
+        height, width = self.card.input_size
+        return f"Detector({self.card.name}, {height}x{width}, {self.runtime})"
+
+    def __call__(self, images: Sequence[Image]) -> list[Boxes]:
         """Persons of each RGB uint8 picture (H, W, 3), of any sizes; one batch through the network per input size."""
-        stride = self.card.options.get("stride")
-        boxed = [self._family.letterbox(image, self.card.input_size, stride) for image in images]
+        prepared = self.prepare(images)
         sizes: dict[tuple[int, int], list[int]] = {}
-        for index, (canvas, _, _) in enumerate(boxed):
-            sizes.setdefault((canvas.shape[0], canvas.shape[1]), []).append(index)
+        for index, item in enumerate(prepared):
+            sizes.setdefault((item.canvas.shape[0], item.canvas.shape[1]), []).append(index)
         found: dict[int, Boxes] = {}
         for size, indices in sizes.items():
-            canvases = [boxed[index][0] for index in indices]
-            outputs = self.runtime(to_tensor(canvases, self.card.mean, self.card.std, self.card.bgr))
-            try:
-                decoded = self._family.decode(outputs, size, self.card.options.get("person", 0))
-            except (IndexError, ValueError) as error:
-                raise ModelError(
-                    f"{self.runtime.path}: what the network returns is not a {self.card.family}'s ({error})"
-                ) from None
+            decoded = self.decode(self.outputs([prepared[index].canvas for index in indices]), size)
             for index, (boxes, scores) in zip(indices, decoded, strict=True):
-                _, scale, corner = boxed[index]
-                boxes, scores = self._select(boxes, scores)
                 height, width = images[index].shape[:2]
-                xyxy = np.clip((boxes - np.tile(corner, 2)) / scale, 0, [width, height] * 2).astype(np.float32)
-                inside = np.flatnonzero(solid(xyxy))[: self.max_persons]
-                found[index] = Boxes(xyxy[inside], np.clip(scores[inside], 0, 1).astype(np.float32))
+                found[index] = self.select(boxes, scores, prepared[index], (height, width))
         return [found[index] for index in range(len(images))]
 
-    def _select(self, boxes: Array, scores: Array) -> tuple[Array, Array]:
-        """The boxes xyxy (M, 4) in pixels of the network's input that score enough and pass NMS, best first."""
-        import cv2
+    def prepare(self, images: Sequence[Image]) -> list[Prepared]:
+        """RGB uint8 pictures (H, W, 3) as the network takes them."""
+        multiple = self._options.size_multiple
+        return [self.family.prepare(image, self.card.input_size, multiple) for image in images]
 
+    def outputs(self, canvases: Sequence[Image] | Image) -> tuple[NDArray[Any], ...]:
+        """The network's outputs for RGB uint8 canvases of one size, N times (H, W, 3)."""
+        return self.runtime(to_tensor(canvases, self.card.mean, self.card.std, self.card.bgr))
+
+    def decode(self, outputs: Sequence[Any], size: tuple[int, int]) -> list[tuple[Array, Array]]:
+        """For each canvas all boxes xyxy (M, 4) in its pixels and their scores (M,), before `select`.
+
+        Args:
+            outputs: those of the network.
+            size: (height, width) of the canvases.
+
+        Raises:
+            ModelError: outputs that aren't of this family.
+        """
+        try:
+            return self.family.decode(outputs, size, self._options.person)
+        except (IndexError, ValueError) as error:
+            raise ModelError(
+                f"{self.runtime.path}: what the network returns is not a {self.card.family}'s ({error})"
+            ) from None
+
+    def select(self, boxes: Array, scores: Array, prepared: Prepared, size: tuple[int, int]) -> Boxes:
+        """The persons of one picture, best first, in its pixels.
+
+        Args:
+            boxes, scores: as `decode` gives them.
+            prepared: the picture as the network saw it.
+            size: (height, width) of the picture.
+        """
         with np.errstate(over="ignore", invalid="ignore"):
             extent = boxes[:, 2:] - boxes[:, :2]
         # False for NaN, and for what is too large to be compared.
         usable = (scores >= self.score) & (extent > 0).all(axis=1) & np.isfinite(extent).all(axis=1)
         boxes, scores = boxes[usable], scores[usable]
-        xywh = np.concatenate([boxes[:, :2], extent[usable]], axis=1)
-        kept = cv2.dnn.NMSBoxes(xywh.tolist(), scores.tolist(), 0.0, self.iou) if len(boxes) else ()
-        rows = np.asarray(kept, int).reshape(-1)
-        return boxes[rows], scores[rows]
+        suppress = self.family.suppress
+        kept = suppress(boxes, scores, self.iou) if suppress else np.argsort(-scores, kind="stable")
+        boxes, scores = prepared.to_picture(boxes[kept]), scores[kept]
+        xyxy = np.clip(boxes, 0, [size[1], size[0]] * 2).astype(np.float32)
+        inside = np.flatnonzero((xyxy[:, 2:] > xyxy[:, :2]).all(axis=1))[: self.max_persons]
+        return Boxes(xyxy[inside], np.clip(scores[inside], 0, 1).astype(np.float32))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .base import Family
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -17,3 +19,6 @@ def decode(
     """Outputs dets (N, M, 5) as x1 y1 x2 y2 score, and labels (N, M)."""
     dets, labels = outputs
     return [(rows[own, :4], rows[own, 4]) for rows, own in zip(dets, labels == person, strict=True)]
+
+
+FAMILY = Family(decode, cells="sorted")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .base import Family, Letterbox
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -19,3 +21,6 @@ def decode(
     half = raw[..., 2:4] / 2
     boxes = np.concatenate([raw[..., :2] - half, raw[..., :2] + half], axis=2)
     return list(zip(boxes, raw[..., 4] * raw[..., 5 + person], strict=True))
+
+
+FAMILY = Family(decode, Letterbox(centred=True))

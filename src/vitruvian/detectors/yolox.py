@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import rtmdet, yolov5
+from .base import Family, Letterbox
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -36,3 +39,9 @@ def decode(outputs: Sequence[Any], size: tuple[int, int], person: int) -> list[t
     half = np.exp(np.minimum(raw[..., 2:4], 20.0)) * strides / 2
     boxes = np.concatenate([centres - half, centres + half], axis=2).astype(np.float32)
     return list(zip(boxes, raw[..., 4] * raw[..., 5 + person], strict=True))
+
+
+FAMILY = Family(decode, Letterbox(down=True), cells="all")
+# Exports with the decoding inside return what YOLOv5 does, those with NMS inside what RTMDet does.
+DECODED = Family(yolov5.decode, Letterbox(down=True), cells="all")
+NMS_INSIDE = Family(rtmdet.decode, Letterbox(down=True))

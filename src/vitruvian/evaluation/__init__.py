@@ -1,12 +1,12 @@
-"""How good a model is: COCO's average precision by the authors' procedures, and where the errors are.
+"""Evaluation of models: COCO's average precision by the authors' procedures, and an analysis of errors.
 
 metrics = vt.evaluation.evaluate_coco(model, "person_keypoints.json", "images/")
 metrics.keypoints["AP"]
 """
 
+from ..datasets.annotations import Annotations, read_annotations
 from .accuracy import breakdown, pck
-from .annotations import Annotations, read_annotations
-from .evaluating import evaluate_boxes, evaluate_coco
+from .evaluate import evaluate_boxes, evaluate_coco
 from .metrics import Metrics
 from .oks import oks, oks_nms, soft_oks_nms
 from .procedures import Procedure

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ..datasets.annotations import Annotations
 from ..errors import InputError
-from .annotations import Annotations
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,11 +22,11 @@ RECALL_THRESHOLDS = np.linspace(0, 1, 101)
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """What COCO's evaluation gives.
+    """Figures of COCO's evaluation.
 
     Args:
-        numbers: AP, AP50, AP75, APM, APL, AR, AR50, AR75, ARM, ARL (and APS, ARS for boxes), 0..1; -1 where there is
-            nothing of that size to be found.
+        numbers: AP, AP50, AP75, APM, APL, AR, AR50, AR75, ARM, ARL (and APS, ARS for boxes), 0..1; -1 where nothing of
+            that size is annotated.
         precision: (10, 101) over `IOU_THRESHOLDS` (of OKS for keypoints) and `RECALL_THRESHOLDS`; -1 as above.
     """
 
@@ -42,13 +42,13 @@ def evaluate(
     sigmas: Sequence[float] = (),
     keypoint: int | None = None,
 ) -> Score:
-    """Compare results with annotations.
+    """Evaluate results against annotations.
 
     Args:
         results: in COCO's results format, of the annotations' category and images.
-        image_ids: the pictures that count.
+        image_ids: ids of the counted pictures.
         sigmas: of the keypoints.
-        keypoint: count this keypoint alone, as if no other was labelled.
+        keypoint: evaluate this keypoint alone, as if no other was labelled.
 
     Raises:
         InputError: hotcoco is not installed.

@@ -1,4 +1,4 @@
-"""What was predicted so far, on disk: a long run that ends early goes on where it stopped."""
+"""Journal of predictions on disk, from which an interrupted evaluation resumes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 
 from ..errors import InputError, OutputError
 from ..geometry import solid
-from ..media.files import why_not_written
+from ..io import MIB, parse_json, why_not_written
 from ..poses import Boxes
-from .pictures import Picture
+from .inputs import EvaluatedPicture
 from .predicting import Predicted
 
 if TYPE_CHECKING:
@@ -24,19 +24,22 @@ if TYPE_CHECKING:
 
     from ..pipeline import PoseEstimator
 
+# A picture's predictions; thousands of persons of 133 keypoints have less.
+_LONGEST_LINE = 64 * MIB
+
 
 class Journal:
-    """Predictions as JSON lines: the run's fingerprint, then a line a picture. A line cut off by a kill is dropped.
+    """Predictions as JSON lines: the run's fingerprint, then a line a picture. An incomplete last line is dropped.
 
     Args:
-        path: the file; its folder is made.
+        path: the file; its folder is created.
         fingerprint: of the model, its settings, the pictures and boxes.
-        keypoints: how many a person has.
-        resume: take what is there; without it the file starts anew.
+        keypoints: K, of each person.
+        resume: keep the file's predictions; otherwise it is overwritten.
 
     Raises:
-        InputError: the file there is of another run, or has a line that no run wrote.
-        OutputError: it can't be written.
+        InputError: the file is of another run, or has a line that no run wrote.
+        OutputError: the file can't be written.
     """
 
     def __init__(self, path: Path, fingerprint: str, keypoints: int, resume: bool) -> None:
@@ -55,26 +58,27 @@ class Journal:
             raise OutputError(why_not_written(str(path), error)) from None
 
     def _read(self, fingerprint: str) -> int:
-        """Take over the complete lines; returns where they end."""
+        """Read the complete lines; returns the offset of their end."""
         end = 0
-        for number, line in enumerate(self.path.read_bytes().splitlines(keepends=True)):
-            if not line.endswith(b"\n"):
-                break
-            try:
-                record = json.loads(line)
-                if number > 0:
-                    self._take(record)
-            except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
-                raise InputError(
-                    f"{self.path}: line {number + 1} is not what a run wrote ({type(error).__name__}: {error}); "
-                    "remove the file, or overwrite it (--overwrite)"
-                ) from None
-            if number == 0 and (not isinstance(record, dict) or record.get("fingerprint") != fingerprint):
-                raise InputError(
-                    f"{self.path} has the predictions of another run (other model, settings, images or boxes); "
-                    "remove it, or overwrite it (--overwrite)"
-                )
-            end += len(line)
+        with self.path.open("rb") as file:
+            for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b"")):
+                if not line.endswith(b"\n"):
+                    break
+                try:
+                    record = parse_json(line, f"line {number + 1}")
+                    if number > 0:
+                        self._take(record)
+                except (InputError, KeyError, TypeError, ValueError, OverflowError) as error:
+                    raise InputError(
+                        f"{self.path}: line {number + 1} is not what a run wrote ({type(error).__name__}: {error}); "
+                        "remove the file, or overwrite it (--overwrite)"
+                    ) from None
+                if number == 0 and (not isinstance(record, dict) or record.get("fingerprint") != fingerprint):
+                    raise InputError(
+                        f"{self.path} has the predictions of another run (other model, settings, images or boxes); "
+                        "remove it, or overwrite it (--overwrite)"
+                    )
+                end += len(line)
         return end
 
     def _take(self, record: dict[str, Any]) -> None:
@@ -93,7 +97,7 @@ class Journal:
         self.done[number] = Predicted(number, boxes, keypoints, peaks)
 
     def append(self, predicted: Predicted) -> None:
-        """Write one picture. Raises OutputError."""
+        """Write a picture's predictions. Raises OutputError."""
         try:
             self._write(
                 {
@@ -125,9 +129,9 @@ def _array(values: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
     return array.reshape(shape)
 
 
-def fingerprint(pose: PoseEstimator, detector: Any, pictures: Sequence[Picture], score: float) -> str:
-    """What predictions depend on, as a digest: networks by their cards and files, settings, pictures, boxes."""
-    digest = hashlib.sha256(b"peaks")  # what the lines have: once it was scores
+def fingerprint(pose: PoseEstimator, detector: Any, pictures: Sequence[EvaluatedPicture], score: float) -> str:
+    """A digest of all that predictions depend on: cards and files of networks, settings, pictures, boxes."""
+    digest = hashlib.sha256(b"peaks")  # the lines' content, which once was scores
     for part in (pose, detector):
         if part is not None:
             path = getattr(part.runtime, "path", None)

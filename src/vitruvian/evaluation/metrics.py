@@ -1,4 +1,4 @@
-"""What an evaluation comes to."""
+"""Metrics of an evaluation, computed from predictions and annotations."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..codecs.base import as_scores
+from ..datasets.annotations import Annotations
 from ..poses import Boxes
 from ..skeletons import Skeleton
 from . import coco
-from .accuracy import breakdown, pck
-from .annotations import Annotations
-from .matching import Matches, Persons, match
+from .accuracy import Matches, RankedPersons, breakdown, match, pck
 from .predicting import Predicted
 from .procedures import Procedure, padded_areas
 
@@ -31,24 +30,25 @@ CROWDS = {"easy": (0.0, 0.1), "medium": (0.1, 0.8), "hard": (0.8, np.inf)}
 
 @dataclass(frozen=True, eq=False)
 class Metrics:
-    """How good a model is.
+    """Metrics of a model on a data set.
 
     Args:
-        keypoints: AP AP50 AP75 APM APL AR AR50 AR75 ARM ARL over OKS, 0..1; -1 where there is no person of that size.
-        boxes: the like (and APS, ARS) over the boxes' IoU; None where boxes were not predicted.
+        keypoints: AP AP50 AP75 APM APL AR AR50 AR75 ARM ARL over OKS, 0..1; -1 where no person has that size.
+        boxes: the same (and APS, ARS) over the boxes' IoU; None where boxes were not predicted.
         per_keypoint: AP of each keypoint alone, by its name.
         accuracy: PCK, AUC and PCKh, see `vitruvian.evaluation.pck`.
         errors: parts of the labelled keypoints by kind of error, see `vitruvian.evaluation.breakdown`.
         crowds: AP by crowd index, easy, medium and hard; empty where the annotations have none.
-        results: COCO's results format; what `keypoints` was computed from.
+        results: the predictions in COCO's results format, from which `keypoints` was computed.
         precision: float64 (10, 101), over OKS 0.50, 0.55 ... 0.95 and recall 0.00, 0.01 ... 1.00.
         matches: the annotated persons and their predictions.
-        truth: the annotations, with the sigmas that were taken.
+        truth: the annotations.
+        skeleton: the keypoints, with the sigmas that were used.
         procedure: the settings.
         pictures: files by image id.
-        persons: crops that went through the pose net.
-        seconds: what they took.
-        notes: what a reader of the numbers should know.
+        persons: number of crops that the pose net ran on.
+        seconds: their processing time.
+        notes: remarks that a reader of the numbers needs.
     """
 
     keypoints: dict[str, float]
@@ -74,7 +74,7 @@ class Metrics:
         return self.persons / self.seconds if self.seconds else 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, what ``metrics.json`` has."""
+        """Plain numbers, the content of ``metrics.json``."""
         return {
             "keypoints": self.keypoints,
             **({} if self.boxes is None else {"boxes": self.boxes}),
@@ -110,10 +110,10 @@ def measure(
     """Rank the predictions, suppress duplicates, and compare them with the annotations.
 
     Args:
-        predicted: of every picture that counts.
+        predicted: predictions of every counted picture.
         skeleton: with sigmas.
         card: the pose net's.
-        boxes_predicted: whether the boxes are to be measured too.
+        boxes_predicted: evaluate the boxes too.
         cost: crops and seconds.
     """
     persons = {item.image_id: _persons(item, skeleton, procedure, card) for item in predicted}
@@ -141,17 +141,17 @@ def measure(
     )
 
 
-def _persons(predicted: Predicted, skeleton: Skeleton, procedure: Procedure, card: ModelCard) -> Persons:
+def _persons(predicted: Predicted, skeleton: Skeleton, procedure: Procedure, card: ModelCard) -> RankedPersons:
     count = len(predicted.keypoints)
     ranks = procedure.rank(predicted.boxes.scores[:count], predicted.peaks)
     areas = padded_areas(predicted.boxes.xyxy[:count], card.input_size, card.padding)
-    # Rounded to what the results file has: whoever evaluates that file gets the very same numbers.
+    # Rounded as in the results file, so that an evaluation of that file gives the same numbers.
     keypoints, scores = (np.round(a.astype(float), 4) for a in (predicted.keypoints, as_scores(predicted.peaks)))
     kept = procedure.keep(keypoints, ranks, areas, skeleton.sigmas)
-    return Persons(keypoints[kept], scores[kept], np.round(ranks[kept], 8))
+    return RankedPersons(keypoints[kept], scores[kept], np.round(ranks[kept], 8))
 
 
-def _results(category: int, persons: Mapping[int, Persons]) -> list[dict[str, Any]]:
+def _results(category: int, persons: Mapping[int, RankedPersons]) -> list[dict[str, Any]]:
     image_ids = [number for number, found in persons.items() for _ in found.ranks]
     points, scores, ranks = (
         np.concatenate([getattr(found, name) for found in persons.values()])
@@ -166,7 +166,7 @@ def _results(category: int, persons: Mapping[int, Persons]) -> list[dict[str, An
 
 
 def measure_boxes(truth: Annotations, found: Sequence[tuple[int, Boxes]]) -> dict[str, float]:
-    """`Metrics.boxes` of the boxes found in each picture that counts, by its image id."""
+    """`Metrics.boxes` for the boxes of each counted picture, by image id."""
     results = [
         {"image_id": number, "category_id": truth.category, "bbox": box, "score": score}
         for number, boxes in found

@@ -1,6 +1,6 @@
 """Object keypoint similarity (https://cocodataset.org/#keypoints-eval), and suppression of duplicates by it.
 
-The suppressions are those of HRNet's authors (arXiv 1908.07919), who take the padded box for a person's area.
+Suppression follows HRNet's authors (arXiv 1908.07919), who take the padded box's area as a person's.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-# As in the published code: a person without any area isn't divided by.
+# Avoids a division by an area of 0, as in the published code.
 _TINY = float(np.spacing(1))
-# What soft suppression keeps of a picture, and all that COCO counts of one.
+# The most persons that soft suppression keeps in a picture, as many as COCO counts.
 MAX_PERSONS = 20
 
 
 def similarity(first: ArrayLike, second: ArrayLike, areas: ArrayLike, sigmas: ArrayLike) -> Array:
-    """How close keypoints are, 0..1, float64 (..., K): exp(-d² / (2 area (2 sigma)²)).
+    """Similarity of keypoints, 0..1, float64 (..., K): exp(-d² / (2 area (2 sigma)²)).
 
     Args:
         first, second: (..., K, 2) in pixels, broadcast against each other.
@@ -61,7 +61,7 @@ def oks_between(keypoints: ArrayLike, areas: ArrayLike, sigmas: ArrayLike) -> Ar
 def oks_nms(
     keypoints: ArrayLike, scores: ArrayLike, areas: ArrayLike, sigmas: ArrayLike, threshold: float = 0.9
 ) -> NDArray[np.intp]:
-    """Which of N predictions of a picture stay, best first: none is more similar than `threshold` to a better one.
+    """Indices of a picture's predictions that stay, best first: no OKS with a better one is above `threshold`.
 
     Args:
         keypoints: (N, K, 2) in pixels.
@@ -78,10 +78,10 @@ def oks_nms(
 def soft_oks_nms(
     keypoints: ArrayLike, scores: ArrayLike, areas: ArrayLike, sigmas: ArrayLike, threshold: float = 0.9
 ) -> NDArray[np.intp]:
-    """Which of N predictions stay, at most 20 of a picture, in the order of scores that fade with better neighbours.
+    """Indices of a picture's predictions that stay, at most 20, in the order of scores decayed by better neighbours.
 
-    A score fades by exp(-oks² / threshold). As in the authors' code, the faded scores only choose: the result keeps the
-    scores that it had.
+    A score decays by exp(-oks² / threshold). As in the authors' code, the decayed scores only select: predictions keep
+    their own scores.
     """
     overlap = oks_between(keypoints, areas, sigmas)
     left = np.array(scores, float)

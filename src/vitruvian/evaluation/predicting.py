@@ -12,9 +12,9 @@ import numpy as np
 
 from ..errors import InputError
 from ..media import prefetch, read_image
-from ..pipeline import CROPS_AT_ONCE, FRAMES_AT_ONCE, PoseEstimator
+from ..pipeline import CROPS_AT_ONCE, FRAMES_AT_ONCE, PoseEstimator, batches
 from ..poses import Boxes
-from .pictures import Picture
+from .inputs import EvaluatedPicture as Picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,7 +67,7 @@ def predict(
         tally: counts crops, and the seconds that they spend on the way from picture to keypoints.
     """
     with closing(prefetch(detect(pictures, find, tally), 2 * _PICTURES_AT_ONCE)) as ahead:
-        for group in _groups(ahead, score):
+        for group in batches(ahead, CROPS_AT_ONCE, lambda item: _count(item[2], score), _PICTURES_AT_ONCE):
             images = [image for _, image, _ in group]
             sure = [
                 Boxes(boxes.xyxy[part], boxes.scores[part]) for _, _, boxes in group for part in [boxes.scores >= score]
@@ -82,24 +82,20 @@ def predict(
 
 def detect(pictures: Iterable[Picture], find: Find | None, tally: Tally) -> Iterator[tuple[Picture, Image, Boxes]]:
     """Pictures and their boxes, found by a detector, or their own where there is none; arguments as of `predict`."""
-    waiting: list[tuple[Picture, Image]] = []
-
-    def detected() -> Iterator[tuple[Picture, Image, Boxes]]:
-        unknown = {picture.image_id: image for picture, image in waiting if picture.boxes is None}
+    for batch in batches(_readable(pictures, tally), FRAMES_AT_ONCE):
+        unknown = {picture.image_id: image for picture, image in batch if picture.boxes is None}
         found = dict(zip(unknown, find(list(unknown.values())), strict=True)) if find and unknown else {}
-        for picture, image in waiting:
-            yield picture, image, picture.boxes or found.get(picture.image_id) or Boxes.none()
-        waiting.clear()
+        for picture, image in batch:
+            yield picture, image, picture.boxes or found.get(picture.image_id) or Boxes.empty()
 
+
+def _readable(pictures: Iterable[Picture], tally: Tally) -> Iterator[tuple[Picture, Image]]:
     for picture in pictures:
         try:
-            waiting.append((picture, _read(picture, tally)))
+            yield picture, _read(picture, tally)
         except InputError as error:
             tally.problems.append(str(error))
             tally.unreadable.append(picture.image_id)
-        if len(waiting) == FRAMES_AT_ONCE:
-            yield from detected()
-    yield from detected()
 
 
 def _read(picture: Picture, tally: Tally) -> Image:
@@ -112,17 +108,5 @@ def _read(picture: Picture, tally: Tally) -> Image:
     return image
 
 
-def _groups(
-    found: Iterable[tuple[Picture, Image, Boxes]], score: float
-) -> Iterator[list[tuple[Picture, Image, Boxes]]]:
-    """Pictures together until their persons fill a batch."""
-    group: list[tuple[Picture, Image, Boxes]] = []
-    persons = 0
-    for item in found:
-        group.append(item)
-        persons += int((item[2].scores >= score).sum())
-        if persons >= CROPS_AT_ONCE or len(group) == _PICTURES_AT_ONCE:
-            yield group
-            group, persons = [], 0
-    if group:
-        yield group
+def _count(boxes: Boxes, score: float) -> int:
+    return int((boxes.scores >= score).sum())

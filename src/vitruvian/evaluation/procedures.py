@@ -1,16 +1,16 @@
-"""How a model is measured, as data: the settings that authors published, each of which can be overridden."""
+"""Evaluation procedures: the settings that models' authors published, each of which can be overridden."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
 from .. import codecs
-from ..codecs import Heatmap, SimDR
-from ..codecs.heatmap import REFINEMENTS, Refinement
-from ..errors import InputError
+from ..choices import Refinement, Rescoring
+from ..codecs import REFINEMENTS, Heatmap, Regression, SimDR
+from ..errors import InputError, ModelError
 from ..pipeline import PoseEstimator
 from ..poses import RESCORING_THRESHOLD
 from .oks import oks_nms, soft_oks_nms
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Array = NDArray[np.float64]
-
-Rescoring = Literal["product", "sum", "box"]
 
 
 @dataclass(frozen=True)
@@ -31,15 +29,15 @@ class Procedure:
         flip: average with the mirrored crop.
         flip_shift: the flip test's shift, see the codecs; None takes the model's.
         refine: sub-pixel step of heatmaps; None takes the model's.
-        padding: how much boxes grow; None takes the model's.
-        score: boxes scored lower are left out, 0..1.
-        clip_boxes: annotated boxes end a pixel before their right and lower edge and at the picture's edges, as in the
-            authors' data loaders; see `Annotations.clipped`.
-        rescoring: what ranks persons. "product": box score times the mean keypoint score above `keypoint_threshold`
+        padding: factor by which boxes grow; None takes the model's.
+        score: least score of boxes, 0..1.
+        clip_boxes: annotated boxes end a pixel before their right and lower edge, and are clipped to the picture, as in
+            the authors' data loaders; see `Annotations.clipped`.
+        rescoring: score that ranks persons. "product": box score times the mean keypoint score above the threshold
             (HRNet, SimDR, PSA); "sum": box score plus the mean and the highest keypoint score (RLE); "box": box score.
-            Keypoint scores are the peaks that `Codec.decode` returns: not clipped, so that the surest aren't tied.
+            Keypoint scores are the peaks that `Codec.decode` returns: not clipped, so that the highest aren't tied.
         keypoint_threshold: see `rescoring`, 0..1.
-        oks_nms: of persons more similar than this the lower scored goes, 0..1; None keeps all.
+        oks_nms: OKS above which the lower scored of two persons is dropped, 0..1; None keeps all.
         soft_nms: soft suppression instead, see `vitruvian.evaluation.soft_oks_nms`.
 
     Raises:
@@ -66,35 +64,35 @@ class Procedure:
             raise InputError(f"padding is {self.padding}; it is a factor above 0, such as 1.25")
         if self.refine not in (None, *REFINEMENTS):
             raise InputError(f"refine is {self.refine!r}; it can be {', '.join(REFINEMENTS)}")
-        if self.rescoring not in ("product", "sum", "box"):
-            raise InputError(f"rescoring is {self.rescoring!r}; it can be product, sum, box")
+        if self.rescoring not in get_args(Rescoring):
+            raise InputError(f"rescoring is {self.rescoring!r}; it can be {', '.join(get_args(Rescoring))}")
         if self.soft_nms and not self.oks_nms:
             raise InputError("soft suppression needs a threshold above 0: give oks_nms")
 
     @classmethod
     def of(cls, pose: PoseEstimator, annotated_boxes: bool) -> Procedure:
-        """What the authors of a pose net's family did, for annotated or for detected boxes.
+        """The procedure of the authors of a pose net's family, for annotated or for detected boxes.
 
-        The project's own nets (heatmaps by a softmax) learn from boxes as they are annotated, and are so measured.
+        The project's own nets (heatmaps by a softmax) are trained and evaluated on boxes as they are annotated.
         """
-        if pose.card.family == "regression":
+        if isinstance(pose.codec, Regression):
             return cls(rescoring="sum", oks_nms=None if annotated_boxes else 0.9)
         if isinstance(pose.codec, SimDR) and pose.codec.softmax:
             return cls(keypoint_threshold=min(_least_probability(pose.codec) / pose.codec.highest, 1.0))
         return cls(clip_boxes=not (isinstance(pose.codec, Heatmap) and pose.codec.softmax))
 
     def configure(self, pose: PoseEstimator) -> PoseEstimator:
-        """The pose net with these settings. Raises InputError for one that it can't have."""
+        """The pose net with these settings. Raises InputError for a setting that it can't have."""
         card = pose.card
-        options = dict(card.options)
-        if self.refine is not None:
-            if card.family != "heatmap":
-                raise InputError(f"refine is for heatmaps; {card.name} is a {card.family} model")
-            options["refine"] = self.refine
-        if self.flip_shift is not None and self.flip_shift != pose.codec.flip_shift:
-            options["flip_shift"] = self.flip_shift
-        card = replace(card, options=options, padding=card.padding if self.padding is None else self.padding)
-        codec = pose.codec if options == pose.card.options else codecs.create(card.family, card.input_size, options)
+        changes = {"refine": self.refine, "flip_shift": self.flip_shift}
+        try:
+            card = card.with_options(**{name: value for name, value in changes.items() if value is not None})
+        except ModelError as error:
+            raise InputError(str(error)) from None
+        codec = pose.codec
+        if card.options != pose.card.options:
+            codec = codecs.create(card.family, card.input_size, card.options)
+        card = card if self.padding is None else replace(card, padding=self.padding)
         return PoseEstimator(card, pose.runtime, codec, self.flip)
 
     def rank(self, box_scores: ArrayLike, scores: ArrayLike) -> Array:
@@ -105,12 +103,12 @@ class Procedure:
         if self.rescoring == "sum":
             total: Array = box_scores + scores.mean(axis=1) + scores.max(axis=1)
             return total
-        sure = scores > self.keypoint_threshold
-        result: Array = box_scores * (scores * sure).sum(axis=1) / np.maximum(sure.sum(axis=1), 1)
+        kept = scores > self.keypoint_threshold
+        result: Array = box_scores * (scores * kept).sum(axis=1) / np.maximum(kept.sum(axis=1), 1)
         return result
 
     def keep(self, keypoints: Array, ranks: Array, areas: Array, sigmas: tuple[float, ...]) -> NDArray[np.intp]:
-        """Which of a picture's N persons stay; keypoints (N, K, 2), ranks and areas (N,)."""
+        """Indices of a picture's persons that stay; keypoints (N, K, 2), ranks and areas (N,)."""
         if self.oks_nms is None:
             return np.arange(len(ranks))
         suppress = soft_oks_nms if self.soft_nms else oks_nms
@@ -118,7 +116,7 @@ class Procedure:
 
 
 def _least_probability(codec: SimDR) -> float:
-    """Keypoints that are more probable count, by the configurations of SimDR's release for the crop's size."""
+    """The least probability of counted keypoints for the crop's size, as configured in SimDR's release."""
     longer = max(codec.input_size)
     if codec.sigma:
         return 0.005 if longer >= 384 else 0.01
@@ -126,7 +124,7 @@ def _least_probability(codec: SimDR) -> float:
 
 
 def padded_areas(boxes: NDArray[np.float32], size: tuple[int, int], padding: float) -> Array:
-    """Square pixels (N,) of the picture that the crops of boxes xyxy (N, 4) show; size is (height, width)."""
+    """Areas (N,) of the crops of boxes xyxy (N, 4), in square pixels of the picture; size is (height, width)."""
     extent = np.asarray(boxes[:, 2:] - boxes[:, :2], float)
     width = np.maximum(extent[:, 0], extent[:, 1] * size[1] / size[0]) * padding
     areas: Array = width**2 * size[0] / size[1]

@@ -1,4 +1,4 @@
-"""How good identities over time are: HOTA, IDF1, MOTA and switches, computed by TrackEval.
+"""Tracking metrics: HOTA, IDF1, MOTA and identity switches, computed by TrackEval.
 
 HOTA: Luiten et al., IJCV 2021; IDF1: Ristani et al., 2016; MOTA: Bernardin and Stiefelhagen, 2008.
 """
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..datasets.tracks import TrackedPersons, TrackFile, read_predictions, read_truth, sequences
 from ..errors import InputError, VitruvianError
 from ..tracking import box_iou
 from .oks import oks
-from .tracks_file import Persons, TrackFile, read_predictions, read_truth, sequences
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 SHARES = ("HOTA", "DetA", "AssA", "IDF1", "MOTA")
 COUNTS = {"switches": "IDSW", "fragments": "Frag", "false_positives": "CLR_FP", "misses": "CLR_FN"}
-# Of MOTChallenge's classes: persons in vehicles, on bicycles, static ones, and reflections. Finding them is no error.
+# MOTChallenge's classes that are neither right nor wrong: persons on vehicles, static ones, distractors, reflections.
 DISTRACTORS = (2, 7, 8, 12)
 HIT = 0.5
 
 
 @dataclass(frozen=True)
 class TrackingMetrics:
-    """Figures of all sequences together and of each.
+    """Tracking metrics of all sequences together and of each.
 
     Args:
         combined: HOTA, DetA, AssA, IDF1 and MOTA, up to 1; switches, fragments, false_positives and misses, counted.
@@ -45,21 +45,20 @@ class TrackingMetrics:
 
 
 def evaluate_tracking(predictions: str | Path, truth: str | Path) -> TrackingMetrics:
-    """Measure predicted tracks.
+    """Evaluate predicted tracks.
 
     Boxes (MOTChallenge) are compared by IoU, keypoints (PoseTrack) by OKS with each person's box as area; MOTA, IDF1
-    and switches count a pair from 0.5 on, HOTA is the mean over 0.05 to 0.95. Marks of 0 in a MOTChallenge truth aren't
-    counted, and predictions on its distractors are left out, as MOTChallenge does. Persons without a number are left
-    out.
+    and switches match from 0.5 on, HOTA is the mean over 0.05 to 0.95. As in MOTChallenge, annotations marked with 0
+    aren't counted, and predictions matched to distractors are dropped. Predictions without a track id are dropped.
 
     Args:
-        predictions: what ``vitruvian predict --track --json`` wrote, a text file in MOTChallenge's format, or a folder
-            of these named after the truth's sequences.
+        predictions: a file of ``vitruvian predict --track --json``, a text file in MOTChallenge's format, or a folder
+            of these, named after the sequences of `truth`.
         truth: MOTChallenge's ``gt.txt``, PoseTrack's JSON of a video, or a folder of sequences (``NAME/gt.txt``,
             ``NAME/gt/gt.txt``, ``NAME.json``).
 
     Raises:
-        InputError: a file that is missing, broken, or doesn't go with the other.
+        InputError: a file is missing, broken, or doesn't match the other.
         VitruvianError: the extra ``evaluate`` isn't installed.
     """
     data = {
@@ -104,8 +103,8 @@ def _compared(ours: TrackFile, theirs: TrackFile) -> dict[str, Any]:
     return _numbered(truths, tracks, similarities)
 
 
-def _similarity(real: Persons, found: Persons, sigmas: Sequence[float] | None) -> Array:
-    """Of true persons with predicted ones: OKS if there are sigmas, else IoU."""
+def _similarity(real: TrackedPersons, found: TrackedPersons, sigmas: Sequence[float] | None) -> Array:
+    """Similarity of annotated with predicted persons: OKS if there are sigmas, else IoU."""
     if sigmas is None or real.keypoints is None or found.keypoints is None:
         return box_iou(real.boxes, found.boxes)
     areas = (real.boxes[:, 2:] - real.boxes[:, :2]).prod(axis=1)
@@ -113,7 +112,7 @@ def _similarity(real: Persons, found: Persons, sigmas: Sequence[float] | None) -
 
 
 def _on_distractors(alike: Array, distractors: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Predictions that an assignment with all truths gives to a distractor."""
+    """Mask of the predictions that an assignment to all annotations matches with a distractor."""
     result = np.zeros(alike.shape[1], bool)
     if distractors.any():
         from scipy.optimize import linear_sum_assignment

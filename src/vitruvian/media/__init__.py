@@ -1,4 +1,4 @@
-"""Where frames come from and where they go: pictures, folders, videos, streams, cameras."""
+"""Sources and sinks of frames: pictures, folders, videos, streams, cameras, windows, data files."""
 
 from .cameras import Camera
 from .decoding import MAX_PIXELS, picture_extensions

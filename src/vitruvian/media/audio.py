@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 from ..errors import InputError
-from .opening import open_container
+from .containers import open_container
 
 if TYPE_CHECKING:
     from av import AudioFrame, AudioStream, Packet

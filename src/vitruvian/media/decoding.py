@@ -1,4 +1,4 @@
-"""Pillow, kept within bounds: which formats are read, how large, and how every pixel format becomes RGB."""
+"""Picture decoding with Pillow: allowed formats, size limits, conversion of every pixel format to RGB."""
 
 from __future__ import annotations
 

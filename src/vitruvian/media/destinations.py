@@ -1,4 +1,4 @@
-"""Where the drawn pictures and videos go, decided and checked before any work is done."""
+"""Paths of drawn pictures and videos, chosen and checked before any work is done."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .opening import file_name
+from .containers import file_name
 from .pictures import ImageFiles
 from .writers import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 

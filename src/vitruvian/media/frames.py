@@ -1,4 +1,4 @@
-"""What every source gives: frames, the facts of a video, and the shape that all sources share."""
+"""Frames, properties of a video, and the protocol of sources."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class Frame:
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """The facts of a video.
+    """Properties of a video.
 
     Attributes:
         width: pixels, as shown (after rotation).
         height: pixels, as shown (after rotation).
         fps: average frames per second, above 0.
         time_base: seconds per unit of ``Frame.pts``.
-        frame_count: frames to expect; None when nobody knows (a live stream).
-        duration: seconds; None when nobody knows.
+        frame_count: frames to expect; None when unknown (a live stream).
+        duration: seconds; None when unknown.
         has_audio: whether there is an audio stream.
     """
 
@@ -62,13 +62,13 @@ class Source(Protocol):
     """Anything that frames can be read from.
 
     Attributes:
-        name: what messages call it.
+        name: the name that messages use.
         kind: pictures, a video with an end, or a stream without one.
         length: items to expect, for a progress bar; None when unknown.
         info: size and timing of a video or a live source; None for pictures.
-        paced: frames come in real time, so that one that waited is out of date.
-        problems: what went wrong while iterating without ending it, each message naming its file.
-        notes: what a user may want to know and isn't wrong.
+        paced: frames come in real time, as from a camera; late frames may be dropped.
+        problems: errors that didn't end the iteration; each message names its file.
+        notes: remarks for the user that aren't errors.
     """
 
     @property

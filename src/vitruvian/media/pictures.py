@@ -1,4 +1,4 @@
-"""Pictures: files, bytes, arrays and folders of them become RGB uint8 frames."""
+"""Picture files, bytes, arrays and folders as RGB uint8 frames."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from ..errors import InputError
+from .containers import fetched_picture, is_url
 from .decoding import MAX_BYTES, MAX_SIDE, TooLarge, open_picture, picture_extensions, upright_rgb
 from .frames import Frame, Image, Kind
-from .opening import fetched_picture, is_url
 
 if TYPE_CHECKING:
     from PIL import Image as PIL

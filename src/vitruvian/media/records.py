@@ -1,4 +1,4 @@
-"""Poses as data: JSON, CSV and COCO results, written picture by picture so that memory stays constant."""
+"""Data files of poses: JSON, CSV and COCO results, written picture by picture in constant memory."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from .. import __version__
+from .._version import __version__
 from ..errors import OutputError
-from .files import why_not_written
+from ..io import why_not_written
 from .pictures import ImageFiles
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What takes the results of one picture after another: drawn pictures, a drawn video, data files."""
+"""Sinks of results: the protocol, drawn pictures, a drawn video."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Sink(Protocol):
-    """Something that results are written to, picture by picture. Raises OutputError where that fails.
+    """A target of results, written picture by picture. Methods raise OutputError where writing fails.
 
     Attributes:
-        problems: what went wrong without stopping it, each message naming its file.
+        problems: errors that didn't end the writing; each message names its file.
     """
 
     problems: list[str]

@@ -1,4 +1,4 @@
-"""One door for everything that frames can come from."""
+"""Opening of sources by path, glob, URL or camera number."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Final
 from ..errors import InputError
 from .animations import Animation, is_animation
 from .cameras import Camera
+from .containers import fetched_picture, is_url
 from .decoding import TooLarge, open_picture
-from .files import is_special
 from .frames import Source
-from .opening import fetched_picture, is_url
+from .output_file import is_special
 from .pictures import ImageBytes, ImageFiles, is_picture_name, open_folder, read_bounded, read_image
 from .threads import prefetch
 from .videos import Video

@@ -1,4 +1,4 @@
-"""Work on another thread, in order and bounded: reading ahead, and writing behind."""
+"""Bounded, ordered work on other threads: reading ahead and writing in the background."""
 
 from __future__ import annotations
 

@@ -6,15 +6,15 @@ import os
 import re
 from collections.abc import Generator, Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ..errors import InputError
 from .colours import RgbConverter
+from .containers import READ_TIMEOUT, is_url, open_container
 from .decoding import MAX_SIDE, max_pixels
 from .frames import Frame, Image, Kind, VideoInfo
-from .opening import READ_TIMEOUT, is_url, open_container
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame, VideoStream
@@ -301,7 +301,7 @@ class _Turn:
 
 def _display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
     """(a, b, c, d): a pixel (x, y) is shown at (a x + c y, b x + d y), in units of 1/65536, and moved into view."""
-    data = frame.side_data.get("DISPLAYMATRIX")
+    data: Any = frame.side_data.get("DISPLAYMATRIX")
     if data is None or data.buffer_size < 36:
         return 1, 0, 0, 1
     a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()

@@ -1,4 +1,4 @@
-"""A window that shows pictures as they come, by the standard library's tkinter."""
+"""A window for pictures, with the standard library's tkinter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures and videos to disk."""
+"""Writers of pictures and videos."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from ..errors import InputError, OutputError
+from ..io import why_not_written, write_beside
 from ..runtimes import usable_cores
 from .audio import AudioTrack
 from .colours import YuvConverter
-from .files import OutputFile, is_special, why_not_written, write_beside
 from .frames import Image, VideoInfo
+from .output_file import OutputFile, is_special
 
 if TYPE_CHECKING:
     from av import VideoStream

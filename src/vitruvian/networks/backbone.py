@@ -1,4 +1,4 @@
-"""Starting from ImageNet: the backbone's weights from a classifier's file."""
+"""ImageNet weights of backbones, from a classifier's file."""
 
 from __future__ import annotations
 

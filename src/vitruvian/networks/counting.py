@@ -1,4 +1,4 @@
-"""How large a network is and how much work one picture makes."""
+"""Parameters of a network, and multiply-adds for one picture."""
 
 from __future__ import annotations
 

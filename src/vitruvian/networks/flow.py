@@ -1,4 +1,4 @@
-"""RealNVP (arXiv 1605.08803), the normalizing flow that RLE (2107.11291) learns the shape of the error with."""
+"""RealNVP (arXiv 1605.08803), the normalizing flow in the loss of RLE (2107.11291)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""What turns features into coordinates: SimDR's classification (arXiv 2107.03332) and RLE's regression (2107.11291)."""
+"""Heads for coordinates: SimDR's classification (arXiv 2107.03332) and RLE's regression (2107.11291)."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +10,12 @@ from torch.nn import functional
 
 from .flow import RealNVP
 from .hrnet import AttentionFactory, HRNet, KeypointMaps
+from .psa import ATTENTIONS
 from .resnet import ResNet50, ResNetMaps
+
+if TYPE_CHECKING:
+    from ..models.rle import RLESpec
+    from ..models.simdr import SimDRSpec
 
 _HEATMAP_STRIDE = 4
 
@@ -127,3 +134,16 @@ class RLEPose(nn.Module):
         coordinates = self.fc_coord(feature).view(-1, self.num_keypoints, 2)
         sigma = self.fc_sigma(feature).view(-1, self.num_keypoints, 2).sigmoid()
         return coordinates, sigma
+
+
+def simdr(spec: SimDRSpec, num_keypoints: int) -> SimDRHead:
+    """SimDR by its spec, with random weights."""
+    if spec.backbone == "resnet50":
+        return SimDRResNet(spec.input_size, spec.bins, num_keypoints, spec.width)
+    return SimDRHRNet(spec.input_size, spec.bins, num_keypoints, spec.width, ATTENTIONS[spec.attention])
+
+
+def rle(spec: RLESpec, num_keypoints: int) -> RLEPose:
+    """RLEPose by its spec, with random weights."""
+    backbone = ResNet50(spec.width) if spec.backbone == "resnet50" else HRNet(spec.width, ATTENTIONS[spec.attention])
+    return RLEPose(backbone, num_keypoints, spec.feature_norm)

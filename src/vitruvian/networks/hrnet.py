@@ -9,11 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import reduce
 from operator import add
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .psa import ATTENTIONS
 from .resnet import bottlenecks, initialise
+
+if TYPE_CHECKING:
+    from ..models.hrnet import HRNetSpec
+    from ..models.psa import PSASpec
 
 AttentionFactory = Callable[[int], nn.Module]
 
@@ -157,6 +163,16 @@ class PoseHRNet(KeypointMaps):
     def forward(self, x: Tensor) -> Tensor:
         """See `maps`."""
         return self.maps(x)
+
+
+def pose_hrnet(spec: HRNetSpec, num_keypoints: int) -> PoseHRNet:
+    """PoseHRNet by its spec, with random weights."""
+    return PoseHRNet(num_keypoints, spec.width)
+
+
+def psa_hrnet(spec: PSASpec, num_keypoints: int) -> PoseHRNet:
+    """PSA by its spec, with random weights."""
+    return PoseHRNet(num_keypoints, spec.width, ATTENTIONS[spec.attention])
 
 
 def _transition(before: Sequence[int], after: Sequence[int]) -> nn.ModuleList:

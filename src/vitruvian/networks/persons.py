@@ -9,10 +9,14 @@ objectness and class are one number.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    from ..models.person_csp import PersonSpec
 
 STRIDES = (8, 16, 32)
 
@@ -153,3 +157,8 @@ class PersonDetector(nn.Module):
         found = self.cells(x).float()
         score = found[..., 4:].sigmoid()
         return torch.cat((found[..., :4], score, torch.ones_like(score)), dim=2)
+
+
+def person_detector(spec: PersonSpec, num_keypoints: int) -> PersonDetector:
+    """The person detector by its spec, with random weights; it has no keypoints."""
+    return PersonDetector(spec.width, spec.neck, spec.depth)

@@ -7,7 +7,13 @@ block has neither layer norm nor bias in its channel branch; the spatial branch 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from ..models.backbones import Attention
 
 
 class _Polarized(nn.Module):
@@ -73,3 +79,11 @@ class SequentialAttention(_Polarized):
 def _as_picture(gate: Tensor, like: Tensor) -> Tensor:
     """(N, 1, H * W) to (N, 1, H, W)."""
     return gate.view(-1, 1, *like.shape[2:])
+
+
+# The kinds of attention in a block, by the name that specs have for them.
+ATTENTIONS: dict[Attention, Callable[[int], nn.Module]] = {
+    "none": nn.Identity,
+    "parallel": ParallelAttention,
+    "sequential": SequentialAttention,
+}

@@ -6,10 +6,15 @@ faster than it does depthwise ones of the same cost; the way back is that of fea
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 from torch.nn import functional
 
 from .resnet import initialise
+
+if TYPE_CHECKING:
+    from ..models.pyramid import PyramidSpec
 
 # Channels in parts of the width and blocks of each stage, at strides of 4, 8, 16 and 32.
 _STAGES = ((1, 1), (2, 2), (4, 3), (6, 2))
@@ -83,3 +88,8 @@ class Pyramid(nn.Module):
             x = functional.relu(functional.interpolate(x, scale_factor=2.0) + levels.pop())
             x = functional.relu(smooth(x))
         return self.final_layer(x)
+
+
+def pyramid(spec: PyramidSpec, num_keypoints: int) -> Pyramid:
+    """Pyramid by its spec, with random weights."""
+    return Pyramid(num_keypoints, spec.width)

@@ -7,8 +7,13 @@ strides elsewhere.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    from ..models.simple_baselines import SimpleBaselinesSpec
 
 _BLOCKS = (3, 4, 6, 3)
 _UPSAMPLINGS = 3
@@ -114,6 +119,11 @@ class PoseResNet(ResNetMaps):
     def forward(self, x: Tensor) -> Tensor:
         """See `maps`."""
         return self.maps(x)
+
+
+def simple_baselines(spec: SimpleBaselinesSpec, num_keypoints: int) -> PoseResNet:
+    """Simple Baselines by its spec, with random weights."""
+    return PoseResNet(num_keypoints, spec.width)
 
 
 def initialise(root: nn.Module) -> None:

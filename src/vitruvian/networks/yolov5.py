@@ -7,12 +7,14 @@ the size is (2 * sigmoid) ** 2 times the anchor's.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .specs import Layout
+if TYPE_CHECKING:
+    from ..models.yolov5 import Layout, YOLOv5Spec
 
 # Widths and heights in pixels for strides 8, 16 and 32, found on COCO.
 ANCHORS = (
@@ -216,3 +218,8 @@ class YOLOv5(nn.Module):
             if number in _KEPT:
                 kept[number] = x
         return x
+
+
+def yolov5(spec: YOLOv5Spec, num_keypoints: int) -> YOLOv5:
+    """YOLOv5 by its spec, with random weights; it has no keypoints."""
+    return YOLOv5(spec.depth, spec.width, spec.num_classes, spec.layout)

@@ -1,18 +1,23 @@
-"""What every engine has in common: batching, and a clear error when a network fails."""
+"""Base class of engines: batching, forks, pickling, and a clear error when a network fails."""
 
 from __future__ import annotations
 
+import ctypes
+import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakSet
 
 import numpy as np
 
 from ..errors import ModelError
+from .opening import open_onnx
+from .options import EngineOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,24 +38,51 @@ class Tensor:
 class Runtime(ABC):
     """A network in an engine. Calls from several threads take turns.
 
+    It also runs in a forked process, where it opens its network anew in the first call, and it can be pickled: it is
+    opened again, from its file and with its options, where it arrives.
+
+    Args:
+        path: the file.
+        options: how it runs.
+        threads: how many CPU threads that are.
+
     Attributes:
+        engine: its name in `EngineOptions.runtime`.
         inputs, outputs: their names and shapes.
         metadata: what the file says of itself (ONNX metadata properties).
         precision: what it computes in, "fp32", "bf16" or "fp16", as far as the engine tells.
     """
 
+    engine: ClassVar[str]
     precision: str = "fp32"
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     metadata: Mapping[str, str]
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, options: EngineOptions, threads: int) -> None:
         self.path = path
+        self.options = options
         self.threads = threads
         self._lock = threading.Lock()
+        self._forked = False
+        self._open()
         if not self.inputs or not self.outputs:
             raise ModelError(f"{path}: an ONNX file without a network in it; fetch or export it again")
         self._set_batch(self.inputs[0].shape[0] if self.inputs[0].shape else None)
+        _OPENED.add(self)
+
+    def __repr__(self) -> str:
+        threads = f", {self.threads} thread{'' if self.threads == 1 else 's'}" if self.options.place == "cpu" else ""
+        return f"{self.engine} in {self.precision} on {self.options.place}{threads}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open_onnx, (self.path.absolute(), self.options)
+
+    def _reopen(self) -> None:
+        """Opens the network again in a forked process: the threads that the engine and the pool count on are gone."""
+        self._open()
+        self._set_batch(self._batch)
+        self._forked = False
 
     def _set_batch(self, size: int | None) -> None:
         self._batch = size
@@ -77,6 +109,8 @@ class Runtime(ABC):
             ModelError: the network fails on this input, or doesn't return one result per sample.
         """
         with self._lock:
+            if self._forked:
+                self._reopen()
             if self._batch is None:
                 try:
                     outputs = self._run([batch])[0]
@@ -116,12 +150,31 @@ class Runtime(ABC):
         return ModelError(f"{self.path}: the network could not be {done}: {telling[0][:300]}")
 
     @abstractmethod
+    def _open(self) -> None:
+        """Read the network, and set `inputs`, `outputs` and `metadata`."""
+
+    @abstractmethod
     def _compile(self, streams: int) -> None:
         """Get ready to run `streams` samples at a time on the threads there are."""
 
     @abstractmethod
     def _infer(self, batch: Array) -> tuple[Array, ...]:
         """Run one batch, in as many threads at a time as there are streams. Raises whatever the engine does."""
+
+
+_OPENED: WeakSet[Runtime] = WeakSet()
+
+
+def _after_fork() -> None:
+    for runtime in list(_OPENED):
+        # What the parent opened is never taken down, not even at exit: that would wait for threads that aren't there.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(dict(vars(runtime))))
+        runtime._lock = threading.Lock()  # another thread may have held it
+        runtime._forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def as_float32(output: NDArray[Any]) -> NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,18 +19,22 @@ _DTYPES = {"tensor(float16)": np.float16, "tensor(double)": np.float64}
 
 
 class ONNXRuntime(Runtime):
-    """An ONNX file in ONNX Runtime; the arguments are those of `vitruvian.runtimes.open_runtime`.
+    """An ONNX file in ONNX Runtime.
 
     It runs a file in the file's own precision, which is all that "fp32" and "auto" ask of it.
     """
 
-    def __init__(self, path: Path, device: str, threads: int, precision: str) -> None:
-        self.path = path
+    engine = "onnxruntime"
+
+    def _open(self) -> None:
+        precision = self.options.precision
         if precision not in ("fp32", "auto"):
-            raise InputError(f"onnxruntime runs {path} in the file's own precision, not in {precision}; openvino can")
-        self._providers = _providers(device, precision)
+            raise InputError(
+                f"onnxruntime runs {self.path} in the file's own precision, not in {precision}; openvino can"
+            )
+        self._providers = _providers(self.options.place, precision)
         try:
-            self._runner = self._session(threads)
+            self._runner = self._session(self.threads)
         except Exception as error:  # its exceptions have no common base but Exception
             raise self.fail(error, "read as ONNX") from None
         self.inputs = tuple(_tensor(item) for item in self._runner.get_inputs())
@@ -39,7 +42,6 @@ class ONNXRuntime(Runtime):
         # What a file computes with inside is its own business; around it everything is float32.
         self._dtype = _DTYPES.get(self._runner.get_inputs()[0].type, np.float32) if self.inputs else np.float32
         self.metadata = dict(self._runner.get_modelmeta().custom_metadata_map)
-        super().__init__(path, threads)
 
     def _session(self, threads: int) -> Any:
         options = onnxruntime.SessionOptions()

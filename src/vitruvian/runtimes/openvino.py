@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -22,29 +21,28 @@ _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 
 
 class OpenVINO(Runtime):
-    """An ONNX file in OpenVINO; the arguments are those of `vitruvian.runtimes.open_runtime`."""
+    """An ONNX file in OpenVINO."""
 
+    engine = "openvino"
     _idle: SimpleQueue[Any]
 
-    def __init__(self, path: Path, device: str, threads: int, precision: str) -> None:
-        self.path = path
+    def _open(self) -> None:
         self._core = openvino.Core()
+        device = self.options.place.upper()
         # "gpu" stands for "GPU.0" where there are several.
-        if device.upper().split(".")[0] not in {known.split(".")[0] for known in self._core.available_devices}:
+        if device.split(".")[0] not in {known.split(".")[0] for known in self._core.available_devices}:
             known = ", ".join(self._core.available_devices).lower()
-            raise InputError(f"openvino has no device {device!r} here; it has {known}")
-        self._device = device.upper()
-        self._precision = precision
+            raise InputError(f"openvino has no device {self.options.place!r} here; it has {known}")
+        self._device = device
         try:
             # Asked by name: left to guess, OpenVINO tries other formats on a broken file and logs their complaints.
             frontend = FrontEndManager().load_by_framework("onnx")
-            self._model = frontend.convert(frontend.load(str(path)))
+            self._model = frontend.convert(frontend.load(str(self.path)))
         except Exception as error:  # its exceptions have no common base but Exception
             raise self.fail(error, "read as ONNX") from None
         self.inputs = tuple(_tensor(port) for port in self._model.inputs)
         self.outputs = tuple(_tensor(port) for port in self._model.outputs)
         self.metadata = self._read_metadata()
-        super().__init__(path, threads)
 
     def _read_metadata(self) -> dict[str, str]:
         if not self._model.has_rt_info("framework"):
@@ -56,8 +54,8 @@ class OpenVINO(Runtime):
         options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
         if self._device == "CPU":
             options = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": self.threads}
-        if self._precision in _HINTS and self._device != "NPU":
-            options["INFERENCE_PRECISION_HINT"] = _HINTS[self._precision]
+        if self.options.precision in _HINTS and self._device != "NPU":
+            options["INFERENCE_PRECISION_HINT"] = _HINTS[self.options.precision]
         compiled = self._core.compile_model(self._model, self._device, options)
         with contextlib.suppress(RuntimeError):  # not every device has the property
             chosen = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()

@@ -1,4 +1,4 @@
-"""Persons over time: who is who, and steady keypoints.
+"""Tracking of persons over time, and smoothing of their keypoints.
 
 tracker = vt.tracking.Tracker()
 poses = tracker.update(poses, time=seconds)     # poses.track_ids

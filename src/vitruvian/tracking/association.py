@@ -1,4 +1,4 @@
-"""Which person continues which track: similarity of boxes and keypoints, and a greedy assignment."""
+"""Association of persons and tracks: similarity of boxes and keypoints, and a greedy assignment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steady keypoints: a One-Euro filter while the video runs, and local regression without lag afterwards."""
+"""Smoothing of keypoints: a One-Euro filter online, and local regression without lag offline."""
 
 from __future__ import annotations
 
@@ -182,27 +182,13 @@ def smooth(frames: Sequence[Poses], times: ArrayLike, settings: SmoothingSetting
             where.setdefault(int(numbers[at_row]), []).append((at, at_row))
     for number, places in sorted(where.items()):
         seen_in = np.array([frame for frame, _ in places])
-        person = _merge([frames[frame][row] for frame, row in places])
+        person = Poses.concatenate([frames[frame][row] for frame, row in places])
         for part in np.split(np.arange(len(places)), np.flatnonzero(np.diff(seconds[seen_in]) > settings.gap) + 1):
             first, last = int(seen_in[part[0]]), int(seen_in[part[-1]])
             steady = _regress(person[part], seconds[seen_in[part]], seconds[first : last + 1], number, settings)
             for row, others in enumerate(result[first : last + 1]):
                 others.append(steady[row])
-    return [_merge(persons) for persons in result]
-
-
-def _merge(several: Sequence[Poses]) -> Poses:
-    """The persons of several Poses of one skeleton in one."""
-    first = several[0]
-    ids = [poses.track_ids for poses in several if poses.track_ids is not None]
-    return Poses(
-        np.concatenate([poses.boxes for poses in several]),
-        np.concatenate([poses.box_scores for poses in several]),
-        np.concatenate([poses.keypoints for poses in several]),
-        np.concatenate([poses.scores for poses in several]),
-        first.skeleton,
-        np.concatenate(ids) if len(ids) == len(several) else None,
-    )
+    return [Poses.concatenate(persons) for persons in result]
 
 
 def _regress(person: Poses, seen: Array, wanted: Array, number: int, settings: SmoothingSettings) -> Poses:

@@ -125,7 +125,7 @@ class Tracker:
         Box scores and keypoint scores are those of the last time that each person was seen.
         """
         if self._tracks is None or self._skeleton is None:
-            return Poses.none(self._skeleton) if self._skeleton else Poses.none()
+            return Poses.empty(self._skeleton) if self._skeleton else Poses.empty()
         known = self._tracks[self._tracks.number > 0].moved(self._elapsed(time)[0], self.settings)
         return Poses(
             to_corners(known.motion.box).astype(np.float32),

@@ -1,4 +1,4 @@
-"""Training: recipes, augmentation, losses, and the run itself, on Lightning. Comes with the extra ``train``."""
+"""Training of pose nets and person detectors, on Lightning. Needs the extra ``train``."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 
 if TYPE_CHECKING:
+    from .detection.job import DetectorJob, train_detector
     from .detection.recipe import DetectorRecipe
-    from .detection.task import DetectorJob, train_detector
-    from .poses import Job, train
-    from .recipe import Recipe, read_recipe, read_settings, recipes
+    from .pose.job import Job, train
+    from .pose.recipe import Recipe, read_recipe, recipes
+    from .recipe import read_settings
 
 __all__ = [
     "DetectorJob",
@@ -26,15 +27,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "DetectorJob": "detection.task",
+    "DetectorJob": "detection.job",
     "DetectorRecipe": "detection.recipe",
-    "Job": "poses",
-    "Recipe": "recipe",
-    "read_recipe": "recipe",
+    "Job": "pose.job",
+    "Recipe": "pose.recipe",
+    "read_recipe": "pose.recipe",
     "read_settings": "recipe",
-    "recipes": "recipe",
-    "train": "poses",
-    "train_detector": "detection.task",
+    "recipes": "pose.recipe",
+    "train": "pose.job",
+    "train_detector": "detection.job",
 }
 
 

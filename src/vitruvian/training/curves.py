@@ -1,11 +1,11 @@
-"""A run's history as a table and as a picture."""
+"""A run's history as a CSV table and as a plot."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
 
-from ..evaluation.plots import figure_canvas
+from ..evaluation.report import figure_canvas
 
 Row = Mapping[str, float]
 
@@ -13,14 +13,14 @@ COLUMNS = ("epoch", "step", "loss", "rate", "AP", "AP50", "AP75", "APM", "APL", 
 
 
 def table(history: Sequence[Row]) -> bytes:
-    """CSV, a row an epoch; numbers that an epoch has not are empty."""
+    """CSV with a row for each epoch; missing numbers are empty."""
     lines = [",".join(COLUMNS)]
     lines += [",".join(f"{row[name]:.8g}" if name in row else "" for name in COLUMNS) for row in history]
     return ("\n".join(lines) + "\n").encode()
 
 
 def curves(history: Sequence[Row]) -> bytes:
-    """PNG of the loss and of AP over the epochs."""
+    """PNG of loss and AP over the epochs."""
     figure = figure_canvas()
     axes = figure.add_subplot(xlabel="epoch", ylabel="loss")
     axes.plot([row["epoch"] for row in history], [row["loss"] for row in history], color="#4477aa", label="loss")

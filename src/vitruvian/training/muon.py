@@ -1,8 +1,8 @@
-"""Muon: steps whose singular values are all alike, so that no direction of a weight matrix is learned last.
+"""Muon: an optimizer whose steps have nearly equal singular values, so that all directions of a matrix are learned.
 
-As described by its author (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/), with the step's size and
-the weight decay of Moonlight (Liu et al. 2025, arXiv 2502.16982), by which AdamW's rates fit. A convolution's weights
-are the matrix of its filters. PyTorch's own takes matrices only.
+As described by its author (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/), with the step size
+and weight decay of Moonlight (Liu et al. 2025, arXiv 2502.16982), so that AdamW's learning rates fit. A convolution's
+weights are the matrix of its filters. PyTorch's Muon takes matrices only.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Newton and Schulz's iteration, with the author's coefficients: five steps bring singular values near 1.
+# The Newton-Schulz iteration with the author's coefficients: five iterations bring singular values near 1.
 _COEFFICIENTS = 3.4445, -4.7750, 2.0315
 _ITERATIONS = 5
 _MOMENTUM = 0.95
-# AdamW's steps have about this root mean square.
+# The root mean square of AdamW's steps is about this.
 _SIZE = 0.2
 
 
 class Muon(torch.optim.AdamW):
-    """AdamW, but groups with ``matrix`` set take Muon's steps.
+    """AdamW with Muon's steps for groups whose ``matrix`` is True.
 
     Args:
-        groups: of parameters, each with ``matrix``, a bool; those where it is True have two dimensions or more.
-        lr: the rate of groups without one.
+        groups: parameter groups, each with a bool ``matrix``; where True, parameters have two dimensions or more.
+        lr: learning rate of groups without one.
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]], lr: float) -> None:
@@ -35,7 +35,7 @@ class Muon(torch.optim.AdamW):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step; `closure` computes the loss and its gradients first."""
+        """Take a step; `closure` computes the loss and its gradients first."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -45,7 +45,7 @@ class Muon(torch.optim.AdamW):
         for group in matrices:
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    self._follow(parameter, parameter.grad, group)
+                    self._muon_step(parameter, parameter.grad, group)
         try:
             self.param_groups = [group for group in everything if not group["matrix"]]
             super().step()
@@ -53,10 +53,10 @@ class Muon(torch.optim.AdamW):
             self.param_groups = everything
         return loss
 
-    def _follow(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+    def _muon_step(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[parameter]
         if not state:
-            # AdamW asks for a step when it takes up a state.
+            # AdamW requires a step in a loaded state.
             state["step"], state["momentum"] = torch.zeros(()), torch.zeros_like(gradient)
         momentum = state["momentum"].lerp_(gradient, 1 - _MOMENTUM)
         step = orthogonal(gradient.lerp(momentum, _MOMENTUM).flatten(1))

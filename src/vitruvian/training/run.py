@@ -1,4 +1,4 @@
-"""A run, whatever is trained: folder, network, Lightning's trainer, and errors in words."""
+"""A training run: folder, network, Lightning's trainer, and readable errors."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException  # type: ignore[attr-defined]
 
 from ..cards import ModelCard
-from ..datasets import Source
+from ..datasets import DataSource
 from ..errors import InputError, VitruvianError
 from ..evaluation.report import write_json
-from ..media.files import write_file
-from .folder import is_first, own_folder
-from .loading import Batches, KeyedSamples, Loader
+from ..io import write_file
+from .callbacks import BEST, LAST, STATE, Evaluate, TrainingCallback
+from .data_loader import BatchOrder, KeyedDataset, ResumableLoader
 from .module import Training
-from .recipe import Settings
-from .rounds import BEST, LAST, STATE, Evaluate, Rounds
-from .state import DAMAGE, SameSums, WholeFiles, changed, own_threads
+from .recipe import BaseRecipe
+from .resume import DAMAGE, AtomicCheckpointIO, ThreadCount, changed, restore_thread_count
+from .run_folder import is_rank_zero, lock_folder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("vitruvian")
 
 OVERFIT = "overfit.json"
-# With --overfit everything comes so often in an epoch: that of a handful would end before it began.
+# With --overfit an epoch has each sample this often: a few samples alone would make too short an epoch.
 OVERFIT_COPIES = 10
 _DRY_BATCHES = 2
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
@@ -47,27 +47,27 @@ _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 @dataclass(frozen=True)
 class BaseJob:
-    """What to train on what.
+    """A network to train, its data, and its hardware.
 
     Args:
-        recipe: how.
-        data: on what.
-        output: the folder for everything that is written.
-        validation: what AP is measured on; None measures nothing.
-        seed: what chance starts from.
-        overfit: learn so many persons, or pictures, by heart: unvaried, ten times each in an epoch, and measure on
-            them; 0: learn from all.
-        dry_run: two steps and a small evaluation, of which nothing is kept.
-        resume: go on from what `output` has.
-        accelerator, devices, nodes: what it runs on, as Lightning takes them.
-        deterministic: take slower algorithms where the faster ones differ from run to run (GPUs).
-        progress: show a bar.
+        recipe: the settings.
+        data: the training data.
+        output: the run's folder.
+        validation: the data for evaluation; None for no evaluation.
+        seed: the random seed.
+        overfit: train and evaluate on this many persons, or pictures, without augmentation, each ten times in an
+            epoch; 0 for all data.
+        dry_run: take two steps, evaluate on a few samples, and keep nothing.
+        resume: resume the run in `output`.
+        accelerator, devices, nodes: the hardware, as Lightning takes it.
+        deterministic: use deterministic algorithms, which may be slower (GPUs).
+        progress: show a progress bar.
     """
 
-    recipe: Settings
-    data: tuple[Source, ...]
+    recipe: BaseRecipe
+    data: tuple[DataSource, ...]
     output: Path
-    validation: Source | None = None
+    validation: DataSource | None = None
     seed: int = 0
     overfit: int = 0
     dry_run: bool = False
@@ -80,13 +80,13 @@ class BaseJob:
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What came of it.
+class TrainingResult:
+    """Result of a run.
 
     Args:
-        model: the best model by AP, or the last one where nothing was measured.
-        best: its AP, 0..1; -1 where nothing was measured.
-        history: a row an epoch, see `curves.COLUMNS`.
+        model: file of the best model by AP, or of the last one without evaluation.
+        best: its AP, 0..1; -1 without evaluation.
+        history: a row for each epoch, see `curves.COLUMNS`.
     """
 
     model: Path
@@ -96,23 +96,23 @@ class Trained:
 
 @dataclass(frozen=True)
 class Task:
-    """What a run of one kind of network consists of.
+    """The parts of a run that depend on the kind of network.
 
     Args:
-        recipe: the settings, as the job turned out to need them.
-        card: what the network takes and returns.
-        module: makes the network with its loss, once chance has its seed.
-        samples: what it learns from.
-        copies: float64 (T,), how often each row of the samples comes in an epoch.
-        evaluate: measures the network; None if there is nothing to measure it on.
-        digest: of the data, by which a broken run knows them again.
-        rows: what the rows are called: persons, pictures.
+        recipe: the settings, adapted to the job.
+        card: the network's card.
+        module: makes the network with its loss; called after seeding.
+        samples: the training samples.
+        copies: float64 (T,), how often an epoch has each row of the samples.
+        evaluate: evaluates the network; None without validation data.
+        digest: digest of the data, which a resumed run must share.
+        rows: name of the rows: persons, pictures.
     """
 
-    recipe: Settings
+    recipe: BaseRecipe
     card: ModelCard
     module: Callable[[], Training]
-    samples: KeyedSamples[Any]
+    samples: KeyedDataset[Any]
     copies: NDArray[Any]
     evaluate: Evaluate | None
     digest: str
@@ -122,16 +122,16 @@ class Task:
 AnyJob = TypeVar("AnyJob", bound=BaseJob)
 
 
-def run(job: AnyJob, prepare: Callable[[AnyJob], Task]) -> Trained:
-    """Train what a job's task says.
+def run(job: AnyJob, prepare: Callable[[AnyJob], Task]) -> TrainingResult:
+    """Train a network.
 
     Args:
         job: the job.
-        prepare: reads its data. The folder is there then, and has no other run; a dry run has one of its own.
+        prepare: reads the job's data, once its folder is locked; a dry run has a temporary folder.
 
     Raises:
-        InputError: data or settings that can't be used, a loss that isn't finite, or too little memory.
-        OutputError: something can't be written.
+        InputError: data or settings can't be used, the loss isn't finite, or there is too little memory.
+        OutputError: a file can't be written.
     """
     if job.dry_run:
         folder = Path(tempfile.mkdtemp(prefix="vitruvian-"))
@@ -139,59 +139,57 @@ def run(job: AnyJob, prepare: Callable[[AnyJob], Task]) -> Trained:
             job = replace(job, output=folder, resume=False)
             return _run(job, prepare(job))
         finally:
-            # The batch that broke a run is named, to be looked at.
+            # An error message names the batch whose loss wasn't finite, so it stays.
             if not any(folder.glob("broken_batch_*.pt")):
                 shutil.rmtree(folder, ignore_errors=True)
-    with own_folder(job.output, job.resume):
+    with lock_folder(job.output, job.resume):
         return _run(job, prepare(job))
 
 
-def _run(job: BaseJob, task: Task) -> Trained:
+def _run(job: BaseJob, task: Task) -> TrainingResult:
     recipe = task.recipe
-    if is_first() and not job.resume:
-        # Now already, so that a folder that can't be written to is found before anything heavy begins.
+    if is_rank_zero() and not job.resume:
+        # This early, to find out whether the folder can be written to.
         write_file(job.output / "recipe.yaml", recipe.to_yaml().encode())
     L.seed_everything(job.seed, verbose=False)
     module = task.module()
     module.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     identity = {"the seed": job.seed, "the data": task.digest, "the number of processes": f"{job.nodes}x{job.devices}"}
-    rounds = Rounds(job.output, recipe, task.card, identity, task.evaluate)
-    trainer = _trainer(job, recipe, rounds)
-    if recipe.sync_norm and trainer.strategy.root_device.type == "cpu":
-        raise InputError(
-            "sync_norm is for GPUs; on CPUs leave it out, or keep the norms as they are (freeze_norm=true)"
-        )
-    batches = Batches(task.copies, recipe.batch, job.seed, trainer.global_rank, trainer.world_size)
-    loader = Loader(task.samples, batches, recipe.workers, pin=torch.cuda.is_available())
+    callback = TrainingCallback(job.output, recipe, task.card, identity, task.evaluate)
+    trainer = _trainer(job, recipe, callback)
+    if recipe.sync_batchnorm and trainer.strategy.root_device.type == "cpu":
+        raise InputError("sync_batchnorm is for GPUs; on CPUs leave it out, or freeze the norms (freeze_norm=true)")
+    batches = BatchOrder(task.copies, recipe.batch, job.seed, trainer.global_rank, trainer.world_size)
+    loader = ResumableLoader(task.samples, batches, recipe.workers, pin=torch.cuda.is_available())
     logger.info("%d %s, %d batches of %d an epoch", len(task.copies), task.rows, len(loader), recipe.batch)
-    with _in_words(recipe, rounds), _restored(job, rounds), own_threads():
+    with _readable_errors(recipe, callback), _restored(job, callback), restore_thread_count():
         trainer.fit(module, loader, ckpt_path=str(job.output / STATE) if job.resume else None, weights_only=True)
     model = BEST if (job.output / BEST).is_file() else LAST
-    return Trained(job.output / model, rounds.best, rounds.history)
+    return TrainingResult(job.output / model, callback.best, callback.history)
 
 
-def by_heart(job: AnyJob, still: Any, content: Callable[[], Any]) -> AnyJob:
-    """The job for a few samples that come as they are, which are also what is measured on.
+def overfit_job(job: AnyJob, augmentation: Any, content: Callable[[], Any]) -> AnyJob:
+    """The job to train and evaluate on a few samples without augmentation.
 
     Args:
-        job: of one data set.
-        still: the variation of a recipe that varies nothing, whose settings the recipe gets.
-        content: the annotations of those samples, for `OVERFIT`.
+        job: a job with one data set.
+        augmentation: settings of no augmentation, which replace the recipe's.
+        content: makes the annotations of those samples, for `OVERFIT`.
     """
-    if is_first():
+    if is_rank_zero():
         write_json(job.output / OVERFIT, content())
-    recipe = replace(job.recipe, **asdict(still), reduced=False)
-    return replace(job, recipe=recipe, validation=Source(job.output / OVERFIT, job.data[0].images))
+    recipe = replace(job.recipe, **asdict(augmentation), reduced_decoding=False)
+    return replace(job, recipe=recipe, validation=DataSource(job.output / OVERFIT, job.data[0].images))
 
 
-def check_pictures(source: Source, truth: Annotations) -> None:
-    """Raises InputError unless the folder has at least one of the pictures: before training, not after epochs of it."""
+def require_pictures(source: DataSource, truth: Annotations) -> None:
+    """Raise InputError unless the folder has at least one of the pictures."""
     files = (os.path.join(source.images, str(record["file_name"])) for record in truth.images.values())
     if not any(map(os.path.isfile, files)):
         raise InputError(f"{source.images} has none of the images of {source.annotations}; is this their folder?")
 
 
-def _trainer(job: BaseJob, recipe: Settings, rounds: Rounds) -> L.Trainer:
+def _trainer(job: BaseJob, recipe: BaseRecipe, callback: TrainingCallback) -> L.Trainer:
     alone = str(job.devices) in ("auto", "1") and job.nodes == 1
     quiet = logging.getLogger("lightning.pytorch")
     quiet.setLevel(logging.WARNING)
@@ -204,11 +202,11 @@ def _trainer(job: BaseJob, recipe: Settings, rounds: Rounds) -> L.Trainer:
             precision=recipe.precision,  # type: ignore[arg-type]
             max_epochs=1 if job.dry_run else recipe.epochs,
             limit_train_batches=_DRY_BATCHES if job.dry_run else None,
-            accumulate_grad_batches=recipe.accumulate,
-            gradient_clip_val=recipe.clip or None,
-            sync_batchnorm=recipe.sync_norm,
-            callbacks=[rounds, SameSums()],
-            plugins=[WholeFiles(rounds.check)],
+            accumulate_grad_batches=recipe.accumulate_grad_batches,
+            gradient_clip_val=recipe.gradient_clip_val or None,
+            sync_batchnorm=recipe.sync_batchnorm,
+            callbacks=[callback, ThreadCount()],
+            plugins=[AtomicCheckpointIO(callback.check)],
             logger=_loggers(job),
             enable_checkpointing=False,
             enable_progress_bar=job.progress,
@@ -233,59 +231,59 @@ def _loggers(job: BaseJob) -> list[Logger]:
 
 
 @contextmanager
-def _restored(job: BaseJob, rounds: Rounds) -> Iterator[None]:
-    """What fails before the first step of a run that goes on is its state's fault. Raises InputError."""
+def _restored(job: BaseJob, callback: TrainingCallback) -> Iterator[None]:
+    """Context that blames the state for what fails before the first step of a resumed run. Raises InputError."""
     try:
         yield
     except DAMAGE as error:
-        if rounds.begun or not job.resume or any(words in str(error).lower() for words in _OUT_OF_MEMORY):
+        if callback.begun or not job.resume or any(words in str(error).lower() for words in _OUT_OF_MEMORY):
             raise
         raise changed(job.output / STATE, error) from None
 
 
 @contextmanager
-def _in_words(recipe: Settings, rounds: Rounds) -> Iterator[None]:
-    """Lightning's notes kept away, and errors that users can do something about told as such."""
+def _readable_errors(recipe: BaseRecipe, callback: TrainingCallback) -> Iterator[None]:
+    """Context that hides Lightning's notes, and turns errors that a user can fix into readable ones."""
     handler = signal.getsignal(signal.SIGINT)
     try:
         with warnings.catch_warnings():
-            # Lightning recommends and wonders at what is meant here: its tuner, more workers, frozen norms.
+            # Lightning warns of intended settings: no tuner, few workers, frozen norms.
             warnings.filterwarnings("ignore", module=r"lightning\..*")
             yield
     except VitruvianError as error:
         if "Original Traceback" in str(error):
-            # What a worker process raised comes with its traceback as text.
+            # An error of a worker process has its traceback as text.
             raise type(error)(str(error).strip().splitlines()[-1].partition(": ")[2]) from None
         raise
     except SystemExit:
-        if not rounds.interrupted:
+        if not callback.interrupted:
             raise
         signal.signal(signal.SIGINT, handler)
-        if (rounds.folder / STATE).is_file():
-            logger.info("stopped; --resume goes on from what %s has", rounds.folder / STATE)
+        if (callback.folder / STATE).is_file():
+            logger.info("stopped; --resume goes on from what %s has", callback.folder / STATE)
         raise KeyboardInterrupt from None
     except (RuntimeError, MemoryError) as error:
         if "DataLoader worker" in str(error):
             raise VitruvianError(
-                "a process that makes samples was killed, maybe for want of memory: take fewer of them "
+                "a data loader process was killed, maybe for lack of memory: use fewer of them "
                 "(--set workers=1), and go on with --resume"
             ) from None
         if recipe.compile and "compiler" in str(error).lower():
             raise InputError(
-                f"compile needs a C++ compiler: {str(error).splitlines()[0]}. Install one (g++), or leave the network "
-                "as it is: --set compile=false"
+                f"compile needs a C++ compiler: {str(error).splitlines()[0]}. Install one (g++), or don't compile the "
+                "network: --set compile=false"
             ) from None
         if not isinstance(error, MemoryError) and not any(words in str(error).lower() for words in _OUT_OF_MEMORY):
             raise
         raise InputError(
-            f"out of memory with batches of {recipe.batch}: {_less(recipe)}. Half precision needs less, too: "
+            f"out of memory with batches of {recipe.batch}: {_memory_advice(recipe)}. Half precision needs less, too: "
             "--precision 16-mixed"
         ) from None
 
 
-def _less(recipe: Settings) -> str:
-    """What needs less memory, in words."""
+def _memory_advice(recipe: BaseRecipe) -> str:
+    """Advice on settings that need less memory."""
     if recipe.batch == 1:
         return "a smaller network needs less (--set input_size=..., --set width=...)"
-    batch, more = recipe.batch // 2, recipe.accumulate * 2
-    return f"smaller ones, more of them a step, train alike: --set batch={batch} --set accumulate={more}"
+    batch, more = recipe.batch // 2, recipe.accumulate_grad_batches * 2
+    return f"smaller ones, more of them a step, train alike: --set batch={batch} --set accumulate_grad_batches={more}"

@@ -1,1 +1,1 @@
-"""Training of the project's own person detector: mosaics, assignment, losses."""
+"""Training of person detectors: mosaics, label assignment, losses, distillation."""

@@ -1,4 +1,4 @@
-"""Which cells learn which box: SimOTA (YOLOX, arXiv 2107.08430), for all pictures of a batch at once."""
+"""SimOTA label assignment (YOLOX, arXiv 2107.08430), for all pictures of a batch at once."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# As in YOLOX: cells near a box's middle are preferred, a box gets as many cells as its ten best predictions overlap it
-# in sum, and overlap counts three times as much as the score.
+# As in YOLOX: cells near a box's centre are preferred, a box gets as many cells as the sum of the IoU of its ten best
+# predictions, and the weight of the IoU cost is 3.
 _RADIUS = 2.5
 _CANDIDATES = 10
 _OVERLAP_WEIGHT = 3.0
@@ -30,11 +30,11 @@ class Cells:
 
 @dataclass(frozen=True)
 class Assignment:
-    """The F cells that learn a box.
+    """The F cells with an assigned box.
 
     Args:
-        pictures, cells: int64 (F,), which.
-        boxes: int64 (F,), the rows of the boxes that they learn.
+        pictures, cells: int64 (F,), their pictures and indices.
+        boxes: int64 (F,), the rows of their boxes.
     """
 
     pictures: Tensor
@@ -46,8 +46,8 @@ def overlaps(boxes: Tensor, others: Tensor, crowd: Tensor | None = None) -> Tens
     """Intersection over union of boxes xyxy (..., 4) with others of a shape that broadcasts.
 
     Args:
-        crowd: bool, of the others' shape without the last dimension: with a crowd, what is divided by is the box's own
-            area, as COCO does.
+        crowd: bool, of the others' shape without the last dimension: with a crowd the divisor is the box's own area, as
+            in COCO.
     """
     low = torch.maximum(boxes[..., :2], others[..., :2])
     high = torch.minimum(boxes[..., 2:], others[..., 2:])
@@ -61,23 +61,23 @@ def overlaps(boxes: Tensor, others: Tensor, crowd: Tensor | None = None) -> Tens
 
 @torch.no_grad()
 def assign(predicted: Tensor, logits: Tensor, boxes: Tensor, pictures: Tensor, cells: Cells) -> Assignment:
-    """Give each box the cells that are cheapest to teach it, and each cell at most one box.
+    """Assign each box to the cells with the lowest cost, and at most one box to each cell.
 
-    A cell can learn a box if its centre lies in the box, or within 2.5 strides of the box's middle; one that does both
-    is always cheaper than one that doesn't. Among these the cost is -log(score) - 3 log(IoU).
+    The centre of a candidate cell lies in the box, or within 2.5 strides of the box's centre; cells that meet both
+    conditions come before all others. The cost is -log(score) - 3 log(IoU).
 
     Args:
         predicted: float (N, A, 4), boxes xyxy in pixels of the input.
         logits: float (N, A), of the scores.
-        boxes: float (G, 4) xyxy, those to be found, of all pictures.
-        pictures: int64 (G,), the picture of each.
-        cells: A of them.
+        boxes: float (G, 4) xyxy, the annotated boxes of all pictures.
+        pictures: int64 (G,), their pictures.
+        cells: the A cells.
     """
     x, y = cells.centres.T
     sides = torch.stack([x - boxes[:, :1], y - boxes[:, 1:2], boxes[:, 2:3] - x, boxes[:, 3:] - y])
     within = sides.amin(dim=0) > 0
-    middles = (boxes[:, :2] + boxes[:, 2:]) / 2
-    near = (middles[:, None] - cells.centres).abs().amax(dim=2) < _RADIUS * cells.strides
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    near = (centres[:, None] - cells.centres).abs().amax(dim=2) < _RADIUS * cells.strides
     possible = within | near
     iou = overlaps(predicted[pictures], boxes[:, None]) * possible
     cost = -torch.nn.functional.logsigmoid(logits)[pictures] - _OVERLAP_WEIGHT * (iou + 1e-8).log()
@@ -87,11 +87,11 @@ def assign(predicted: Tensor, logits: Tensor, boxes: Tensor, pictures: Tensor, c
     cheapest = cost.topk(most, dim=1, largest=False)
     taken = (torch.arange(most, device=cost.device) < wanted[:, None]) & cheapest.values.isfinite()
     rows, columns = taken.nonzero(as_tuple=True)
-    return _settled(cheapest.values[rows, columns], rows, pictures[rows], cheapest.indices[rows, columns])
+    return _resolve(cheapest.values[rows, columns], rows, pictures[rows], cheapest.indices[rows, columns])
 
 
-def _settled(costs: Tensor, boxes: Tensor, pictures: Tensor, cells: Tensor) -> Assignment:
-    """Of several boxes that took one cell, the one for which it is cheapest keeps it."""
+def _resolve(costs: Tensor, boxes: Tensor, pictures: Tensor, cells: Tensor) -> Assignment:
+    """Resolve cells with several boxes: the box with the lowest cost keeps the cell."""
     order = costs.argsort(stable=True)
     place = (pictures * (cells.max() + 1) + cells if len(cells) else cells)[order]
     order = order[place.argsort(stable=True)]

@@ -1,8 +1,7 @@
-"""How pictures vary from epoch to epoch: mosaics of four (YOLOX, arXiv 2107.08430), zoom, place, stretch, mirror.
+"""Augmentation of pictures: mosaics of four (YOLOX, arXiv 2107.08430), scale, position, stretch, flip.
 
-Each picture goes onto the canvas by one affine map, and its boxes by the same, so that pixels and boxes agree. Unlike
-in YOLOX, where a mosaic is a picture of its own that is cut out once more, each of the four has a zoom of its own, and
-shows a part of itself wherever it doesn't fit into its quarter.
+One affine map brings both a picture and its boxes onto the canvas. In YOLOX a mosaic is transformed as a whole; here
+each of its four pictures has a scale of its own, and is cut off where it doesn't fit into its part of the canvas.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from ...errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Where the four pictures of a mosaic meet, in parts of the canvas.
+# The range of the point where the four pictures of a mosaic meet, as shares of the canvas.
 _MIDDLE = 0.3, 0.7
 
 
@@ -28,7 +27,7 @@ class Tile:
 
     Args:
         affine: float64 (2, 3), from pixels of the picture to pixels of the canvas.
-        window: x1, y1, x2, y2, whole pixels of the canvas that it may cover.
+        window: x1, y1, x2, y2, the part of the canvas for the picture, in whole pixels.
     """
 
     affine: NDArray[np.float64]
@@ -36,36 +35,41 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Variation:
-    """Args:
-    mosaic: probability of four pictures in one, 0..1.
-    smallest, largest: limits of the zoom; at 1 a picture is as large as it can be on the whole canvas.
-    stretch: width and height may differ by up to this factor less 1, 0 or more.
-    flip: probability of mirroring, 0..1.
-    colour: how much brightness, contrast and saturation vary, 0..1: their factors are 1 - colour to 1 + colour.
+class DetectionAugmentation:
+    """Random augmentation of pictures.
+
+    Args:
+        mosaic: probability of a mosaic, 0..1.
+        scale_min, scale_max: range of the scale; at 1 a picture just fits into the canvas.
+        stretch: largest change of the aspect ratio, a factor less 1, 0 or more.
+        flip_prob: probability of a horizontal flip, 0..1.
+        color_jitter: strength of the jitter of brightness, contrast and saturation, 0..1: their factors are 1 -
+            color_jitter to 1 + color_jitter.
 
     Raises:
-        InputError: a number out of range.
+        InputError: a number is out of range.
     """
 
     mosaic: float = 1.0
-    smallest: float = 0.3
-    largest: float = 1.4
+    scale_min: float = 0.3
+    scale_max: float = 1.4
     stretch: float = 0.15
-    flip: float = 0.5
-    colour: float = 0.3
+    flip_prob: float = 0.5
+    color_jitter: float = 0.3
 
     def __post_init__(self) -> None:
-        for name in ("mosaic", "flip", "colour"):
+        for name in ("mosaic", "flip_prob", "color_jitter"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be in 0..1")
-        if not 0 < self.smallest <= self.largest < math.inf:
-            raise InputError(f"smallest and largest are {self.smallest} and {self.largest}; above 0, and in this order")
+        if not 0 < self.scale_min <= self.scale_max < math.inf:
+            raise InputError(
+                f"scale_min and scale_max are {self.scale_min} and {self.scale_max}; above 0, and in this order"
+            )
         if not 0 <= self.stretch < math.inf:
             raise InputError(f"stretch is {self.stretch}; it must be 0 or more")
 
     def windows(self, rng: np.random.Generator, size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
-        """The parts of a canvas (height, width) for one picture each: four, or the whole of it; x1, y1, x2, y2."""
+        """Windows x1, y1, x2, y2 of a canvas (height, width): four of a mosaic, or the whole canvas."""
         height, width = size
         middle = rng.uniform(*_MIDDLE, 2)
         if rng.random() >= self.mosaic:
@@ -80,20 +84,20 @@ class Variation:
         window: tuple[int, int, int, int],
         size: tuple[int, int],
     ) -> Tile:
-        """Where a picture goes.
+        """A random place for a picture.
 
         Args:
-            rng: decides.
-            picture: its (width, height) in pixels.
+            rng: random generator.
+            picture: the picture's (width, height) in pixels.
             window: the part of the canvas for it.
             size: (height, width) of the whole canvas.
         """
-        zoom = math.exp(rng.uniform(math.log(self.smallest), math.log(self.largest)))
+        zoom = math.exp(rng.uniform(math.log(self.scale_min), math.log(self.scale_max)))
         apart = math.exp(rng.uniform(-1, 1) * math.log1p(self.stretch) / 2)
-        flip, places = rng.random() < self.flip, rng.random(2)
+        flip, places = rng.random() < self.flip_prob, rng.random(2)
         fit = min(size[1] / picture[0], size[0] / picture[1]) * zoom
         scale = np.array([fit * apart, fit / apart])
-        # Anywhere in the window if it fits, else any part of it.
+        # A random place in the window if the picture fits, else a random part of the picture.
         low = np.array(window[:2]) + places * (np.array(window[2:]) - np.array(window[:2]) - scale * picture)
         affine = np.array([[scale[0], 0.0, low[0]], [0.0, scale[1], low[1]]])
         if flip:
@@ -101,7 +105,7 @@ class Variation:
         return Tile(affine, window)
 
 
-PLAIN = Variation(mosaic=0, smallest=1, largest=1, stretch=0, flip=0, colour=0)
+NO_AUGMENTATION = DetectionAugmentation(mosaic=0, scale_min=1, scale_max=1, stretch=0, flip_prob=0, color_jitter=0)
 
 
 def place_boxes(tile: Tile, boxes: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -112,7 +116,7 @@ def place_boxes(tile: Tile, boxes: NDArray[np.float32]) -> tuple[NDArray[np.floa
         boxes: xyxy (M, 4) in pixels of the picture.
 
     Returns:
-        xyxy float32 (M, 4) of what the window shows of them, and which part of each that is, float32 (M,).
+        the visible parts xyxy float32 (M, 4), and their shares of the whole boxes' areas, float32 (M,).
     """
     corners = boxes.reshape(-1, 2, 2) * np.diag(tile.affine[:, :2]) + tile.affine[:, 2]
     whole = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)

@@ -1,4 +1,4 @@
-"""A person detector and how it learns."""
+"""Training of a person detector: its loss, and the loss against a teacher's predictions."""
 
 from __future__ import annotations
 
@@ -12,28 +12,35 @@ from ...detectors.yolox import anchors
 from ...networks.persons import PersonDetector
 from ..module import Training
 from .assignment import Cells
-from .losses import detector_loss, taught_loss
+from .losses import detector_loss, distillation_loss
 
 if TYPE_CHECKING:
     from ...cards import ModelCard
+    from .distillation import DetectorTeacher
     from .recipe import DetectorRecipe
-    from .teaching import Teacher
 
 
 class DetectorTraining(Training):
-    """Args:
-    network: a `PersonDetector`, with the weights that it starts from.
-    card: what it takes.
-    recipe: the settings.
-    folder: where a batch that breaks the run is saved.
-    teacher: another detector whose predictions are matched too.
+    """Training of a person detector.
+
+    Args:
+        network: a `PersonDetector`, with its initial weights.
+        card: the network's card.
+        recipe: the settings.
+        folder: the run's folder, for a batch whose loss isn't finite.
+        teacher: another detector, whose predictions are targets too.
     """
 
     centres: Tensor
     strides: Tensor
 
     def __init__(
-        self, network: nn.Module, card: ModelCard, recipe: DetectorRecipe, folder: Path, teacher: Teacher | None = None
+        self,
+        network: nn.Module,
+        card: ModelCard,
+        recipe: DetectorRecipe,
+        folder: Path,
+        teacher: DetectorTeacher | None = None,
     ) -> None:
         super().__init__(network, card, recipe, folder)
         assert isinstance(network, PersonDetector)
@@ -42,29 +49,29 @@ class DetectorTraining(Training):
         self.register_buffer("centres", cells.centres, persistent=False)
         self.register_buffer("strides", cells.strides, persistent=False)
         self._box_weight = recipe.box_weight
-        self._teacher, self._match = teacher, recipe.match
+        self._teacher, self._distill_weight = teacher, recipe.distill_weight
 
     def forward(self, images: Tensor) -> Tensor:
-        """Canvases RGB uint8 (N, H, W, 3) to `PersonDetector.cells`, in float32 or better."""
+        """Run `PersonDetector.cells` on canvases RGB uint8 (N, H, W, 3); its output is float32 or float64."""
         raw: Tensor = self._outputs(self.normalised(images))
         return raw if raw.dtype == torch.float64 else raw.float()
 
     def loss(self, batch: dict[str, Any]) -> Tensor:
-        """The loss of a batch, see `Canvases.collate`."""
+        """The loss of a batch, see `DetectionDataset.collate`, and the weighted loss against the teacher."""
         targets = [target.to(self.mean.dtype) if target.is_floating_point() else target for target in batch["targets"]]
         raw = self(batch["images"])
-        # Half precision has no room for pixels.
+        # Half precision can't represent pixel coordinates.
         with torch.autocast(raw.device.type, enabled=False):
             cells = Cells(self.centres, self.strides)
             loss = detector_loss(raw, targets, cells, self._box_weight)
             if self._teacher is None:
                 return loss
             boxes, scores = (part.to(raw) for part in self._teacher(batch["images"].cpu().numpy()))
-            return loss + self._match * taught_loss(raw, boxes, scores, cells, self._box_weight)
+            return loss + self._distill_weight * distillation_loss(raw, boxes, scores, cells, self._box_weight)
 
 
 def cells_of(size: tuple[int, int]) -> Cells:
-    """The cells of an input of (height, width), in the order in which detectors of the family return them."""
+    """The cells of an input of (height, width), in the order of the network's outputs."""
     grids = anchors(size)
     centres = torch.cat([torch.from_numpy((grid + 0.5) * stride) for grid, stride in grids])
     strides = torch.cat([torch.full((len(grid),), float(stride)) for grid, stride in grids])

@@ -1,47 +1,48 @@
-"""How a person detector is trained, as data."""
+"""Recipes of person detectors."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
 from ...errors import InputError
-from ...networks import PersonSpec
-from ..recipe import Settings, check
-from .augmentation import Variation
+from ...models import Spec
+from ..recipe import BaseRecipe, check
+from .augmentation import DetectionAugmentation
 
 
 @dataclass(frozen=True)
-class DetectorRecipe(Settings):
-    """A way to train a person detector. The settings from `mosaic` on are those of `Variation`.
+class DetectorRecipe(BaseRecipe):
+    """Recipe of a person detector. The settings from `mosaic` on are those of `DetectionAugmentation`.
 
     Args:
-        width, neck, depth, input_size: of the network instead of the model's own, see `PersonSpec`; input_size is
-            (height, width).
-        box_weight: how much boxes count beside scores.
-        doubtful, certain: a teacher's scores up to the first are background, from the second on persons as if somebody
-            had drawn them. In between it grows evenly how sure one is: of RTMDet-nano's boxes on COCO a hundredth is
-            right at a score of 0.2, a quarter at 0.33, three quarters at 0.43, nine tenths at 0.5.
-        match: weight of the loss against a teacher's predictions, where there is a teacher.
-        plain: share of the epochs, at the end, without mosaics (YOLOX, arXiv 2107.08430).
+        width, neck, depth, input_size: options of the network, None for the model's own; see
+            `vitruvian.models.person_csp`.
+            input_size is (height, width).
+        box_weight: weight of the box loss; that of the score loss is 1.
+        conf_low, conf_high: a teacher's boxes that score `conf_low` or less are background, those from `conf_high` on
+            count like annotated ones. In between their confidence grows linearly from 0 to 1. Of RTMDet-nano's boxes
+            on COCO, 1 % are right at a score of 0.2, 25 % at 0.33, 75 % at 0.43, 90 % at 0.5.
+        distill_weight: weight of the loss against a teacher's predictions.
+        close_mosaic: share of the epochs, 0..1, at the end of training, without mosaics (YOLOX, arXiv 2107.08430).
     """
 
-    SPEC = PersonSpec
+    TASK = "detection"
 
     width: int | None = None
     neck: int | None = None
     depth: int | None = None
     input_size: tuple[int, int] | None = None
     box_weight: float = 2.0
-    doubtful: float = 0.2
-    certain: float = 0.5
-    match: float = 1.0
-    plain: float = 0.1
+    conf_low: float = 0.2
+    conf_high: float = 0.5
+    distill_weight: float = 1.0
+    close_mosaic: float = 0.1
     mosaic: float = 1.0
-    smallest: float = 0.3
-    largest: float = 1.4
+    scale_min: float = 0.3
+    scale_max: float = 1.4
     stretch: float = 0.15
-    flip: float = 0.5
-    colour: float = 0.3
+    flip_prob: float = 0.5
+    color_jitter: float = 0.3
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,21 +50,22 @@ class DetectorRecipe(Settings):
             raise InputError(
                 "init is imagenet, which only pose nets' backbones can start from; give none or a checkpoint"
             )
-        check("plain", self.plain, 0 <= self.plain <= 1, "in 0..1")
-        check("doubtful", self.doubtful, 0 <= self.doubtful < 1, "0 or more, and below 1")
-        check("certain", self.certain, self.doubtful < self.certain <= 1, f"above doubtful, {self.doubtful}, up to 1")
-        check("match", self.match, self.match > 0, "above 0")
+        check("close_mosaic", self.close_mosaic, 0 <= self.close_mosaic <= 1, "in 0..1, a share of the epochs")
+        check("conf_low", self.conf_low, 0 <= self.conf_low < 1, "0 or more, and below 1")
+        check(
+            "conf_high", self.conf_high, self.conf_low < self.conf_high <= 1, f"above conf_low, {self.conf_low}, to 1"
+        )
+        check("distill_weight", self.distill_weight, self.distill_weight > 0, "above 0")
         check("box_weight", self.box_weight, self.box_weight >= 0, "0 or more")
-        self.variation  # noqa: B018, it raises what is wrong with it
+        self.augmentation  # noqa: B018, it raises what is wrong with it
 
     @property
-    def spec(self) -> PersonSpec:
-        """The network. Raises InputError for one that can't be."""
-        found = self._spec("width", "neck", "depth", "input_size")
-        assert isinstance(found, PersonSpec)
-        return found
+    def spec(self) -> Spec:
+        """The network's spec. Raises InputError for an impossible one."""
+        return self._spec("width", "neck", "depth", "input_size")
 
     @property
-    def variation(self) -> Variation:
-        """How pictures vary."""
-        return Variation(**{field.name: getattr(self, field.name) for field in fields(Variation)})
+    def augmentation(self) -> DetectionAugmentation:
+        """The augmentation of pictures."""
+        names = [field.name for field in fields(DetectionAugmentation)]
+        return DetectionAugmentation(**{name: getattr(self, name) for name in names})

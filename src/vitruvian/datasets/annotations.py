@@ -1,0 +1,299 @@
+"""COCO-style keypoint annotations (https://cocodataset.org/#format-data), read and checked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..io import read_json
+from ..skeletons import Skeleton
+from .json_records import BOX_SHARE, boxes_of, listed, unique
+from .prediction_files import as_annotations, is_poses
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+WANTED = "COCO-style keypoint annotations such as person_keypoints_val2017.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Annotations:
+    """The T annotated persons of one category, with K keypoints each.
+
+    Args:
+        name: the file, for messages.
+        images: the image records by their id.
+        category: id of the category.
+        skeleton: names and limbs of the category, and its sigmas where the file has them.
+        ids, image_ids: int64 (T,).
+        keypoints: float64 (T, K, 3), x and y in pixels, and 0 not labelled, 1 hidden, 2 visible.
+        boxes: float64 (T, 4), x y width height in pixels.
+        areas: float64 (T,), square pixels.
+        crowd: bool (T,), regions that stand for many persons. They count neither as found nor as missed.
+        labelled: int64 (T,), number of labelled keypoints as the file states it.
+        heads: float64 (T, 4) xyxy, the field ``head_box``; NaN where there is none.
+        keypoint_scores: float64 (T, K) in 0..1, confidence of each keypoint, 1 where the file has none.
+        confidences: float64 (T,), the field ``score``, a detector's confidence of the box; 1 where there is none.
+        notes: assumptions that were made, one sentence each.
+    """
+
+    name: str
+    images: Mapping[int, Mapping[str, Any]]
+    category: int
+    skeleton: Skeleton
+    ids: NDArray[np.int64]
+    image_ids: NDArray[np.int64]
+    keypoints: Array
+    boxes: Array
+    areas: Array
+    crowd: NDArray[np.bool_]
+    labelled: NDArray[np.int64]
+    heads: Array
+    keypoint_scores: Array
+    confidences: Array
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def counted(self) -> NDArray[np.bool_]:
+        """bool (T,): the persons that evaluation counts, with labelled keypoints and no crowd."""
+        return ~self.crowd & (self.labelled > 0)
+
+    @property
+    def xyxy(self) -> Array:
+        """float64 (T, 4), the boxes as x1 y1 x2 y2."""
+        return np.concatenate([self.boxes[:, :2], self.boxes[:, :2] + self.boxes[:, 2:]], axis=1)
+
+    @property
+    def clipped(self) -> Array:
+        """float64 (T, 4), boxes xyxy as HRNet's release loads them, in pixels that count from 0.
+
+        x1 = max(0, x), x2 = min(width - 1, x1 + max(0, w - 1)), and y likewise; if the file lacks the picture's size,
+        the right and lower edges aren't clipped.
+        """
+        sides = {number: (_side(record, "width"), _side(record, "height")) for number, record in self.images.items()}
+        edges = np.array([sides[number] for number in self.image_ids.tolist()]).reshape(-1, 2) - 1
+        start = np.maximum(self.boxes[:, :2], 0)
+        return np.concatenate([start, np.minimum(start + np.maximum(self.boxes[:, 2:] - 1, 0), edges)], axis=1)
+
+    @property
+    def pictures(self) -> NDArray[np.int64]:
+        """int64 (T,), the index of each person's picture in `images`."""
+        places = {number: place for place, number in enumerate(self.images)}
+        return np.array([places[number] for number in self.image_ids.tolist()], np.int64)
+
+    def to_coco(self, keypoint: int | None = None) -> dict[str, Any]:
+        """The annotations as COCO's dict, without segmentations; with all keypoints labelled, or a single one."""
+        points, labelled = self.keypoints, self.labelled
+        if keypoint is not None:
+            points = points * (np.arange(points.shape[1]) == keypoint)[:, None]
+            labelled = (points[..., 2] > 0).sum(axis=1)
+        flat = points.reshape(len(self), -1)
+        columns = (self.ids, self.image_ids, flat, self.boxes, self.areas, self.crowd.astype(int), labelled)
+        return {
+            "images": [{"id": number, "width": 0, "height": 0} for number in self.images],
+            "categories": [{"id": self.category, "name": "person"}],
+            "annotations": [
+                {
+                    "id": number,
+                    "image_id": image_id,
+                    "category_id": self.category,
+                    "keypoints": triplets,
+                    "bbox": box,
+                    "area": area,
+                    "iscrowd": crowd,
+                    "num_keypoints": count,
+                }
+                for number, image_id, triplets, box, area, crowd, count in zip(
+                    *(column.tolist() for column in columns), strict=True
+                )
+            ],
+        }
+
+
+def _side(record: Mapping[str, Any], name: str) -> float:
+    """A picture's width or height in pixels, infinite where the file has no such number."""
+    value = record.get(name)
+    return float(value) if isinstance(value, (int, float)) and 0 < value < 2**31 else np.inf
+
+
+def read_annotations(source: str | os.PathLike[str] | Mapping[str, Any], boxes_alone: bool = False) -> Annotations:
+    """Read the annotations of the category that has keypoints.
+
+    Persons without an ``area`` get 0.53 of their box, as in CrowdPose's evaluation; persons without ``iscrowd`` are no
+    crowd. Persons without labelled keypoints are kept, and count neither as found nor as missed.
+
+    Args:
+        source: a JSON file, or its content; also a file of `vitruvian predict --json`, see `as_annotations`.
+        boxes_alone: don't require keypoints. Without any, the category named person is taken, or the only one.
+
+    Raises:
+        InputError: no such file, no JSON, no keypoints, ids that occur twice or don't exist, numbers not finite.
+    """
+    name = "the annotations" if isinstance(source, Mapping) else os.fspath(source)
+    data = source if isinstance(source, Mapping) else read_content(source)
+    for key in ("images", "annotations", "categories"):
+        if not isinstance(data, Mapping) or not isinstance(data.get(key), list):
+            raise InputError(f"{name} has no list {key!r}; give {WANTED}")
+        if not all(isinstance(record, Mapping) for record in data[key]):
+            raise InputError(f"{name}: its list {key!r} has entries that are no objects; give {WANTED}")
+    images = _images(name, data["images"])
+    category, skeleton, notes = _category(name, data["categories"], boxes_alone)
+    persons = [record for record in data["annotations"] if record.get("category_id") == category]
+    found = _persons(name, images, category, skeleton, persons, notes)
+    if not boxes_alone and not found.counted.any():
+        raise InputError(f"{name}: none of its {len(found)} persons has labelled keypoints to measure by, or to learn")
+    return found
+
+
+def read_content(path: str | os.PathLike[str]) -> Any:
+    """A file's content in COCO's format, unchecked. Raises InputError as `read_annotations` does."""
+    data = read_json(path, WANTED)
+    return as_annotations(os.fspath(path), data) if is_poses(data) else data
+
+
+def _images(name: str, records: Sequence[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
+    for record in records:
+        if type(record.get("id")) is not int or not isinstance(record.get("file_name"), str):
+            raise InputError(f"{name}: an image needs an integer id and a file_name; this has not: {dict(record)}")
+    unique((record["id"] for record in records), f"{name}: the image ids")
+    return {record["id"]: record for record in records}
+
+
+def _category(name: str, records: Sequence[Mapping[str, Any]], boxes_alone: bool) -> tuple[int, Skeleton, list[str]]:
+    having = [record for record in records if record.get("keypoints")]
+    if boxes_alone and not having:
+        # COCO's instances have eighty categories, and keypoints in a file of their own.
+        having = [record for record in records if record.get("name") == "person"] or list(records)[: len(records) == 1]
+        if not having:
+            raise InputError(f"{name}: no category is called person; give COCO-style annotations of persons")
+    if not having:
+        raise InputError(
+            f"{name}: no category names its keypoints, so these are no keypoint annotations; give {WANTED}"
+        )
+    chosen = next((record for record in having if record.get("name") == "person"), having[0])
+    notes = [f"only the category {chosen.get('name')!r} is measured"] if len(having) > 1 else []
+    try:
+        names = tuple(map(str, chosen.get("keypoints") or ()))
+        limbs = tuple((int(first) - 1, int(second) - 1) for first, second in chosen.get("skeleton") or ())
+        sigmas = tuple(float(sigma) for sigma in chosen.get("sigmas") or ())
+        number = int(chosen["id"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{name}: the category {chosen.get('name')!r} can't be read: {error}") from None
+    if any(not 0 <= end < len(names) for limb in limbs for end in limb):
+        raise InputError(f"{name}: the skeleton joins keypoints that don't exist; it counts from 1 to {len(names)}")
+    if sigmas and (len(sigmas) != len(names) or not all(0 < sigma < np.inf for sigma in sigmas)):
+        raise InputError(f"{name}: {len(names)} keypoints need as many sigmas, above 0, not {list(sigmas)}")
+    return number, Skeleton(str(chosen.get("name", "person")), names, limbs, sigmas), notes
+
+
+def _persons(
+    name: str,
+    images: Mapping[int, Mapping[str, Any]],
+    category: int,
+    skeleton: Skeleton,
+    records: Sequence[Mapping[str, Any]],
+    notes: list[str],
+) -> Annotations:
+    for record in records:
+        if type(record.get("id")) is not int:
+            raise InputError(f"{name}: an annotation's id is {record.get('id')!r}; it must be an integer")
+        if type(record.get("image_id")) is not int or record["image_id"] not in images:
+            raise InputError(
+                f"{name}: annotation {record['id']} is of image {record.get('image_id')!r}, which isn't there"
+            )
+    unique((record["id"] for record in records), f"{name}: the annotation ids")
+    crowd = np.array([bool(record.get("iscrowd")) for record in records], bool)
+    keypoints = _keypoints(name, records, crowd, len(skeleton))
+    boxes = boxes_of(records, lambda row: f"{name}: annotation {records[row]['id']}")
+    visible = (keypoints[..., 2] > 0).sum(axis=1)
+    labelled = _column(name, records, "num_keypoints", visible).astype(np.int64)
+    areas = _column(name, records, "area", boxes[:, 2:].prod(axis=1) * BOX_SHARE)
+    missing = sum(record.get("area") is None for record in records)
+    if missing:
+        notes.append(f"{missing} persons have no area: {BOX_SHARE} of their boxes is taken")
+    disagree = int((labelled != visible)[~crowd].sum())
+    if disagree:
+        notes.append(f"num_keypoints of {disagree} persons isn't the number of their labelled keypoints; it is kept")
+    return Annotations(
+        name,
+        images,
+        category,
+        skeleton,
+        np.array([record["id"] for record in records], np.int64),
+        np.array([record["image_id"] for record in records], np.int64),
+        keypoints,
+        boxes,
+        areas,
+        crowd,
+        labelled,
+        _heads(name, records),
+        _keypoint_scores(name, records, len(skeleton)),
+        _column(name, records, "score", np.ones(len(records))),
+        tuple(notes),
+    )
+
+
+def _keypoints(name: str, records: Sequence[Mapping[str, Any]], crowd: NDArray[np.bool_], count: int) -> Array:
+    """float64 (T, K, 3); zeros for a crowd or a person whose keypoints nobody labelled."""
+    rows = []
+    for record, many in zip(records, crowd, strict=True):
+        row = record.get("keypoints") or [0] * 3 * count
+        if not isinstance(row, list):
+            raise InputError(f"{name}: annotation {record['id']} has {row!r} as keypoints; a list of numbers is needed")
+        if len(row) != 3 * count and not many:
+            raise InputError(
+                f"{name}: annotation {record['id']} has {len(row)} numbers as keypoints; "
+                f"the category's {count} keypoints need {3 * count}: x, y, visibility of each"
+            )
+        rows.append(row if len(row) == 3 * count else [0] * 3 * count)
+    try:
+        keypoints = np.array(rows, float).reshape(len(records), count, 3)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name}: its keypoints are no numbers: {error}") from None
+    bad = ~np.isfinite(keypoints).all(axis=(1, 2))
+    if bad.any():
+        numbers = listed([records[row]["id"] for row in np.flatnonzero(bad).tolist()])
+        raise InputError(f"{name}: the keypoints of annotation {numbers} aren't finite")
+    return keypoints
+
+
+def _column(name: str, records: Sequence[Mapping[str, Any]], field: str, default: NDArray[Any]) -> Array:
+    """A number of each annotation, float64 (T,); `default` (T,) where it has none."""
+    try:
+        rows = zip(records, default.tolist(), strict=True)
+        values = np.array([own if record.get(field) is None else record[field] for record, own in rows], float)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name}: the field {field} of an annotation is no number: {error}") from None
+    if not np.isfinite(values).all():
+        number = records[int((~np.isfinite(values)).argmax())]["id"]
+        raise InputError(f"{name}: the {field} of annotation {number} isn't finite")
+    return values
+
+
+def _heads(name: str, records: Sequence[Mapping[str, Any]]) -> Array:
+    unknown = [np.nan] * 4
+    try:
+        return np.array([record.get("head_box") or unknown for record in records], float).reshape(-1, 4)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name}: a head_box must be four numbers x1, y1, x2, y2: {error}") from None
+
+
+def _keypoint_scores(name: str, records: Sequence[Mapping[str, Any]], count: int) -> Array:
+    try:
+        scores = np.array([record.get("keypoint_scores") or [1.0] * count for record in records], float)
+        scores = scores.reshape(len(records), count)
+        if not ((scores >= 0) & (scores <= 1)).all():
+            raise ValueError("one is out of range")
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name}: keypoint_scores must be {count} numbers in 0..1: {error}") from None
+    return scores

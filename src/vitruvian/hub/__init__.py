@@ -1,0 +1,1 @@
+"""Files of published models: addresses, cache, downloads."""

@@ -1,0 +1,261 @@
+"""Loading of models by names and files: `vitruvian.load` and its parts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+from dataclasses import replace
+from functools import partial
+from numbers import Integral, Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import codecs, detectors, models
+from .cards import DetectorOptions
+from .checkpoints.converted import ConversionError, converted
+from .errors import InputError, ModelError, OutputError
+from .hub.downloads import fetch, int8_variant, packaged
+from .hub.precision_check import accurate
+from .hub.presets import PRESETS
+from .models.recognition import recognise
+from .runtimes import EngineOptions, open_network, open_onnx
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from .cards import ModelCard
+    from .choices import Refinement
+    from .detectors import Detector
+    from .pipeline import PoseEstimator, TopDown
+    from .runtimes import Precision, Runtime, RuntimeName
+
+    File = str | os.PathLike[str]
+    Size = int | tuple[int, int]
+
+DEFAULT_POSE, DEFAULT_DETECTOR = PRESETS["fast"].pose, PRESETS["fast"].detector
+CHECKPOINT_SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
+
+logger = logging.getLogger("vitruvian")
+
+
+def load(
+    pose: File | None = None,
+    detector: File | None = None,
+    *,
+    preset: str = "fast",
+    img_size: Size | None = None,
+    pose_size: Size | None = None,
+    score: float = 0.3,
+    iou: float | None = None,
+    max_persons: int | None = None,
+    refine: Refinement | None = None,
+    flip: bool = False,
+    runtime: RuntimeName = "auto",
+    device: str = "auto",
+    threads: int | None = None,
+    precision: Precision = "auto",
+    compile: bool = False,
+) -> TopDown:
+    """A model that finds persons and their keypoints.
+
+    Args:
+        pose: a pose net: a name of `vitruvian.zoo.cards`, an ONNX file (heatmap, or SimCC/SimDR pairs; or any that
+            `vitruvian export` made), or a checkpoint of one of the five families (.pth, .pt, .safetensors); None takes
+            the preset's.
+        detector: a person detector: a name, an ONNX file (RTMDet, YOLOX or exported YOLOv5), or a YOLOv5 checkpoint;
+            None takes the preset's, which isn't run where a call brings its boxes.
+        preset: the pair of models, of `vitruvian.zoo.PRESETS`, from which what isn't given is taken: "fast", the small
+            ones inside the package, "balanced" or "accurate", which are downloaded once.
+        img_size: detector input, (height, width) or one number for both; None takes the file's own size, or 640.
+        pose_size: pose net input, for checkpoints that fit any; None takes what the weights or the file's name say, or
+            else the smallest published size.
+        score: persons below this detection score are dropped, 0..1.
+        iou: of boxes that overlap more than this the lower scored is dropped, 0..1; None takes the model's own, or 0.65
+            where it has none.
+        max_persons: at most so many persons of a picture, the best scored; None takes all.
+        refine: sub-pixel step of heatmap nets, "none", "quarter", "dark" or "udp"; None takes the model's own.
+        flip: average each person's outputs with those of the mirrored crop (the papers' flip test), at twice the cost.
+        runtime: "auto", "openvino", "onnxruntime" or "torch", see `vitruvian.runtimes.EngineOptions`. Checkpoints are
+            converted to ONNX for the first three, once (`vitruvian.checkpoints.converted`); "torch" runs them as they
+            are, and "auto" takes it for them on CUDA and with `compile`.
+        device, threads, precision: see `vitruvian.runtimes.EngineOptions`.
+        compile: let torch make faster code of a checkpoint's network first, which takes a minute.
+
+    Raises:
+        InputError: no such preset, an argument out of range, or an engine or a device that is not there.
+        ModelError: a file that is missing, is no model, or is not what it is used as.
+    """
+    from .pipeline import TopDown
+
+    if preset not in PRESETS:
+        raise InputError(f"preset is {preset!r}; it can be {', '.join(PRESETS)}")
+    pair = PRESETS[preset]
+    engine = EngineOptions(runtime, device, threads, precision, compile)
+    limits: dict[str, Any] = {"score": score, "iou": iou, "max_persons": max_persons}
+    # Beside a model that somebody chose, one of the package runs anywhere: torch and GPUs may not be for it.
+    anywhere = EngineOptions(threads=threads, precision=precision if precision in ("auto", "fp32") else "auto")
+    own = anywhere if (pose or detector) and preset == "fast" else engine
+    finder = load_detector(detector or pair.detector, img_size, **limits, engine=engine if detector else own)
+    return TopDown(load_pose(pose or pair.pose, refine, pose_size, flip, engine=engine if pose else own), finder)
+
+
+def load_detector(
+    file: File,
+    img_size: Size | None = None,
+    *,
+    score: float = 0.3,
+    iou: float | None = None,
+    max_persons: int | None = None,
+    engine: EngineOptions | None = None,
+    **settings: Any,
+) -> Detector:
+    """A person detector from a name or a file; arguments and errors are those of `load`.
+
+    How it runs is `engine`, or single `settings` of it by their names, such as ``threads=2``.
+    """
+    for name, value in (("score", score), ("iou", iou)):
+        if value is not None and not (isinstance(value, Real) and 0 <= value <= 1):
+            raise InputError(f"{name} is {value!r}; it must be a number in 0..1")
+    if max_persons is not None and not (isinstance(max_persons, Integral) and max_persons >= 1):
+        raise InputError(f"max_persons is {max_persons!r}; it must be a whole number, at least 1")
+    card, network = _open(file, _pair("img_size", img_size), replace(engine or EngineOptions(), **settings))
+    if card.task != "detection":
+        raise ModelError(f"{file} is a pose net ({card.family}), not a detector: give it as the pose net instead")
+    return detectors.create(card, network, score, iou, max_persons)
+
+
+def load_pose(
+    file: File,
+    refine: Refinement | None = None,
+    pose_size: Size | None = None,
+    flip: bool = False,
+    *,
+    engine: EngineOptions | None = None,
+    **settings: Any,
+) -> PoseEstimator:
+    """A pose net from a name or a file; arguments and errors are those of `load`.
+
+    How it runs is `engine`, or single `settings` of it by their names, such as ``threads=2``.
+    """
+    from .pipeline import PoseEstimator
+
+    options = replace(engine or EngineOptions(), **settings)
+    card, network = _open(file, _pair("pose_size", pose_size), options)
+    if card.task != "pose":
+        raise ModelError(f"{file} is a detector ({card.family}), not a pose net: give it as the detector instead")
+    if network.path.suffix == ".onnx":
+        network = accurate(network, card.input_size, options)
+    if refine is not None:
+        try:
+            card = card.with_options(refine=refine)
+        except ModelError as error:
+            raise InputError(str(error)) from None
+    return PoseEstimator(card, network, codecs.create(card.family, card.input_size, card.options), flip)
+
+
+def _pair(name: str, size: Size | None) -> tuple[int, int] | None:
+    if size is None:
+        return None
+    lengths = size if isinstance(size, tuple | list) else (size, size)
+    if len(lengths) != 2 or not all(isinstance(length, Integral) and length > 0 for length in lengths):
+        raise InputError(f"{name} is {size!r}; it must be (height, width) or one number, in pixels")
+    return int(lengths[0]), int(lengths[1])
+
+
+def _open(model: File, size: tuple[int, int] | None, engine: EngineOptions) -> tuple[ModelCard, Runtime]:
+    """What a model is, and its network in an engine."""
+    file, named = located(model)
+    if is_checkpoint(file):
+        if not _runs_in_torch(engine):
+            try:
+                load = partial(network_of, file, named, size)
+                return _open_file(converted(file, named.name if named else None, size, load), size, engine)
+            except (ConversionError, OutputError) as error:
+                if engine.runtime != "auto":
+                    raise
+                logger.warning("%s; it runs in torch, which is slower", error)
+        loaded, card = network_of(file, named, size)
+        if engine.compile and isinstance(card.options, DetectorOptions):
+            # Compiled code is for one size, so that every picture goes onto the same canvas.
+            card = card.with_options(size_multiple=None)
+        return card, open_network(loaded, file, card.input_size, engine)
+    if _may_be_int8(engine):
+        file = int8_variant(file) or file
+    card, network = _open_file(file, size or (named.input_size if named else None), engine)
+    return replace(named, input_size=card.input_size) if named else card, network
+
+
+def _runs_in_torch(engine: EngineOptions) -> bool:
+    """Whether a checkpoint runs in torch: where it is asked for, and on CUDA unless another engine is asked for."""
+    fast = engine.device.startswith("cuda") or engine.compile
+    return engine.runtime == "torch" or (engine.runtime == "auto" and fast)
+
+
+def _may_be_int8(engine: EngineOptions) -> bool:
+    """Whether a model of the package runs in int8: in OpenVINO on x86, if its precision is left to us."""
+    return (
+        engine.precision == "auto"
+        and engine.runtime in ("auto", "openvino")
+        and engine.place == "cpu"
+        and platform.machine().lower() in ("x86_64", "amd64")
+    )
+
+
+def _open_file(file: Path, size: tuple[int, int] | None, engine: EngineOptions) -> tuple[ModelCard, Runtime]:
+    network = open_onnx(file, engine)
+    return recognise(network, size), network
+
+
+def located(model: File) -> tuple[Path, ModelCard | None]:
+    """A model's file; of a name of the zoo the downloaded one, and its card."""
+    path = Path(model)
+    if path.is_file() or path.suffix or len(path.parts) != 1:
+        return path, None
+    named = models.card(str(model))
+    if own := packaged(named):
+        # It brings a card of its own, of what it was trained with.
+        return own, None
+    return fetch(named), named
+
+
+def is_checkpoint(path: File) -> bool:
+    """Whether a file is to be read as tensors: by its suffix, or else as a zip archive, a pickle or safetensors."""
+    suffix = Path(path).suffix.lower()
+    if suffix in (*CHECKPOINT_SUFFIXES, ".onnx"):
+        return suffix != ".onnx"
+    try:
+        with open(path, "rb") as file:
+            start = file.read(9)
+    except OSError:
+        return False  # whoever reads it next says what is wrong
+    return start.startswith((b"PK\x03\x04", b"\x80")) or start[8:] == b"{"
+
+
+def checkpoint_network(model: File, size: tuple[int, int] | None = None) -> tuple[nn.Module, ModelCard]:
+    """A checkpoint's network, and its card.
+
+    Args:
+        model: .pth, .pt or .safetensors file, or a name of the zoo.
+        size: (height, width) of its input; None takes what the weights say, or the file's name, or a published size.
+
+    Raises:
+        ModelError: see `vitruvian.zoo.load_network` and `vitruvian.zoo.fetch`; or the network doesn't take this size.
+    """
+    return network_of(*located(model), size)
+
+
+def network_of(file: Path, named: ModelCard | None, size: tuple[int, int] | None) -> tuple[nn.Module, ModelCard]:
+    """As `checkpoint_network`, from what `located` gives: a name's file is fetched, and hashed, no second time."""
+    from .checkpoints import load_checkpoint
+
+    if not is_checkpoint(file):
+        raise ModelError(f"{file} is no checkpoint (.pth, .pt, .safetensors)")
+    name = named.name if named and named.name in models.SPECS else None
+    loaded = load_checkpoint(name, file, size or (named.input_size if named else None))
+    if loaded.card is not None:
+        return loaded.network, loaded.card
+    identity = loaded.identity
+    if identity.assumption:
+        logger.info("%s: %s", file, identity.assumption)
+    return loaded.network, models.describe(identity.spec, identity.name or file.stem, identity.num_keypoints)

@@ -1,0 +1,51 @@
+"""COCO's 17 keypoints; sigmas of pycocotools (https://cocodataset.org/#keypoints-eval)."""
+
+from .base import Skeleton
+
+COCO17 = Skeleton(
+    name="coco17",
+    keypoints=(
+        "nose",
+        "left_eye",
+        "right_eye",
+        "left_ear",
+        "right_ear",
+        "left_shoulder",
+        "right_shoulder",
+        "left_elbow",
+        "right_elbow",
+        "left_wrist",
+        "right_wrist",
+        "left_hip",
+        "right_hip",
+        "left_knee",
+        "right_knee",
+        "left_ankle",
+        "right_ankle",
+    ),
+    limbs=(
+        (15, 13),
+        (13, 11),
+        (16, 14),
+        (14, 12),
+        (11, 12),
+        (5, 11),
+        (6, 12),
+        (5, 6),
+        (5, 7),
+        (7, 9),
+        (6, 8),
+        (8, 10),
+        (0, 1),
+        (0, 2),
+        (1, 3),
+        (2, 4),
+        (3, 5),
+        (4, 6),
+    ),
+    sigmas=(
+        *(0.026, 0.025, 0.025, 0.035, 0.035),
+        *(0.079, 0.079, 0.072, 0.072, 0.062, 0.062),
+        *(0.107, 0.107, 0.087, 0.087, 0.089, 0.089),
+    ),
+)

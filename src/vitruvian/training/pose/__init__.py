@@ -1,0 +1,1 @@
+"""Training of pose nets: augmentation, targets, losses, distillation."""
