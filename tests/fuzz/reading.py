@@ -7,16 +7,16 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from vitruvian.evaluation.annotations import read_annotations
-from vitruvian.evaluation.pictures import read_detections
 
 import vitruvian as vt
 from vitruvian.cards import ModelCard
-from vitruvian.datasets.skeletons import read_skeleton
+from vitruvian.datasets.annotations import read_annotations
 from vitruvian.errors import InputError
+from vitruvian.evaluation.inputs import read_detections
 from vitruvian.evaluation.journal import Journal
 from vitruvian.loading import load_detector, load_pose
 from vitruvian.media import VideoWriter, open_source, read_image
+from vitruvian.skeletons.reading import read_skeleton
 from vitruvian.training import read_recipe
 from vitruvian.training.resume import AtomicCheckpointIO
 
