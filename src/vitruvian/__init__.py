@@ -19,6 +19,7 @@ from .errors import InputError, ModelError, OutputError, VitruvianError
 if TYPE_CHECKING:
     from . import (
         codecs,
+        datasets,
         detectors,
         drawing,
         evaluation,
@@ -30,26 +31,39 @@ if TYPE_CHECKING:
         runtimes,
         skeletons,
         tracking,
+        training,
         zoo,
     )
     from .cards import ModelCard
-    from .pipeline import PoseEstimator, TopDown
+    from .detectors import Detector
+    from .evaluation import Metrics
+    from .export import export_onnx
+    from .pipeline import Picture, PoseEstimator, TopDown
     from .poses import Boxes, Poses
+    from .runtimes import EngineOptions
     from .skeletons import COCO17, Skeleton
+    from .tracking import Tracker
     from .zoo import load
 
 _HOMES = {
     "load": "zoo",
+    "export_onnx": "export",
     "ModelCard": "cards",
     "Boxes": "poses",
     "Poses": "poses",
+    "Detector": "detectors",
+    "EngineOptions": "runtimes",
+    "Metrics": "evaluation",
+    "Picture": "pipeline",
     "PoseEstimator": "pipeline",
     "TopDown": "pipeline",
+    "Tracker": "tracking",
     "COCO17": "skeletons",
     "Skeleton": "skeletons",
 }
 _MODULES = (
     "codecs",
+    "datasets",
     "detectors",
     "drawing",
     "evaluation",
@@ -61,26 +75,34 @@ _MODULES = (
     "runtimes",
     "skeletons",
     "tracking",
+    "training",
     "zoo",
 )
 
 __all__ = [
     "COCO17",
     "Boxes",
+    "Detector",
+    "EngineOptions",
     "InputError",
+    "Metrics",
     "ModelCard",
     "ModelError",
     "OutputError",
+    "Picture",
     "PoseEstimator",
     "Poses",
     "Skeleton",
     "TopDown",
+    "Tracker",
     "VitruvianError",
     "codecs",
+    "datasets",
     "detectors",
     "drawing",
     "evaluation",
     "export",
+    "export_onnx",
     "geometry",
     "load",
     "media",
@@ -89,6 +111,7 @@ __all__ = [
     "runtimes",
     "skeletons",
     "tracking",
+    "training",
     "zoo",
 ]
 

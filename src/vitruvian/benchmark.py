@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import InputError, VitruvianError
-from .media import Background, VideoWriter, write_image
+from .media import VideoWriter, write_image
+from .media.threads import Background
 from .runtimes import ONNX_RUNTIMES, EngineOptions, open_onnx
 
 if TYPE_CHECKING:

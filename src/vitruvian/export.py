@@ -44,7 +44,7 @@ class Exported:
     difference: float | None
 
 
-def export(
+def export_onnx(
     model: str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
@@ -95,6 +95,9 @@ def export(
     difference = checked(model, source, card, proto, data, precision)
     write_file(Path(output), data)
     return Exported(Path(output), card, difference)
+
+
+export = export_onnx  # the name until 0.1
 
 
 def _check_installed(extra: str, *modules: str) -> None:

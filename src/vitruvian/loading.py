@@ -20,6 +20,7 @@ from .hub.precision_check import accurate
 from .hub.presets import PRESETS
 from .models.recognition import recognise
 from .runtimes import EngineOptions, open_network, open_onnx
+from .skeletons import Skeleton, as_skeleton, known_skeleton
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,6 +52,7 @@ def load(
     max_persons: int | None = None,
     refine: Refinement | None = None,
     flip: bool = False,
+    skeleton: File | Skeleton | None = None,
     runtime: RuntimeName = "auto",
     device: str = "auto",
     threads: int | None = None,
@@ -76,6 +78,9 @@ def load(
         max_persons: at most so many persons of a picture, the best scored; None takes all.
         refine: sub-pixel step of heatmap nets, "none", "quarter", "dark" or "udp"; None takes the model's own.
         flip: average each person's outputs with those of the mirrored crop (the papers' flip test), at twice the cost.
+        skeleton: what the pose net's keypoints are: a name of `vitruvian.skeletons.SKELETONS`, a YAML or JSON file
+            (`vitruvian.skeletons.read_skeleton`), or a Skeleton; None takes what the file says, or else the only known
+            skeleton of so many keypoints, COCO's for 17.
         runtime: "auto", "openvino", "onnxruntime" or "torch", see `vitruvian.runtimes.EngineOptions`. Checkpoints are
             converted to ONNX for the first three, once (`vitruvian.checkpoints.converted`); "torch" runs them as they
             are, and "auto" takes it for them on CUDA and with `compile`.
@@ -83,7 +88,8 @@ def load(
         compile: let torch make faster code of a checkpoint's network first, which takes a minute.
 
     Raises:
-        InputError: no such preset, an argument out of range, or an engine or a device that is not there.
+        InputError: no such preset, an argument out of range, an engine or a device that is not there, a skeleton of
+            another number of keypoints, or `flip` where nothing tells left from right.
         ModelError: a file that is missing, is no model, or is not what it is used as.
     """
     from .pipeline import TopDown
@@ -97,7 +103,8 @@ def load(
     anywhere = EngineOptions(threads=threads, precision=precision if precision in ("auto", "fp32") else "auto")
     own = anywhere if (pose or detector) and preset == "fast" else engine
     finder = load_detector(detector or pair.detector, img_size, **limits, engine=engine if detector else own)
-    return TopDown(load_pose(pose or pair.pose, refine, pose_size, flip, engine=engine if pose else own), finder)
+    runs = engine if pose else own
+    return TopDown(load_pose(pose or pair.pose, refine, pose_size, flip, skeleton=skeleton, engine=runs), finder)
 
 
 def load_detector(
@@ -131,6 +138,7 @@ def load_pose(
     pose_size: Size | None = None,
     flip: bool = False,
     *,
+    skeleton: File | Skeleton | None = None,
     engine: EngineOptions | None = None,
     **settings: Any,
 ) -> PoseEstimator:
@@ -151,7 +159,27 @@ def load_pose(
             card = card.with_options(refine=refine)
         except ModelError as error:
             raise InputError(str(error)) from None
-    return PoseEstimator(card, network, codecs.create(card.family, card.input_size, card.options), flip)
+    if skeleton is not None:
+        card = replace(card, skeleton=_fitting(skeleton, card, file))
+    estimator = PoseEstimator(card, network, codecs.create(card.family, card.input_size, card.options), flip)
+    known = None if estimator.skeleton.named else known_skeleton(len(estimator.skeleton))
+    if known is not None:
+        logger.info("%s: its %d keypoints are taken for those of %s (--skeleton)", file, len(known), known.name)
+        # The card stays as it is: annotations, where there are any, know better.
+        estimator.skeleton = known
+    if flip:
+        estimator.skeleton.check_flip()
+    return estimator
+
+
+def _fitting(skeleton: File | Skeleton, card: ModelCard, file: File) -> Skeleton:
+    """The skeleton that is given for a pose net. Raises InputError for one of another number of keypoints."""
+    given = as_skeleton(skeleton)
+    if card.skeleton is not None and len(given) != len(card.skeleton):
+        raise InputError(
+            f"{file} returns {len(card.skeleton)} keypoints; the skeleton {given.name} has {len(given)} of them"
+        )
+    return given
 
 
 def _pair(name: str, size: Size | None) -> tuple[int, int] | None:

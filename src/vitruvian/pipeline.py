@@ -9,15 +9,16 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 import numpy as np
 
 from .codecs.base import as_scores
 from .errors import InputError, ModelError
 from .geometry import crop, crop_affines, to_image, to_tensor
-from .media import Frame, Source, as_rgb, open_source, prefetch, read_image
+from .media import Frame, Source, as_rgb, open_source, read_image
 from .media.memory import BYTES_AHEAD, held_by
+from .media.threads import prefetch
 from .poses import Boxes, Poses
 from .skeletons import COCO17, Skeleton
 from .tracking import Smoother, Tracker, TrackerSettings
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from .detectors import Detector
     from .runtimes import Runtime
 
-    Picture = str | os.PathLike[str] | NDArray[np.uint8] | Image
+# A picture that a model takes: a path, RGB uint8 (H, W, 3), or a PIL image.
+Picture: TypeAlias = "str | os.PathLike[str] | NDArray[np.uint8] | Image"
 
 logger = logging.getLogger("vitruvian")
 
@@ -99,6 +101,7 @@ class PoseEstimator:
         outputs = self.runtime(batch)
         if not self.flip:
             return outputs
+        self.skeleton.check_flip()
         mirrored = self.runtime(np.ascontiguousarray(batch[..., ::-1]))
         return self.codec.merge_flipped(outputs, mirrored, self.skeleton.flip_pairs)
 

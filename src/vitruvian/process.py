@@ -21,6 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 from . import media
 from .errors import InputError
+from .media.destinations import check_targets, picture_targets, video_target
+from .media.records import STDOUT
+from .media.threads import Background
+from .media.window import Window
 from .tracking import Tracker
 
 if TYPE_CHECKING:
@@ -81,7 +85,7 @@ class ProcessOptions:
                 "smooth, track_score and track_patience need track "
                 "(--smooth, --track-score and --track-patience need --track)"
             )
-        if [Path(file) for file in (self.json, self.csv, self.coco) if file is not None].count(media.STDOUT) > 1:
+        if [Path(file) for file in (self.json, self.csv, self.coco) if file is not None].count(STDOUT) > 1:
             raise InputError("standard output (-) takes one of --json, --csv and --coco: give the others files")
 
     @property
@@ -129,12 +133,12 @@ class Targets:
         pictures = video = None
         output = None if options.output is None else os.fspath(options.output)
         if options.draw and source.kind == "images":
-            pictures = media.picture_targets(source, output)
+            pictures = picture_targets(source, output)
         elif options.draw:
-            video = media.video_target(source, output)
+            video = video_target(source, output)
         data = [None if file is None else Path(file) for file in (options.json, options.csv, options.coco)]
-        files = [path for path in (video, *data) if path not in (None, media.STDOUT)]
-        media.check_targets([*files, *(pictures or {}).values()], source, options.overwrite)
+        files = [path for path in (video, *data) if path not in (None, STDOUT)]
+        check_targets([*files, *(pictures or {}).values()], source, options.overwrite)
         return cls(pictures, video, *data)
 
     def open(self, source: Source, skeleton: Skeleton, style: Mapping[str, Any]) -> Iterator[Sink]:
@@ -154,7 +158,7 @@ class Targets:
     @property
     def to_stdout(self) -> bool:
         """Whether data goes to standard output, where nothing else may then go."""
-        return media.STDOUT in (self.json, self.csv, self.coco)
+        return STDOUT in (self.json, self.csv, self.coco)
 
     def __str__(self) -> str:
         """The files, many pictures as their folder."""
@@ -216,9 +220,9 @@ class Process:
                 for sink in self.targets.open(source, model.pose.skeleton, options.style):
                     sinks.append(sink)
                     stack.callback(sink.close)
-                writer = media.Background(write, _WRITER_QUEUE)
+                writer = Background(write, _WRITER_QUEUE)
                 stack.callback(writer.close)
-                window = media.Window(f"vitruvian: {source.name}") if options.show else None
+                window = Window(f"vitruvian: {source.name}") if options.show else None
                 if window is not None:
                     stack.callback(window.close)
                 with closing(model.frames(source, self._tracker(model), options.smooth)) as frames:

@@ -9,15 +9,9 @@ import pytest
 from made import make_video, numbered_frames
 
 from vitruvian import InputError
-from vitruvian.media import (
-    ImageBytes,
-    ImageFiles,
-    Video,
-    check_targets,
-    open_folder,
-    picture_targets,
-    video_target,
-)
+from vitruvian.media import ImageBytes, ImageFiles, Video
+from vitruvian.media.destinations import check_targets, picture_targets, video_target
+from vitruvian.media.pictures import open_folder
 
 
 @pytest.fixture(autouse=True)

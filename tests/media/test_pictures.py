@@ -21,7 +21,8 @@ from made import make_heic
 from PIL import Image as PIL
 
 from vitruvian.errors import InputError
-from vitruvian.media import ImageFiles, as_rgb, expand, open_folder, open_source, read_image
+from vitruvian.media import ImageFiles, as_rgb, open_source, read_image
+from vitruvian.media.pictures import expand, open_folder
 
 COLOURS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[10, 20, 30], [200, 100, 50], [255, 255, 255]]], np.uint8)
 

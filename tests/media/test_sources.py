@@ -18,7 +18,8 @@ from made import make_video, number, numbered_frames, serving
 from PIL import Image as PIL
 
 from vitruvian.errors import InputError
-from vitruvian.media import Camera, ImageFiles, Video, open_source, picture_targets, read_image
+from vitruvian.media import Camera, ImageFiles, Video, open_source, read_image
+from vitruvian.media.destinations import picture_targets
 
 NO_CAMERA = 97
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from vitruvian.errors import InputError
-from vitruvian.media import Background, Frame, prefetch
+from vitruvian.media import Frame
+from vitruvian.media.threads import Background, prefetch
 
 
 def eventually(condition, seconds: float = 3.0) -> bool:

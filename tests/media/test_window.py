@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from vitruvian import OutputError
-from vitruvian.media import Window
+from vitruvian.media.window import Window
 
 tkinter = pytest.importorskip("tkinter", reason="this Python has no tkinter")
 
@@ -117,7 +117,7 @@ def test_the_wait_ends_when_it_is_closed(window):
 def test_ctrl_c_ends_the_wait(display):
     code = """
 import numpy as np
-from vitruvian.media import Window
+from vitruvian.media.window import Window
 window = Window("a test")
 window.show(np.zeros((60, 80, 3), np.uint8))
 print("shown", flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,7 @@ from .options import (
     Precision,
     Quiet,
     Runtime,
+    SkeletonName,
     Threads,
     parse_size,
 )
@@ -31,6 +33,9 @@ from .progress import progress_bar
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+    from ..evaluation import Annotations
+    from ..skeletons import Skeleton
 
 PROCEDURE = "Procedure (default: that of the model's authors)"
 # AP is taken over all thresholds, so a detector must report even boxes with low scores; COCO counts 100 per picture.
@@ -66,6 +71,7 @@ def evaluate(
     ] = None,
     img_size: ImgSize = None,
     pose_size: PoseSize = None,
+    skeleton: SkeletonName = None,
     iou: Iou = None,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for what is written.", rich_help_panel=OUTPUT)
@@ -141,6 +147,7 @@ def evaluate(
     from ..evaluation import evaluate_boxes, read_annotations
     from ..evaluation.comparison import check_outputs, compare, plan_runs
     from ..evaluation.report import table, write_json, write_results
+    from ..skeletons import as_skeleton
     from ..zoo import load_detector, load_pose
 
     console = Console(stderr=True, quiet=quiet, highlight=False)
@@ -167,6 +174,9 @@ def evaluate(
         raise InputError("--results is for one evaluation; here are several, or none")
     check_outputs(runs, output, results, overwrite, resume)
     truth = read_annotations(annotations, boxes_alone=not models)
+    given_skeleton = None if skeleton is None else as_skeleton(skeleton)
+    if given_skeleton is not None:
+        truth = _renamed(truth, given_skeleton)
     engine = EngineOptions(runtime, device, threads, precision, compile)
     finder = None
     if detector is not None:
@@ -183,7 +193,9 @@ def evaluate(
     try:
         measured = compare(
             runs,
-            lambda file: load_pose(file, None, parse_size("--pose-size", pose_size), engine=engine),
+            lambda file: load_pose(
+                file, None, parse_size("--pose-size", pose_size), skeleton=given_skeleton, engine=engine
+            ),
             *(truth, images, finder or detections, output),
             strict=strict,
             resume=resume,
@@ -199,6 +211,17 @@ def evaluate(
     if not quiet:
         _print(table(measured))
         print(f"-> {output}")
+
+
+def _renamed(truth: Annotations, skeleton: Skeleton) -> Annotations:
+    """The annotations with the keypoints of a skeleton. Raises InputError if these are others."""
+    names, own = skeleton.keypoints, truth.skeleton.keypoints
+    if len(names) != len(own) or (names != own and set(names) == set(own)):
+        raise InputError(
+            f"--skeleton {skeleton.name} has {len(names)} keypoints ({', '.join(names)}), the annotations have "
+            f"{len(own)} ({', '.join(own)}): they must be the same, in one order"
+        )
+    return replace(truth, skeleton=skeleton)
 
 
 def _say(notes: Iterable[str], console: Console) -> None:

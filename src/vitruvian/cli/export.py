@@ -41,7 +41,7 @@ def export(
     if output.exists() and not overwrite:
         raise InputError(f"{output} exists already; give --overwrite to replace it")
     finder = load_detector(detector) if detector is not None else None
-    done = exporting.export(
+    done = exporting.export_onnx(
         model, output, size=parse_size("--size", size), precision=precision, calibration=calibrate, detector=finder
     )
     height, width = done.card.input_size

@@ -11,6 +11,7 @@ from ..choices import PresetName, Refinement
 from ..errors import InputError
 from ..runtimes import Precision as PrecisionName
 from ..runtimes import RuntimeName
+from ..skeletons import SKELETONS
 
 MODEL, TIME, OUTPUT, LOOK, ENGINE = "Models", "Tracking", "Output", "Drawing", "Engine"
 
@@ -89,6 +90,15 @@ PoseSize = Annotated[
     typer.Option(
         metavar="N|HxW",
         help="Pose net input, for checkpoints that fit any (default: what the file says).",
+        rich_help_panel=MODEL,
+    ),
+]
+SkeletonName = Annotated[
+    str | None,
+    typer.Option(
+        "--skeleton",
+        metavar="NAME|FILE",
+        help=f"The pose net's keypoints: {', '.join(SKELETONS)}, or a YAML or JSON file (default: the model's own).",
         rich_help_panel=MODEL,
     ),
 ]

@@ -71,6 +71,8 @@ def evaluate_coco(
     notes = [*truth.notes, f"sigmas of OKS: {origin}"]
     # Names decide which keypoints trade places in a mirror, and a bare ONNX file has none of its own.
     pose.skeleton = skeleton
+    if settings.flip:
+        skeleton.check_flip()
     if settings.flip and not skeleton.flip_pairs:
         notes.append("the flip test exchanges no keypoints: no names say left and right")
     detector, boxes = None, None

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
-from ..media import prefetch, read_image
+from ..media import read_image
+from ..media.threads import prefetch
 from ..pipeline import CROPS_AT_ONCE, FRAMES_AT_ONCE, PoseEstimator, batches
 from ..poses import Boxes
 from .inputs import EvaluatedPicture as Picture
