@@ -11,6 +11,7 @@ import numpy as np
 import vitruvian as vt
 from vitruvian.cards import ModelCard
 from vitruvian.datasets.annotations import read_annotations
+from vitruvian.datasets.tracks import read_predictions, read_truth
 from vitruvian.errors import InputError
 from vitruvian.evaluation.inputs import read_detections
 from vitruvian.evaluation.journal import Journal
@@ -67,6 +68,11 @@ def onnx(path: Path) -> None:
         assert np.isfinite(boxes.xyxy).all()
 
 
+def tracks(path: Path) -> None:
+    """Annotated or predicted ones."""
+    (read_truth if path.name.startswith("truth") else read_predictions)(path)
+
+
 def detections(path: Path) -> None:
     """With annotations that have their picture."""
     read_detections(path, read_annotations(TRUTH))
@@ -90,6 +96,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "onnx": onnx,
     "annotations": read_annotations,
     "detections": detections,
+    "tracks": tracks,
     "card": lambda path: ModelCard.from_json(path.read_text(errors="surrogateescape")),
     "journal": journal,
     "skeleton": read_skeleton,

@@ -250,8 +250,27 @@ def texts() -> dict[str, list[Seed]]:
     skeleton = (
         f"name: own\nkeypoints: {json.dumps(names)}\nlimbs: [[nose, left_eye]]\nflip_pairs: [[left_eye, right_eye]]\n"
     )
+    scored = {"box": [5, 6, 50, 80], "score": 0.9, "track_id": 1}
+    scored |= {"keypoints": [[9, 9.5]] * 17, "keypoint_scores": [0.5] * 17}
+    frames = [
+        {"source": "in/7.png", "index": i, "time": None, "width": 100, "height": 120, "persons": [scored]}
+        for i in (0, 1)
+    ]
+    poses = {"source": "in", "skeleton": {"name": "coco17", "keypoints": names, "limbs": [[0, 1]]}, "frames": frames}
+    track = {**person, "track_id": 1, "bbox_head": [5, 6, 9, 9]}
+    pose_track = {"images": [{**images[0], "is_labeled": True}], "annotations": [track], "categories": [category]}
+    mot = b"1,1,5,6,50,80,1,1,1\n2,1,6,6,50,80,1,1,1\n2,2,60,6,50,80,0,7,0.5\n"
     return {
-        "annotations": [Seed("annotations.json", json.dumps(annotations).encode())],
+        "annotations": [
+            Seed("annotations.json", json.dumps(annotations).encode()),
+            Seed("poses.json", json.dumps(poses).encode()),
+        ],
+        "tracks": [
+            Seed("truth.txt", mot),
+            Seed("found.txt", mot),
+            Seed("truth.json", json.dumps(pose_track).encode()),
+            Seed("found.json", json.dumps({**poses, "source": "in.mp4"}).encode()),
+        ],
         "detections": [Seed("detections.json", json.dumps(detections).encode())],
         "card": [Seed("card.json", card(POSE).to_json().encode())],
         "journal": [Seed("journal.jsonl", journal.encode())],
