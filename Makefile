@@ -1,11 +1,13 @@
-# Both commands set up everything they need in .venv; they need python3, pip and make.
+# These commands set up everything they need in .venv; they need python3, pip and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PICTURE ?= docs/images/astronaut.jpg
 OUTPUT ?= runs/demo
 
-.PHONY: demo test clean
+MINUTES ?= 30
+
+.PHONY: demo test fuzz clean
 
 demo: $(VENV)/.demo
 	$(BIN)/vitruvian predict "$(PICTURE)" $(if $(DETECTOR),--detector "$(DETECTOR)") $(if $(POSE),--pose "$(POSE)") \
@@ -17,6 +19,9 @@ test: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/pytest tests/training
 	$(BIN)/pytest --ignore=tests/training
+
+fuzz: $(VENV)/.test
+	$(BIN)/python tests/fuzz/running.py $(MINUTES)
 
 clean:
 	rm -rf $(VENV) runs

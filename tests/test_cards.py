@@ -43,6 +43,9 @@ def test_json_and_back(card: ModelCard) -> None:
         {"options": [1]},
         {"skeleton": None},
         {"colour": "blue"},
+        {"padding": 10**400},
+        {"skeleton": {"name": "a", "keypoints": ["b"], "limbs": [[float("inf"), 0]], "sigmas": []}},
+        {"skeleton": {"name": "a", "keypoints": ["b"], "limbs": [], "sigmas": [10**400]}},
     ],
     ids=str,
 )

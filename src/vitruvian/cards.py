@@ -307,7 +307,7 @@ class ModelCard:
                 values["published"] = Published(**values["published"])
             card = cls(**values)
             card._check()
-        except (InputError, TypeError, ValueError, KeyError, AttributeError, ModelError) as error:
+        except (InputError, TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
             raise ModelError(f"the model card in the file can't be read ({type(error).__name__}: {error})") from None
         if card.task == "pose" and not card.skeleton:
             raise ModelError(f"the card of the pose net {card.name!r} has no skeleton")

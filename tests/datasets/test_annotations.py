@@ -176,3 +176,13 @@ def test_values_of_another_type():
     data = one()
     data["categories"][0]["keypoints"] = 5
     refused(data, "the category 'person' can't be read")
+
+
+def test_numbers_beyond_what_floats_and_integers_hold():
+    for name, value in (("skeleton", [[math.inf, 1]]), ("sigmas", [10**400] * 3), ("id", math.inf)):
+        data = one()
+        data["categories"][0][name] = value
+        refused(data, "can't be read|no category|none of its")
+    refused(one(bbox=[0, 0, 10**400, 5]), "annotation 7: its bbox is")
+    refused(one(keypoints=[10**400] * 9), "its keypoints")
+    refused(one(area=10**400), "area")

@@ -7,23 +7,25 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from vitruvian.evaluation.annotations import read_annotations
-from vitruvian.evaluation.pictures import read_detections
-from vitruvian.training.state import WholeFiles
 
 import vitruvian as vt
 from vitruvian.cards import ModelCard
-from vitruvian.datasets.skeletons import read_skeleton
+from vitruvian.datasets.annotations import read_annotations
+from vitruvian.datasets.tracks import read_predictions, read_truth
 from vitruvian.errors import InputError
+from vitruvian.evaluation.inputs import read_detections
 from vitruvian.evaluation.journal import Journal
 from vitruvian.loading import load_detector, load_pose
 from vitruvian.media import VideoWriter, open_source, read_image
+from vitruvian.skeletons.reading import read_skeleton
 from vitruvian.training import read_recipe
+from vitruvian.training.resume import AtomicCheckpointIO
 
 PICTURE = np.full((80, 64, 3), 90, np.uint8)
+PERSON = {"id": 1, "image_id": 7, "category_id": 1, "keypoints": [1, 1, 2, 9, 9, 2], "num_keypoints": 2}
 TRUTH = {
     "images": [{"id": 7, "file_name": "7.png", "width": 100, "height": 120}],
-    "annotations": [],
+    "annotations": [{**PERSON, "bbox": [1, 1, 9, 9], "area": 50, "iscrowd": 0}],
     "categories": [{"id": 1, "name": "person", "keypoints": ["a", "b"], "skeleton": []}],
 }
 
@@ -50,9 +52,8 @@ def video(path: Path) -> None:
             writer.write(frame.image, frame.pts)
 
 
-def checkpoint(path: Path) -> None:
-    """Its tensors, and the network that they belong to."""
-    vt.zoo.read_checkpoint(path)
+def model(path: Path) -> None:
+    """Its network, made and filled."""
     vt.zoo.load_network(checkpoint=path)
 
 
@@ -67,6 +68,11 @@ def onnx(path: Path) -> None:
         assert np.isfinite(boxes.xyxy).all()
 
 
+def tracks(path: Path) -> None:
+    """Annotated or predicted ones."""
+    (read_truth if path.name.startswith("truth") else read_predictions)(path)
+
+
 def detections(path: Path) -> None:
     """With annotations that have their picture."""
     read_detections(path, read_annotations(TRUTH))
@@ -79,17 +85,18 @@ def journal(path: Path) -> None:
 
 def state(path: Path) -> None:
     """Read as a run reads it that goes on."""
-    WholeFiles(lambda state: None).load_checkpoint(path)
+    AtomicCheckpointIO(lambda state: None).load_checkpoint(path)
 
 
 READERS: dict[str, Callable[[Path], object]] = {
     "picture": picture,
     "video": video,
-    "checkpoint": checkpoint,
-    "model": lambda path: vt.zoo.load_network(checkpoint=path),
+    "checkpoint": vt.zoo.read_checkpoint,
+    "model": model,
     "onnx": onnx,
     "annotations": read_annotations,
     "detections": detections,
+    "tracks": tracks,
     "card": lambda path: ModelCard.from_json(path.read_text(errors="surrogateescape")),
     "journal": journal,
     "skeleton": read_skeleton,

@@ -16,12 +16,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
 import numpy as np
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from google.protobuf.json_format import MessageToJson, Parse
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 from PIL import Image as PIL
 from safetensors.torch import save
 
@@ -166,7 +168,7 @@ def _with_pickle(archive: bytes, inner: bytes) -> bytes:
 
 
 def models(folder: Path) -> list[Seed]:
-    """A whole model as training saves it; what is mutated is the header with its card and spec."""
+    """A whole model as training saves it: its header is mutated, and the card and the spec in it."""
     path = folder / "model.safetensors"
     spec = replace(networks.SPECS[POSE], width=8, input_size=(64, 64))
     network = networks.create(POSE, width=8, input_size=(64, 64))
@@ -174,13 +176,19 @@ def models(folder: Path) -> list[Seed]:
     whole = path.read_bytes()
     path.unlink()
     (length,) = struct.unpack("<Q", whole[:8])
-    return [
-        Seed(
-            "model.safetensors",
-            whole[8 : 8 + length],
-            lambda head: struct.pack("<Q", len(head)) + head + whole[8 + length :],
-        )
-    ]
+    head, tensors = whole[8 : 8 + length], whole[8 + length :]
+
+    def with_head(data: bytes) -> bytes:
+        return struct.pack("<Q", len(data)) + data + tensors
+
+    def with_text(key: str, data: bytes) -> bytes:
+        header = json.loads(head)
+        header["__metadata__"][key] = data.decode(errors="replace")
+        return with_head(json.dumps(header).encode())
+
+    inner = json.loads(head)["__metadata__"].items()
+    texts = [Seed("model.safetensors", text.encode(), partial(with_text, key)) for key, text in inner]
+    return [Seed("model.safetensors", head, with_head), *texts, *texts]
 
 
 def graphs() -> list[Seed]:
@@ -190,7 +198,19 @@ def graphs() -> list[Seed]:
     found = np.array([[10, 10, 50, 60, 0.9]], np.float32)
     pose = _constants({"heatmaps": heat}, (64, 48))
     detector = _constants({"dets": found, "labels": np.zeros(1, np.int64)}, (64, 64))
-    return [Seed("pose.onnx", pose), Seed("detector.onnx", detector)]
+    seeds = []
+    for name, data in (("pose.onnx", pose), ("detector.onnx", detector)):
+        text = MessageToJson(ModelProto.FromString(data)).encode()
+        seeds += [Seed(name, data), Seed(name, text, _graph), Seed(name, text, _graph)]
+    return seeds
+
+
+def _graph(text: bytes) -> bytes:
+    """A graph from its JSON, so that mutations reach operators, shapes and values; what is no graph stays text."""
+    try:
+        return bytes(Parse(text, ModelProto()).SerializeToString())
+    except Exception:  # protobuf's own, and whatever it raises beside them
+        return text
 
 
 def _constants(outputs: dict[str, np.ndarray], size: tuple[int, int]) -> bytes:
@@ -230,8 +250,27 @@ def texts() -> dict[str, list[Seed]]:
     skeleton = (
         f"name: own\nkeypoints: {json.dumps(names)}\nlimbs: [[nose, left_eye]]\nflip_pairs: [[left_eye, right_eye]]\n"
     )
+    scored = {"box": [5, 6, 50, 80], "score": 0.9, "track_id": 1}
+    scored |= {"keypoints": [[9, 9.5]] * 17, "keypoint_scores": [0.5] * 17}
+    frames = [
+        {"source": "in/7.png", "index": i, "time": None, "width": 100, "height": 120, "persons": [scored]}
+        for i in (0, 1)
+    ]
+    poses = {"source": "in", "skeleton": {"name": "coco17", "keypoints": names, "limbs": [[0, 1]]}, "frames": frames}
+    track = {**person, "track_id": 1, "bbox_head": [5, 6, 9, 9]}
+    pose_track = {"images": [{**images[0], "is_labeled": True}], "annotations": [track], "categories": [category]}
+    mot = b"1,1,5,6,50,80,1,1,1\n2,1,6,6,50,80,1,1,1\n2,2,60,6,50,80,0,7,0.5\n"
     return {
-        "annotations": [Seed("annotations.json", json.dumps(annotations).encode())],
+        "annotations": [
+            Seed("annotations.json", json.dumps(annotations).encode()),
+            Seed("poses.json", json.dumps(poses).encode()),
+        ],
+        "tracks": [
+            Seed("truth.txt", mot),
+            Seed("found.txt", mot),
+            Seed("truth.json", json.dumps(pose_track).encode()),
+            Seed("found.json", json.dumps({**poses, "source": "in.mp4"}).encode()),
+        ],
         "detections": [Seed("detections.json", json.dumps(detections).encode())],
         "card": [Seed("card.json", card(POSE).to_json().encode())],
         "journal": [Seed("journal.jsonl", journal.encode())],

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from published import pose_estimation, random_network
 from torch import Tensor, nn
 
+from published import pose_estimation, random_network
 from vitruvian import InputError, ModelError
 from vitruvian.training import read_recipe
 from vitruvian.training.init_weights import init_network

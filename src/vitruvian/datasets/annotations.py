@@ -187,7 +187,7 @@ def _category(name: str, records: Sequence[Mapping[str, Any]], boxes_alone: bool
         limbs = tuple((int(first) - 1, int(second) - 1) for first, second in chosen.get("skeleton") or ())
         sigmas = tuple(float(sigma) for sigma in chosen.get("sigmas") or ())
         number = int(chosen["id"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{name}: the category {chosen.get('name')!r} can't be read: {error}") from None
     if any(not 0 <= end < len(names) for limb in limbs for end in limb):
         raise InputError(f"{name}: the skeleton joins keypoints that don't exist; it counts from 1 to {len(names)}")
@@ -258,7 +258,7 @@ def _keypoints(name: str, records: Sequence[Mapping[str, Any]], crowd: NDArray[n
         rows.append(row if len(row) == 3 * count else [0] * 3 * count)
     try:
         keypoints = np.array(rows, float).reshape(len(records), count, 3)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{name}: its keypoints are no numbers: {error}") from None
     bad = ~np.isfinite(keypoints).all(axis=(1, 2))
     if bad.any():
@@ -272,7 +272,7 @@ def _column(name: str, records: Sequence[Mapping[str, Any]], field: str, default
     try:
         rows = zip(records, default.tolist(), strict=True)
         values = np.array([own if record.get(field) is None else record[field] for record, own in rows], float)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{name}: the field {field} of an annotation is no number: {error}") from None
     if not np.isfinite(values).all():
         number = records[int((~np.isfinite(values)).argmax())]["id"]
@@ -284,7 +284,7 @@ def _heads(name: str, records: Sequence[Mapping[str, Any]]) -> Array:
     unknown = [np.nan] * 4
     try:
         return np.array([record.get("head_box") or unknown for record in records], float).reshape(-1, 4)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{name}: a head_box must be four numbers x1, y1, x2, y2: {error}") from None
 
 
@@ -294,6 +294,6 @@ def _keypoint_scores(name: str, records: Sequence[Mapping[str, Any]], count: int
         scores = scores.reshape(len(records), count)
         if not ((scores >= 0) & (scores <= 1)).all():
             raise ValueError("one is out of range")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{name}: keypoint_scores must be {count} numbers in 0..1: {error}") from None
     return scores

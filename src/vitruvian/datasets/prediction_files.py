@@ -40,7 +40,7 @@ def as_annotations(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
         category = {"id": 1, "name": "person", "keypoints": list(skeleton["keypoints"])}
         category["skeleton"] = [[first + 1, second + 1] for first, second in skeleton["limbs"]]
         persons = list(_persons(data["frames"]))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"{name} is not what vitruvian predict --json writes: {error!r}") from None
     if any(frame.get("time") is not None for frame in data["frames"]):
         raise InputError(f"{name}: these are the poses of a video; training reads pictures, so save its frames as such")

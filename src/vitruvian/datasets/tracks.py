@@ -92,7 +92,7 @@ def _mot(path: Path, truth: bool) -> TrackFile:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise InputError(f"{path} can't be read: {reason}; give tracks in MOTChallenge's format") from None
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise InputError(f"{path} is not in MOTChallenge's format, numbers between commas: {error}") from None
     table = table if table.size else np.zeros((0, 9))
     if table.shape[1] < 6 or not np.isfinite(table).all():
@@ -129,7 +129,7 @@ def _posetrack(path: Path) -> TrackFile:
             for number, image in enumerate(pictures, 1)
             if image.get("is_labeled", True)
         }
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"{path} is not PoseTrack's annotation of a video: {error!r}") from None
     return TrackFile(path, frames, len(names), sigmas_by_name(names))
 
@@ -157,7 +157,7 @@ def _poses(path: Path) -> TrackFile:
             boxes = np.array([person["box"] for person in persons], float).reshape(len(ids), 4)
             points = np.array([person["keypoints"] for person in persons], float).reshape(len(ids), count, 2)
             frames[int(frame["index"]) + 1] = _persons(ids, boxes, points)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{path} is not what vitruvian predict --json writes: {error!r}") from None
     if not any(len(persons.ids) for persons in frames.values()):
         raise InputError(f"{path} has no track_id: run predict with --track")

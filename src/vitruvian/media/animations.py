@@ -25,7 +25,12 @@ _LONGEST = 60_000
 def is_animation(picture: PIL.Image) -> bool:
     """Whether an opened picture has several frames that are to be shown one after the other."""
     # A phone's MPO and HEIF files also have several pictures: a preview, a second lens.
-    return picture.format in _FORMATS and bool(getattr(picture, "is_animated", False))
+    if picture.format not in _FORMATS:
+        return False
+    try:
+        return bool(getattr(picture, "is_animated", False))
+    except Exception:  # damage after the first frame raises anything at all
+        return False
 
 
 class Animation:

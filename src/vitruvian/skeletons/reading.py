@@ -41,7 +41,7 @@ def read_skeleton(path: str | os.PathLike[str], base: Skeleton | None = None) ->
             pairs=_pairs(content["flip_pairs"], names) if "flip_pairs" in content else same.pairs,
             sigmas=_sigmas(content["sigmas"], names) if "sigmas" in content else same.sigmas,
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(
             f"{path}: {error}; limbs and flip_pairs are lists of two keypoints' names each, sigmas one number above 0 "
             f"for each of {', '.join(names)}"
