@@ -32,8 +32,9 @@ from vitruvian.training.init_weights import init_network
 from vitruvian.training.module import Training
 from vitruvian.training.pose.job import make_card
 from vitruvian.training.pose.module import PoseTraining
-from vitruvian.training.pose.recipe import Recipe, read_settings, recipes
+from vitruvian.training.pose.recipe import Recipe, recipes
 from vitruvian.training.pose.samples import PoseDataset
+from vitruvian.training.recipe import read_settings
 
 WARM_UP = 3
 
@@ -50,12 +51,12 @@ class Clock(L.Callback):
         self.ends.append(time.perf_counter())
 
     def rate(self, batch: int) -> float:
-        """PoseDataset/s after the first few steps."""
+        """Samples/s after the first few steps."""
         return (len(self.ends) - 1 - WARM_UP) * batch / (self.ends[-1] - self.ends[WARM_UP])
 
 
 def plain(module: Training, batch: dict[str, Any], steps: int) -> float:
-    """PoseDataset/s of a loop that has nothing but the network."""
+    """Samples/s of a loop that has nothing but the network."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     module = module.to(device)
     batch = module.transfer_batch_to_device(batch, torch.device(device), 0)
@@ -73,7 +74,7 @@ def plain(module: Training, batch: dict[str, Any], steps: int) -> float:
 
 
 def trained(module: Training, loader: ResumableLoader, steps: int) -> float:
-    """PoseDataset/s of training on the data set."""
+    """Samples/s of training on the data set."""
     clock = Clock()
     recipe = module.recipe
     trainer = L.Trainer(

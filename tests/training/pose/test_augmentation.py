@@ -1,4 +1,4 @@
-"""PoseAugmentation: what is drawn on a picture lands in the crop where its keypoint says."""
+"""Augmentation: what is drawn on a picture lands in the crop where its keypoint says."""
 
 from __future__ import annotations
 
