@@ -318,10 +318,8 @@ def overlap(a: Sequence[float], b: Sequence[float]) -> float:
     return inside / (a[2] * a[3] + b[2] * b[3] - inside)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("width", 8.5), ("width", "32"), ("width", True), ("width", None), ("width", -1)]
-)
-def test_a_spec_whose_numbers_are_none_is_refused(name: str, value: object) -> None:
+@pytest.mark.parametrize("value", [8.5, "32", True, None, -1, float("inf")])
+def test_a_spec_whose_width_is_none_is_refused(value: object) -> None:
     whole = json.loads(spec_to_json(SPECS["pose_hrnet_w32_256x192"]))
     assert spec_from_json(json.dumps(whole)) == SPECS["pose_hrnet_w32_256x192"]
     with pytest.raises(ModelError, match="width"):
