@@ -186,3 +186,8 @@ def test_numbers_beyond_what_floats_and_integers_hold():
     refused(one(bbox=[0, 0, 10**400, 5]), "annotation 7: its bbox is")
     refused(one(keypoints=[10**400] * 9), "its keypoints")
     refused(one(area=10**400), "area")
+    refused(one(id=2**63), "an annotation's id is")
+    refused(one(image_id=2**63), "which isn't there")
+    data = one()
+    data["images"][0]["id"] = 2**63
+    refused(data, "an image needs an integer id")

@@ -238,7 +238,7 @@ def test_a_picture_by_its_address(tmp_path, picture, monkeypatch):
         for path, reason in (("/cut.png", "cut off|can't be opened"), ("/gone.png", "Not Found"), ("/text.png", "")):
             with pytest.raises(InputError, match=f"{path}.*({reason})"):
                 open_source(address + path)
-        monkeypatch.setattr("vitruvian.media.opening.MAX_BYTES", 1000)
+        monkeypatch.setattr("vitruvian.media.containers.MAX_BYTES", 1000)
         with pytest.raises(InputError, match=r"huge\.png has more than 1,000 bytes"):
             open_source(f"{address}/huge.png")
 

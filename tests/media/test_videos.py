@@ -18,6 +18,7 @@ from made import boxes_of, make_video, number, numbered_frames, serving
 
 from vitruvian.errors import InputError
 from vitruvian.media import Video, containers
+from vitruvian.media.videos import _display_matrix
 
 SHARED = Path(__file__).resolve().parents[2] / "../shared/videos"
 
@@ -396,3 +397,14 @@ def test_a_server_that_says_nothing(camera, monkeypatch):
 def test_a_server_that_is_not_there():
     with pytest.raises(InputError, match=r"127\.0\.0\.1:9/x can't be opened.*check the address"):
         Video("http://127.0.0.1:9/x")
+
+
+def test_side_data_without_a_name_turns_nothing():
+    """As damaged pictures have, which FFmpeg is tried on after Pillow."""
+
+    class Unnamed:
+        @property
+        def side_data(self):
+            raise ValueError("47 is not a valid Type")
+
+    assert _display_matrix(Unnamed()) == (1, 0, 0, 1)

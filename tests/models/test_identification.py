@@ -17,7 +17,8 @@ import torch
 import vitruvian as vt
 from published import random_network
 from vitruvian import ModelError, networks
-from vitruvian.models.identification import with_size
+from vitruvian.models import SPECS
+from vitruvian.models.identification import spec_from_json, spec_to_json, with_size
 from vitruvian.models.simdr import SimDRSpec
 from vitruvian.models.simple_baselines import SimpleBaselinesSpec
 from vitruvian.models.yolov5 import YOLOv5Spec
@@ -315,3 +316,11 @@ def overlap(a: Sequence[float], b: Sequence[float]) -> float:
     height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
     inside = max(width, 0) * max(height, 0)
     return inside / (a[2] * a[3] + b[2] * b[3] - inside)
+
+
+@pytest.mark.parametrize("value", [8.5, "32", True, None, -1, float("inf")])
+def test_a_spec_whose_width_is_none_is_refused(value: object) -> None:
+    whole = json.loads(spec_to_json(SPECS["pose_hrnet_w32_256x192"]))
+    assert spec_from_json(json.dumps(whole)) == SPECS["pose_hrnet_w32_256x192"]
+    with pytest.raises(ModelError, match="width"):
+        spec_from_json(json.dumps({**whole, "width": value}))

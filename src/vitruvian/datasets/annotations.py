@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import InputError
 from ..io import read_json
 from ..skeletons import Skeleton
-from .json_records import BOX_SHARE, boxes_of, listed, unique
+from .json_records import BOX_SHARE, boxes_of, is_id, listed, unique
 from .prediction_files import as_annotations, is_poses
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def read_content(path: str | os.PathLike[str]) -> Any:
 
 def _images(name: str, records: Sequence[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
     for record in records:
-        if type(record.get("id")) is not int or not isinstance(record.get("file_name"), str):
+        if not is_id(record.get("id")) or not isinstance(record.get("file_name"), str):
             raise InputError(f"{name}: an image needs an integer id and a file_name; this has not: {dict(record)}")
     unique((record["id"] for record in records), f"{name}: the image ids")
     return {record["id"]: record for record in records}
@@ -205,9 +205,9 @@ def _persons(
     notes: list[str],
 ) -> Annotations:
     for record in records:
-        if type(record.get("id")) is not int:
+        if not is_id(record.get("id")):
             raise InputError(f"{name}: an annotation's id is {record.get('id')!r}; it must be an integer")
-        if type(record.get("image_id")) is not int or record["image_id"] not in images:
+        if not is_id(record.get("image_id")) or record["image_id"] not in images:
             raise InputError(
                 f"{name}: annotation {record['id']} is of image {record.get('image_id')!r}, which isn't there"
             )

@@ -25,6 +25,16 @@ def listed(items: Sequence[object]) -> str:
     )
 
 
+def is_id(value: object) -> bool:
+    """Whether this is an integer, of 64 bits at most."""
+    return type(value) is int and -(2**63) <= value < 2**63
+
+
+def is_number(value: object) -> bool:
+    """Whether this is a number that a float can hold."""
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**1023)
+
+
 def unique(ids: Iterable[object], label: str) -> None:
     """Raises InputError for an id that occurs twice."""
     twice = [number for number, count in Counter(ids).items() if count > 1]

@@ -120,7 +120,7 @@ def _posetrack(path: Path) -> TrackFile:
     try:
         pictures = sorted(data["images"], key=lambda image: str(image["file_name"]))
         (category,) = [entry for entry in data["categories"] if entry["name"] == "person"]
-        names = list(category["keypoints"])
+        names = list(map(str, category["keypoints"]))
         by_image: dict[Any, list[Mapping[str, Any]]] = {image["id"]: [] for image in pictures}
         for entry in data["annotations"]:
             by_image[entry["image_id"]].append(entry)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..datasets.annotations import Annotations
-from ..datasets.json_records import boxes_of, listed
+from ..datasets.json_records import boxes_of, is_id, is_number, listed
 from ..errors import InputError
 from ..geometry import solid
 from ..io import read_json
@@ -67,7 +67,7 @@ def read_detections(source: str | os.PathLike[str] | Sequence[Mapping[str, Any]]
     if not isinstance(records, Sequence) or not all(isinstance(record, Mapping) for record in records):
         raise InputError(f"{name} is no list of detections; give {WANTED}")
     for number, record in enumerate(records):
-        if not isinstance(record.get("image_id"), int) or not isinstance(record.get("score"), (int, float)):
+        if not is_id(record.get("image_id")) or not is_number(record.get("score")):
             raise InputError(f"{name}: entry {number} needs an integer image_id and a score; give {WANTED}")
     chosen = [
         (number, record) for number, record in enumerate(records) if record.get("category_id", 1) == truth.category

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import InputError
 from ..media import read_image
+from ..media.memory import BYTES_AHEAD, held_by
 from ..media.threads import prefetch
 from ..pipeline import CROPS_AT_ONCE, FRAMES_AT_ONCE, PoseEstimator, batches
 from ..poses import Boxes
@@ -68,7 +69,9 @@ def predict(
         tally: counts crops, and the seconds that they spend on the way from picture to keypoints.
     """
     with closing(prefetch(detect(pictures, find, tally), 2 * _PICTURES_AT_ONCE)) as ahead:
-        for group in batches(ahead, CROPS_AT_ONCE, lambda item: _count(item[2], score), _PICTURES_AT_ONCE):
+        for group in batches(
+            ahead, CROPS_AT_ONCE, lambda item: _count(item[2], score), _PICTURES_AT_ONCE, enough=_large
+        ):
             images = [image for _, image, _ in group]
             sure = [
                 Boxes(boxes.xyxy[part], boxes.scores[part]) for _, _, boxes in group for part in [boxes.scores >= score]
@@ -83,7 +86,7 @@ def predict(
 
 def detect(pictures: Iterable[Picture], find: Find | None, tally: Tally) -> Iterator[tuple[Picture, Image, Boxes]]:
     """Pictures and their boxes, found by a detector, or their own where there is none; arguments as of `predict`."""
-    for batch in batches(_readable(pictures, tally), FRAMES_AT_ONCE):
+    for batch in batches(_readable(pictures, tally), FRAMES_AT_ONCE, enough=_large):
         unknown = {picture.image_id: image for picture, image in batch if picture.boxes is None}
         found = dict(zip(unknown, find(list(unknown.values())), strict=True)) if find and unknown else {}
         for picture, image in batch:
@@ -107,6 +110,10 @@ def _read(picture: Picture, tally: Tally) -> Image:
             f"{picture.path} is {size[0]}x{size[1]}, but its annotations are for {picture.size[0]}x{picture.size[1]}"
         )
     return image
+
+
+def _large(batch: Sequence[Any]) -> bool:
+    return held_by(batch) >= BYTES_AHEAD
 
 
 def _count(boxes: Boxes, score: float) -> int:

@@ -61,6 +61,8 @@ def fetched_picture(address: str) -> bytes | None:
                 return None
             return _received(answer, address)
     except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         if not named:
             return None  # FFmpeg may have an answer, or says what is wrong
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error

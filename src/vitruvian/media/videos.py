@@ -301,7 +301,10 @@ class _Turn:
 
 def _display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
     """(a, b, c, d): a pixel (x, y) is shown at (a x + c y, b x + d y), in units of 1/65536, and moved into view."""
-    data: Any = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        data: Any = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # side data that PyAV has no name for
+        return 1, 0, 0, 1
     if data is None or data.buffer_size < 36:
         return 1, 0, 0, 1
     a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()

@@ -87,10 +87,16 @@ class OnnxFile:
         return self.network.path.stem
 
     def first_operators(self) -> set[str]:
-        """The operators that read the input, under OpenVINO's names, such as "Convolution" and "StridedSlice"."""
+        """The operators that read the input, under OpenVINO's names, such as "Convolution" and "StridedSlice".
+
+        None of a graph that OpenVINO can't read, whichever engine runs it.
+        """
         from openvino import Core
 
-        model = Core().read_model(self.network.path)
+        try:
+            model = Core().read_model(self.network.path)
+        except RuntimeError:
+            return set()
         return {reader.get_node().get_type_name() for reader in model.inputs[0].get_target_inputs()}
 
     def outputs(self) -> tuple[NDArray[np.float32], ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, ModelError
@@ -122,15 +122,19 @@ def spec_from_json(text: str) -> Spec:
         ModelError: it can't be read.
     """
     try:
-        fields: dict[str, Any] = parse_json(text, "it")
-        fields["input_size"] = tuple(fields["input_size"])
-        if "architecture" in fields:
-            name = fields.pop("architecture")
+        values: dict[str, Any] = parse_json(text, "it")
+        values["input_size"] = tuple(values["input_size"])
+        if "architecture" in values:
+            name = values.pop("architecture")
             kind = next(item.spec for item in ARCHITECTURES if item.name == name)
             assert kind is not None
-            return kind(**fields)
-        kind = _kind_of_version_1(fields)
-        return kind(**{name: value for name, value in fields.items() if name in kind.__dataclass_fields__})
+        else:
+            kind = _kind_of_version_1(values)
+            values = {name: value for name, value in values.items() if name in kind.__dataclass_fields__}
+        for item in fields(kind):
+            if item.type in ("int", int) and type(values.get(item.name, 0)) is not int:
+                raise ValueError(f"{item.name} is {values[item.name]!r}, no whole number")
+        return kind(**values)
     except (TypeError, ValueError, KeyError, AttributeError, StopIteration, AssertionError, InputError) as error:
         raise ModelError(f"the network's spec in the file can't be read ({type(error).__name__}: {error})") from None
 
