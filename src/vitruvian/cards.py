@@ -35,8 +35,9 @@ _VERSION = 2
 class _Options:
     """Checks that options of codecs and detectors share: every field has its type and no number is negative or NaN."""
 
-    # Fields that may not be 0.
+    # Fields that may not be 0, and those that may not be above 1.
     ABOVE_0: ClassVar[tuple[str, ...]] = ()
+    UP_TO_1: ClassVar[tuple[str, ...]] = ("iou", "smoothing")
 
     def __post_init__(self) -> None:
         for item in fields(self):  # type: ignore[arg-type]
@@ -46,11 +47,15 @@ class _Options:
             wanted: type | tuple[type, ...] = (int, float) if isinstance(default, float) else type(default)
             if default is None:
                 wanted = (int, float, type(None)) if item.name == "iou" else (int, type(None))
+            most = 1 if item.name in self.UP_TO_1 else math.inf
             right = isinstance(value, wanted) and isinstance(value, bool) == isinstance(default, bool)
             if right and isinstance(value, float | int):
-                right = 0 <= value < math.inf and bool(value or item.name not in self.ABOVE_0)
+                right = 0 <= value <= most and value != math.inf and bool(value or item.name not in self.ABOVE_0)
             if not right:
-                raise ModelError(f"{item.name} is {value!r}; it can't be that")
+                wanted_text = (
+                    type(default).__name__ if isinstance(default, bool | str) else "a finite number, 0 or more"
+                )
+                raise ModelError(f"{item.name} is {value!r}; it must be {wanted_text}")
 
 
 @dataclass(frozen=True, kw_only=True)

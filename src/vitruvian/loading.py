@@ -63,10 +63,10 @@ def load(
 
     Args:
         pose: a pose net: a name of `vitruvian.zoo.cards`, an ONNX file (heatmap, or SimCC/SimDR pairs; or any that
-            `vitruvian export` made), or a checkpoint of one of the five families (.pth, .pt, .safetensors); None takes
+            `vitruvian export` made), or a checkpoint (.pth, .pt, .safetensors); None takes
             the preset's.
-        detector: a person detector: a name, an ONNX file (RTMDet, YOLOX or exported YOLOv5), or a YOLOv5 checkpoint;
-            None takes the preset's, which isn't run where a call brings its boxes.
+        detector: a person detector: a name, an ONNX file (RTMDet, YOLOX, or any that `vitruvian export` made), or a
+            YOLOv5 checkpoint; None takes the preset's, which isn't run where a call brings its boxes.
         preset: the pair of models, of `vitruvian.zoo.PRESETS`, from which what isn't given is taken: "fast", the small
             ones inside the package, "balanced" or "accurate", which are downloaded once.
         img_size: detector input, (height, width) or one number for both; None takes the file's own size, or 640.
@@ -99,7 +99,7 @@ def load(
     pair = PRESETS[preset]
     engine = EngineOptions(runtime, device, threads, precision, compile)
     limits: dict[str, Any] = {"score": score, "iou": iou, "max_persons": max_persons}
-    # Beside a model that somebody chose, one of the package runs anywhere: torch and GPUs may not be for it.
+    # Beside a model that the user chose, the package's own one runs on the CPU: it may not support that engine.
     anywhere = EngineOptions(threads=threads, precision=precision if precision in ("auto", "fp32") else "auto")
     own = anywhere if (pose or detector) and preset == "fast" else engine
     finder = load_detector(detector or pair.detector, img_size, **limits, engine=engine if detector else own)
@@ -274,7 +274,7 @@ def checkpoint_network(model: File, size: tuple[int, int] | None = None) -> tupl
 
 
 def network_of(file: Path, named: ModelCard | None, size: tuple[int, int] | None) -> tuple[nn.Module, ModelCard]:
-    """As `checkpoint_network`, from what `located` gives: a name's file is fetched, and hashed, no second time."""
+    """As `checkpoint_network`, from the result of `located`, so that the file isn't fetched and hashed twice."""
     from .checkpoints import load_checkpoint
 
     if not is_checkpoint(file):

@@ -85,7 +85,7 @@ def test_it_is_downloaded_and_runs(
         assert card.weights is not None
         return replace(card, weights=replace(card.weights, urls=(server.url(f"{file}.zip"),)))
 
-    monkeypatch.setattr(loading, "zoo_card", here)
+    monkeypatch.setattr(loading.models, "card", here)
     model = vt.load(preset=name, max_persons=1)
     assert (model.detector.card.name, model.pose.card.name) == (pair.detector, pair.pose)
     # This file takes any size: it is run at the one that the name's was trained at.

@@ -160,7 +160,7 @@ def test_addresses_and_checksums() -> None:
         for url in weights.urls:
             assert re.match(
                 r"https://(drive\.usercontent\.google\.com/download\?id=[\w-]{33}&export=download&confirm=t$"
-                r"|download\.openmmlab\.com/mmpose/|download\.pytorch\.org/models/|github\.com/(ultralytics/yolov5|Megvii-BaseDetection/YOLOX)/releases/)",
+                r"|huggingface\.co/usyd-community/vitpose-[\w-]+/resolve/|download\.openmmlab\.com/mmpose/|download\.pytorch\.org/models/|github\.com/(ultralytics/yolov5|Megvii-BaseDetection/YOLOX)/releases/)",
                 url,
             )
 
@@ -190,6 +190,8 @@ PINNED = {"1zYC7go9EV0XaSlSBjMaiyE_4TcHc_S38": "19bc083708", "1UoJhTtjHNByZSm96W
 
 
 def publisher(url: str) -> str:
+    if page := re.match(r"https://huggingface\.co/usyd-community/[\w-]+", url):
+        return page[0]
     if key := re.search(r"id=([\w-]{33})", url):
         return DRIVE[key[1]]
     return next(page for start, page in HOSTS.items() if url.startswith(start))

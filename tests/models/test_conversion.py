@@ -192,7 +192,7 @@ def resnet() -> dict[str, Tensor]:
             {"head.deconv_layers.0.weight": (2, 2), "backbone.layer3.6.conv1.weight": (1,)},
             "Baselines .* on ResNet-50 only",
         ),
-        ({"head.deconv_head.deconv_layers.0.weight": (2, 2)}, "no network that Vitruvian knows"),
+        ({"head.deconv_head.deconv_layers.0.weight": (2, 2)}, "its head is deconv_head.deconv_layers.0.weight"),
         ({"head.cls_x.weight": (2, 2)}, "RTMPose.*ONNX"),
         ({"head.fc.weight": (34, 256), "head.fc.bias": (34,)}, "DeepPose"),
         ({"head.fc.weight": (1000, 256), "head.fc.bias": (1000,)}, "classifier"),

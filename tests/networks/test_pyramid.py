@@ -33,7 +33,7 @@ def test_it_sees_the_whole_crop():
 
 
 def test_it_makes_heatmaps_only():
-    with pytest.raises(ModelError, match="pyramid makes heatmaps"):
+    with pytest.raises(ModelError, match="can't be made with head; its options are input_size, width"):
         networks.create(NAME, head="simdr")
-    with pytest.raises(ModelError, match="pyramid comes without attention"):
+    with pytest.raises(ModelError, match="can't be made with attention"):
         networks.create(NAME, attention="parallel")

@@ -12,7 +12,6 @@ from vitruvian import networks
 from vitruvian.networks.heads import SimDRResNet
 from vitruvian.networks.resnet import PoseResNet, ResNet50
 
-RESNET = {"backbone": "resnet50", "width": 64}
 RELEASED = {
     "conv1.weight": (64, 3, 7, 7),
     "bn1.running_mean": (64,),
@@ -38,8 +37,9 @@ PARTS = ["conv1", "bn1", "layer1", "layer2", "layer3", "layer4", "deconv_layers"
 )
 def test_names_shapes_and_order_are_the_releases(size, split, x, y) -> None:
     heads = {"mlp_head_x.weight": x, "mlp_head_x.bias": x[:1], "mlp_head_y.weight": y, "mlp_head_y.bias": y[:1]}
-    for head, more in (("heatmap", {}), ("simdr", heads)):
-        network = outline("pose_hrnet_w32_256x192", head=head, input_size=size, split=split, **RESNET)
+    networks_of = ((("mmpose_resnet50_256x192", {}), {}), (("mmpose_simcc_resnet50_256x192", {"split": split}), heads))
+    for (name, options), more in networks_of:
+        network = outline(name, input_size=size, **options)
         found = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
         expected = {**RELEASED, **more}
         assert {name: found.get(name) for name in expected} == expected
@@ -57,7 +57,7 @@ def upsampled(x: Tensor, weight: Tensor) -> Tensor:
 
 
 def test_maps_from_features_by_hand() -> None:
-    network = networks.create("pose_hrnet_w32_256x192", num_keypoints=3, backbone="resnet50", width=8).double().eval()
+    network = networks.create("mmpose_resnet50_256x192", num_keypoints=3, width=8).double().eval()
     assert isinstance(network, PoseResNet)
     weights = {name: tensor for name, tensor in network.state_dict().items() if name.endswith("weight")}
     for layer in (0, 3, 6):
@@ -94,17 +94,17 @@ def test_simdr_classifies_each_flattened_map() -> None:
     assert y[1, 2, 9].item() == pytest.approx(network.mlp_head_y.bias[9].item() + sum(products), rel=1e-3, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["pose_hrnet_w32_256x192", "simdr_hrnet_w32_256x192"])
+@pytest.mark.parametrize("name", ["mmpose_resnet50_256x192", "mmpose_simcc_resnet50_256x192"])
 def test_the_backbone_is_imagenets(name: str) -> None:
     weights = {**ResNet50(8).state_dict(), "fc.weight": torch.rand(1000, 256), "fc.bias": torch.rand(1000)}
-    network = networks.create(name, backbone="resnet50", width=8)
+    network = networks.create(name, width=8)
     report = networks.load_backbone(network, weights)
     assert report.ignored == ("fc.weight", "fc.bias")
     assert {key.split(".")[0] for key in report.missing} <= {"deconv_layers", "final_layer", "mlp_head_x", "mlp_head_y"}
 
 
 def test_what_makes_the_maps_starts_small() -> None:
-    network = networks.create("pose_hrnet_w32_256x192", backbone="resnet50", width=8)
+    network = networks.create("mmpose_resnet50_256x192", width=8)
     for name in ("deconv_layers.0.weight", "deconv_layers.6.weight", "final_layer.weight"):
         assert network.get_parameter(name).std().item() == pytest.approx(0.001, rel=0.1)
     assert not network.get_parameter("final_layer.bias").any()

@@ -65,5 +65,5 @@ def carried(
         raise ModelError(f"the file's card says {card.task}, but its tensors are of no such network that is known here")
     if describe(found.spec, card.name, max(count, 1)).family != card.family or found.num_keypoints != count:
         raise ModelError(f"the file's card is of a {card.family} net of {count} keypoints, not of {found}")
-    identity = with_size(found, size or card.input_size, card.name)
+    identity = with_size(found, size or card.input_size, "")
     return identity, replace(card, input_size=identity.spec.input_size)

@@ -34,5 +34,7 @@ def exported_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             if node.op_type == "Identity" and node.input[0] in tensors:
                 tensors[node.output[0]] = tensors[node.input[0]]
     except Exception as error:  # damage raises anything at all
-        raise ModelError(f"{path} is no whole ONNX file ({str(error).splitlines()[0][:200]})") from None
+        raise ModelError(
+            f"{path} is no whole ONNX file ({next(iter(str(error).splitlines()), type(error).__name__)[:200]})"
+        ) from None
     return tensors, {entry.key: entry.value for entry in proto.metadata_props}

@@ -23,10 +23,10 @@ from .reading import STRAYS, Checkpoint, check_finite, read_checkpoint
 # How many names of each kind an error lists.
 _LISTED = 4
 
-# What files may have or lack as they like: it isn't used here, or follows from other tensors.
+# Tensors that may be missing or extra: unused here, or computed from others.
 _DERIVED = ("num_batches_tracked", "anchor_grid")
 
-# What files made for inference lack as a whole.
+# Tensors that files made for inference lack as a whole.
 _TRAINING_ONLY = "flow."
 
 logger = logging.getLogger("vitruvian")

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..cards import DetectorOptions
 from ..errors import ModelError
-from ..geometry import letterbox, to_tensor
+from ..geometry import letterbox, solid, to_tensor
 from ..poses import Boxes
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ class Prepared:
         return (boxes - corners) / scales
 
 
-# From an RGB uint8 picture (h, w, 3), the network's input size (height, width), and the number of which sides must be
-# multiples where the network takes several sizes (or None): the prepared picture.
+# From an RGB uint8 picture (h, w, 3), the network's input size (height, width), and its size multiple, or None for one
+# fixed size: the prepared picture.
 Prepare = Callable[["Image", tuple[int, int], "int | None"], Prepared]
 
 # From the network's outputs, its input size (height, width) and the index of the person class: for each picture the
@@ -99,8 +99,8 @@ class Family:
         decode: reads the outputs.
         prepare: brings pictures to the input size.
         suppress: drops duplicates; None for networks whose boxes are final.
-        cells: which predictions the network makes on the grids of strides 8, 16 and 32: "all", one a cell in order;
-            "sorted", the same by score, in front of an NMS inside of the network; "none", others.
+        cells: how predictions map to the cells of the grids of strides 8, 16 and 32, for distillation: "all", one a
+            cell in order; "sorted", one a cell by score, in front of an NMS inside of the network; "none", no mapping.
     """
 
     decode: Decode
@@ -194,5 +194,5 @@ class Detector:
         kept = suppress(boxes, scores, self.iou) if suppress else np.argsort(-scores, kind="stable")
         boxes, scores = prepared.to_picture(boxes[kept]), scores[kept]
         xyxy = np.clip(boxes, 0, [size[1], size[0]] * 2).astype(np.float32)
-        inside = np.flatnonzero((xyxy[:, 2:] > xyxy[:, :2]).all(axis=1))[: self.max_persons]
+        inside = np.flatnonzero(solid(xyxy))[: self.max_persons]
         return Boxes(xyxy[inside], np.clip(scores[inside], 0, 1).astype(np.float32))

@@ -39,7 +39,7 @@ def fetch(model: ModelCard | Weights, *, offline: bool | None = None, quiet: boo
     goes on where it ended. Two processes that want the same file download it once.
 
     Args:
-        model: a card of the zoo, or the weights of `catalogue.backbone`.
+        model: a card of the zoo, or the weights of `vitruvian.models.backbone`.
         offline: stay off the network; None asks the environment (`cache.is_offline`).
         quiet: show no progress bar. Without a terminal there is none in any case.
 

@@ -99,10 +99,13 @@ def stages(spec: BackboneSpec) -> tuple[tuple[str, ...], ...]:
 
 def imagenet(spec: BackboneSpec) -> str:
     """The name of the ImageNet weights. Raises ModelError for a slim ResNet; HRNets are looked up by their width."""
-    if spec.backbone == "hrnet":
-        return f"hrnet_w{spec.width}"
-    if spec.width != _RESNET_WIDTH:
-        raise ModelError(f"ResNet-50 of width {spec.width} was never trained on ImageNet")
+    return f"hrnet_w{spec.width}" if spec.backbone == "hrnet" else resnet_imagenet(spec.width)
+
+
+def resnet_imagenet(width: int) -> str:
+    """The name of ResNet-50's ImageNet weights. Raises ModelError for a slim one."""
+    if width != _RESNET_WIDTH:
+        raise ModelError(f"ResNet-50 of width {width} was never trained on ImageNet")
     return "resnet50"
 
 

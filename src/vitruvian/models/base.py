@@ -197,12 +197,11 @@ class Architecture:
         outputs: what `recognise` takes, in words; "" for nothing.
         spec: the class of the specs.
         specs: the networks by name.
-        variants: names of `cards` whose network has another spec than the one in `specs`, such as MMPose's; for
-            building only.
+        variants: further names, with their specs, that `vitruvian.networks.create` takes, such as MMPose's.
         builder: "module:function" in `vitruvian.networks`; the function takes a spec and the number of keypoints.
         describe: from a spec, a name and the number of keypoints to the card of the network.
         identify: from the names and shapes of tensors to the identity; None if they are not this architecture's.
-            Raises ModelError for tensors that are nearly.
+            Raises ModelError for tensors that almost match.
         resize: the identity at another input size, from (height, width) or None and the stem of the file's name.
             Raises ModelError for a size that the weights don't fit.
         fit_classes: the spec with the file's classes and their person class, and a note on what was assumed; from the
@@ -210,7 +209,7 @@ class Architecture:
             person among them.
         layouts: each turns tensors of a foreign layout into this architecture's, or returns None.
         mmpose: turns the parts of an MMPose checkpoint into this architecture's tensors, or returns None. Raises
-            ModelError for a network of MMPose that is nearly.
+            ModelError for a network of MMPose that almost matches.
         head: prefixes of the layers that depend on the keypoints, for training.
         prefix: prefix of the backbone's tensors.
         stages: prefixes of the backbone's stages from the picture up, without `prefix`; from a spec.
@@ -247,7 +246,7 @@ def entry(card: ModelCard, published: Published, weights: Weights | None = None)
 
 
 def first_published(specs: Mapping[str, Any], spec: Spec, **same: Any) -> tuple[str | None, Any]:
-    """The first name whose spec is this one but for the fields `same`, and that spec; None and `spec` if there is none.
+    """Name and spec of the first entry that equals `spec` but for the fields in `same`; or None and `spec`.
 
     Args:
         specs: by name.

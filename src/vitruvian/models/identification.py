@@ -46,9 +46,15 @@ def identify(shapes: Shapes) -> Identity:
     Raises:
         ModelError: no known network; the message says what the tensors look like instead.
     """
+    nearly: ModelError | None = None
     for item in ARCHITECTURES:
-        if found := item.identify(shapes):
-            return found
+        try:
+            if found := item.identify(shapes):
+                return found
+        except ModelError as error:
+            nearly = nearly or error
+    if nearly is not None:
+        raise nearly
     some = ", ".join(list(shapes)[:4])
     known = ", ".join(item.title for item in ARCHITECTURES if item.identify is not Architecture.identify)
     raise ModelError(
@@ -63,7 +69,11 @@ def with_size(identity: Identity, size: tuple[int, int] | None, stem: str) -> Id
     Raises:
         ModelError: the weights don't fit that size.
     """
-    return architecture(identity.spec).resize(identity, size, stem)
+    family = architecture(identity.spec)
+    found = family.resize(identity, size, stem)
+    if found.spec == identity.spec:
+        return found
+    return replace(found, name=next((name for name, spec in family.specs.items() if spec == found.spec), None))
 
 
 def convert(tensors: Tensors) -> Converted:

@@ -1,7 +1,7 @@
 """Sources of published weights and figures that several architectures share.
 
-AP is the authors' own figure, from the page at `paper`, also where the file is from somebody else: `source` says from
-whom, and a checksum stands beside the addresses of its own publisher only. Parameters and work of the networks that
+AP is always the authors' own figure, from the page at `paper`. `source` is who published the file. A checksum is given
+only for its publisher's address. Parameters and work of the networks that
 Vitruvian builds are counted on the networks themselves (a test does it again), in the unit that `Published` explains;
 for the others they are the publishers'. No checksum was published for the files on Google Drive or by Megvii. The full
 ones are those that several independent projects on GitHub pin for the same files; the eight digits of OpenMMLab's and

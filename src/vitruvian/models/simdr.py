@@ -153,7 +153,7 @@ def resize(identity: Identity, size: tuple[int, int] | None, stem: str) -> Ident
     if not _STAR_IN_NAME.search(stem):
         return identity
     spec = replace(spec, target_sigma=_STAR_SIGMA)
-    return replace(identity, spec=spec, name=first_published(SPECS, spec)[0], notes=())
+    return replace(identity, spec=spec, notes=())
 
 
 def from_mmpose(parts: Parts) -> Converted | None:

@@ -13,35 +13,38 @@ from .backbones import (
     RESNET_STAGES,
     SMALL,
     UPSAMPLING,
-    BackboneSpec,
     check_resnet50,
     find_backbone,
-    imagenet,
     refuse_classifier,
+    resnet_imagenet,
 )
-from .base import Architecture, Converted, Identity, Parts, Shapes, any_size, entry, rows
+from .base import Architecture, Converted, Identity, Parts, Shapes, Spec, any_size, check_width, entry, rows
 from .published import MMPOSE, VAL, mmpose, on_coco
 
 _FOLDER = "v1/body_2d_keypoint/topdown_heatmap/coco/td-hm_res50_8xb64-210e_coco"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SimpleBaselinesSpec(BackboneSpec):
+class SimpleBaselinesSpec(Spec):
     """Simple Baselines on ResNet-50.
 
     Args:
+        width: channels of the first stage (64). Fewer make slim nets.
         bgr: the network's channels are blue, green, red, as in the authors' weights; MMPose's are red, green, blue.
 
     Raises:
         ModelError: an option that the network can't have.
     """
 
-    backbone: str = "resnet50"  # type: ignore[assignment]
     width: int = 64
     bgr: bool = False
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_width(self.width)
+
     def __str__(self) -> str:
-        return self.text("heatmap")
+        return f"ResNet-50 {self.input_size[0]}x{self.input_size[1]} (heatmap)"
 
 
 _SPECS = {
@@ -105,5 +108,5 @@ ARCHITECTURE = Architecture(
     mmpose=from_mmpose,
     head=("deconv_layers.", "final_layer."),
     stages=lambda spec: RESNET_STAGES,
-    imagenet=imagenet,
+    imagenet=lambda spec: resnet_imagenet(spec.width),
 )

@@ -87,7 +87,7 @@ def identify(shapes: Shapes) -> Identity | None:
     if "model.24.m.0.weight" not in shapes:
         raise ModelError(
             "the weights look like a YOLO's, but not like YOLOv5's n, s, m, l or x in the layouts v5 and v6: layer 24 "
-            "isn't the detection with three levels"
+            "isn't YOLOv5's detection head with three levels; YOLOv8 and later have no network here"
         )
     layout: Layout = "v5" if "model.0.conv.conv.weight" in shapes else "v6"
     width = rows(shapes, "model.7.conv.weight") / 1024

@@ -138,8 +138,8 @@ class Runtime(ABC):
         for counts in {tuple(map(_count, outputs)) for outputs in results}:
             if set(counts) != {size}:
                 raise ModelError(
-                    f"{self.path}: for {size} samples the network returns {' and '.join(map(str, counts))}, so that "
-                    "nobody knows which is whose; export it with a batch dimension in every output"
+                    f"{self.path}: for {size} samples the network returns {' and '.join(map(str, counts))}, so "
+                    "results can't be matched to samples; export it with a batch dimension in every output"
                 )
         return tuple(_joined(parts)[:count] for parts in zip(*results, strict=True))
 

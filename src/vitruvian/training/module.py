@@ -115,7 +115,7 @@ class Training(L.LightningModule, ABC):
             where = f"The batch is saved as {path}"
         except (OSError, RuntimeError) as error:
             # A full disk must not hide the first error.
-            where = f"The batch can't be saved as {path} ({str(error).splitlines()[0]})"
+            where = f"The batch can't be saved as {path} ({next(iter(str(error).splitlines()), type(error).__name__)})"
         names, epoch = batch["names"], self.current_epoch
         more = f" and {len(names) - _SHOWN_BATCH} more" if len(names) > _SHOWN_BATCH else ""
         return InputError(
