@@ -248,8 +248,8 @@ class Poses:
     def to_pandas(self) -> Any:
         """A `pandas.DataFrame`, one row a person (needs the extra ``pandas``).
 
-        The columns are those of a person in the CSV output: track_id (missing where there is none), score, x1, y1, x2, y2 in pixels,
-        and of each keypoint NAME_x, NAME_y in pixels and NAME_score.
+        The columns are those of a person in the CSV output: track_id (missing where there is none), score, x1, y1, x2,
+        y2 in pixels, and of each keypoint NAME_x, NAME_y in pixels and NAME_score.
         """
         try:
             import pandas
