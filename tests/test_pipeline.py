@@ -15,7 +15,7 @@ from PIL import Image as PIL
 import vitruvian as vt
 from vitruvian import InputError, Poses
 from vitruvian.media import Frame
-from vitruvian.media.memory import BYTES_AHEAD, held_by
+from vitruvian.pictures.memory import BYTES_AHEAD, held_by
 from vitruvian.pipeline import batches
 from vitruvian.poses import Boxes
 

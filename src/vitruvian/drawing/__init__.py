@@ -1,0 +1,6 @@
+"""Drawing of skeletons, boxes, labels and blurred faces onto pictures."""
+
+from .colours import COLOURS, PERSONS, Colours
+from .persons import Drawable, check_style, draw
+
+__all__ = ["COLOURS", "PERSONS", "Colours", "Drawable", "check_style", "draw"]
