@@ -150,7 +150,7 @@ class Summary:
         pictures: how many of the frames were pictures.
         seconds: from the first frame asked for to the last file closed.
         problems: what went wrong without ending the run, each message naming its file.
-        unread: how many pictures or videos could not be read at all.
+        unread: how many pictures or videos could not be read at all, or whose boxes no file knows.
     """
 
     frames: int = 0
@@ -386,7 +386,9 @@ class Process:
                                 break
         finally:
             summary.problems += source.problems + [problem for sink in sinks for problem in sink.problems]
-            summary.problems += [] if given is None else given.problems
+            if given is not None:
+                summary.problems += given.problems
+                summary.unread += len(given.problems)
             summary.unread += len(source.problems) if source.kind == "images" else 0
 
     def _tracker(self, model: TopDown) -> Tracker | bool:
