@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import media
-from .drawing import Colours, check_style
+from .drawing import Colours, check_faces, check_style
 from .errors import InputError
 from .media.destinations import (
     DEFAULT_FOLDER,
@@ -315,12 +315,15 @@ class Process:
             What was done. Files that can't be read don't end the run; they are among its problems.
 
         Raises:
-            InputError: a setting of tracking out of its range; or the only source can't be read.
+            InputError: a setting of tracking out of its range; faces to be blurred of a skeleton that has none; or the
+                only source can't be read.
             OutputError: a file can't be written, or no window can be shown.
             KeyboardInterrupt: Ctrl-C. The files are complete up to the last frame, and so is `summary`.
         """
         started = time.perf_counter()
         model = model.limited(self.options.score, self.options.max_persons)
+        if self.options.blur_faces:
+            check_faces(model.pose.skeleton)
         try:
             with ExitStack() as stack:
                 window = Window(f"vitruvian: {self.name}") if self.options.show else None

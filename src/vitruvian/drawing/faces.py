@@ -38,13 +38,18 @@ def blur_faces(canvas: NDArray[np.uint8], poses: Drawable, seen: NDArray[np.bool
     Raises:
         InputError: the skeleton has no keypoints of a face or a head.
     """
+    check_faces(poses.skeleton)
     points = list(_face_points(poses.skeleton))
-    if not points:
-        raise InputError(f"the skeleton {poses.skeleton.name} has no keypoints of a face: faces can't be blurred")
     for person, box in enumerate(poses.boxes):
         sure = poses.keypoints[person, points][seen[person, points]]
         around = sure if len(sure) else poses.keypoints[person, points]
         _blur(canvas, *_circle(around[np.isfinite(around).all(axis=1)], box))
+
+
+def check_faces(skeleton: Skeleton) -> None:
+    """Raises InputError for a skeleton without keypoints of a face or a head."""
+    if not _face_points(skeleton):
+        raise InputError(f"the skeleton {skeleton.name} has no keypoints of a face: faces can't be blurred")
 
 
 @cache
