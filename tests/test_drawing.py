@@ -330,6 +330,12 @@ def test_names_are_written_only_where_there_is_room():
     assert one < ground(heaped) <= 4.2 * one
 
 
+def test_small_persons_are_not_covered_by_names():
+    image = np.full((400, 400, 3), 128, np.uint8)
+    small = person(STANDING / 4 + 150, box=(160, 155, 190, 210))
+    assert np.array_equal(draw(image, small, names=True), draw(image, small))
+
+
 def test_names_of_a_crowd_cover_no_other():
     """Their grounds are dark rectangles; where two overlapped, their common area would be less than their sum."""
     from vitruvian.drawing.labels import Labels

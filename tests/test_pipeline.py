@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import pickle
 import warnings
 from dataclasses import replace
 from fractions import Fraction
@@ -501,6 +502,9 @@ def test_results_of_a_stream_know_where_they_are_from(model, pictures):
         assert (result.source, result.index, result.time) == (str(pictures / f"{index}.png"), index, None)
         assert result.size == (WIDTH, HEIGHT)
     assert isinstance(results[0], vt.Result)
+    copied = pickle.loads(pickle.dumps(results[3]))
+    assert np.array_equal(copied.image, results[3].image)
+    assert (copied.source, copied.index, copied.size, len(copied.poses)) == (results[3].source, 3, (WIDTH, HEIGHT), 2)
 
 
 def test_a_stream_of_a_video_has_times(model, tmp_path):

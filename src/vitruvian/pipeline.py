@@ -17,7 +17,7 @@ from .errors import InputError, ModelError
 from .geometry import crop, crop_affines, to_image, to_tensor
 from .media import Frame, GivenPictures, Source, open_sources
 from .media.threads import prefetch
-from .pictures import Channels, Picture, is_tensor, read_picture
+from .pictures import Channels, Picture, is_tensor, load_rgb
 from .pictures.memory import BYTES_AHEAD, held_by
 from .poses import Boxes, Poses
 from .selection import Selector
@@ -239,8 +239,8 @@ class TopDown:
         if is_tensor(image) and image.ndim == 4:
             image = list(image)
         if not isinstance(image, (list, tuple)):
-            return model._poses([read_picture(image, channels)], None if boxes is None else [boxes])[0]
-        return model._poses([read_picture(item, channels) for item in image], boxes)
+            return model._poses([load_rgb(image, channels)], None if boxes is None else [boxes])[0]
+        return model._poses([load_rgb(item, channels) for item in image], boxes)
 
     def limited(self, score: float | None = None, max_persons: int | None = None) -> TopDown:
         """The same model with other limits of its detector. Networks are shared; without a detector nothing changes.
@@ -421,6 +421,10 @@ class Result(tuple["NDArray[np.uint8]", Poses]):
         made = super().__new__(cls, (frame.image, poses))
         made.source, made.index, made.time = frame.source, frame.index, frame.time
         return made
+
+    def __getnewargs__(self) -> tuple[Frame, Poses]:  # type: ignore[override]
+        """What pickle makes it from."""
+        return Frame(self.image, self.source, self.index, self.time), self.poses
 
     @property
     def image(self) -> NDArray[np.uint8]:

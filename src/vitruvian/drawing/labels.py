@@ -70,6 +70,11 @@ class Labels:
         cv2.putText(self._canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, _scale(unit), ink, 1, cv2.LINE_AA)
 
 
+def text_height(unit: float) -> int:
+    """Height in pixels of a line of text and its ground."""
+    return _size("x", unit)[1]
+
+
 def _scale(unit: float) -> float:
     return float(np.clip(unit / 6, 0.4, 1.2))
 

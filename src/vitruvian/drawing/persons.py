@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from ..errors import InputError
-from ..pictures import read_picture
+from ..pictures import load_rgb
 from .colours import COLOURS, OUTLINE, Colours, check_colours, person_colours
 from .faces import blur_faces as blur
-from .labels import Labels
+from .labels import Labels, text_height
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,6 +26,8 @@ OPACITIES = (0.4, 0.65, 0.9)
 SUBPIXEL_BITS = 4
 # Width of a limb in units of the person's size.
 LIMB = 1.2
+# Smaller persons, in heights of a line of text, would be covered by the names of their keypoints.
+LEAST_NAMED = 6
 # OpenCV draws no wider lines.
 MAX_WIDTH = 1000
 # Points further out than this can't be seen and would overflow OpenCV's fixed-point coordinates.
@@ -65,12 +67,12 @@ def draw(
 
     Args:
         image: RGB uint8 (H, W, 3), or a picture in a file, at a URL, encoded, or of PIL; see
-            `vitruvian.pictures.read_picture`.
+            `vitruvian.pictures.load_rgb`.
         poses: persons, in pixels of the picture; any skeleton.
         keypoint_score: keypoints scored lower, 0..1, are left out.
         boxes: draw the persons' boxes too.
         scores: label each person with its box score (and its track number, which is shown whenever there is one).
-        names: write each keypoint's name beside it where there is room.
+        names: write each keypoint's name beside it where there is room: beside small persons there is none.
         colours: "side" colours limbs by the side of the body; "person" each person, by track number where there is one,
             else by place, with joints by side; "auto" persons where they are tracked, so that a person's colour stays,
             else sides; or colours for one person after the other, as ``"#ff8800,#0088ff"`` or RGB triples.
@@ -120,7 +122,7 @@ def check_style(colours: Colours, line_width: float | None) -> None:
 def _canvas(image: Picture) -> Image:
     """A copy to draw on. Raises InputError for what is no picture."""
     if not isinstance(image, np.ndarray):
-        return read_picture(image).copy()
+        return load_rgb(image).copy()
     if not (image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
         raise InputError("a picture to draw on must be an RGB uint8 array (H, W, 3), a file or a PIL image")
     return np.ascontiguousarray(image).copy()
@@ -186,6 +188,9 @@ def _layers(
 
 def _draw_names(labels: Labels, poses: Drawable, person: int, seen: NDArray[np.bool_]) -> None:
     unit = _unit(poses.boxes[person])
+    width, height = np.clip(poses.boxes[person, 2:] - poses.boxes[person, :2], 0, FAR)
+    if np.sqrt(width * height) < LEAST_NAMED * text_height(unit * 0.8):
+        return
     for index in np.flatnonzero(seen):
         x, y = poses.keypoints[person, index].tolist()
         labels.write_where_free(poses.skeleton.keypoints[index], x, y, unit * 0.8, OUTLINE)

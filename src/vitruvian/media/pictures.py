@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..pictures.decoding import Image, open_picture, picture_extensions
-from ..pictures.reading import read_image, read_page, read_picture, why_not_opened
+from ..pictures.reading import load_rgb, read_image, read_page, why_not_opened
 from .frames import Frame, Kind, Source
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class GivenPictures:
     """Pictures in memory, or from an iterator, taken one by one. A bad one among several goes to ``problems``.
 
     Args:
-        items: what `vitruvian.pictures.read_picture` takes; of an iterator each can be had once.
+        items: what `vitruvian.pictures.load_rgb` takes; of an iterator each can be had once.
         name: what messages call it; its pictures are called by their path or URL, or ``picture 0``, ``picture 1``, ...
         channels: order of the channels of arrays and tensors.
         first: number of the first of them.
@@ -147,7 +147,7 @@ class GivenPictures:
         for index, item in enumerate(self._items):
             name = str(item) if isinstance(item, (str, os.PathLike)) else f"picture {self._first + index}"
             try:
-                image = read_picture(item, self._channels, name)
+                image = load_rgb(item, self._channels, name)
             except InputError as error:
                 problem = str(error) if name in str(error) else f"{name}: {error}"
                 if self.length == 1:

@@ -110,7 +110,7 @@ _ACCEPTED = (
 _CHANNELS = (1, 3, 4)
 
 
-def read_picture(image: Picture, channels: Channels = "rgb", name: str | None = None) -> Image:
+def load_rgb(image: Picture, channels: Channels = "rgb", name: str | None = None) -> Image:
     """Any picture as RGB uint8 (H, W, 3): what `read_image` reads, and what `as_rgb` takes.
 
     Args:
