@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image as PIL
 
 from vitruvian import COCO17, InputError, Poses, Skeleton
-from vitruvian.drawing import COLOURS, draw
+from vitruvian.drawing import COLOURS, PERSONS, draw
 
 HEIGHT, WIDTH = 240, 200
 GREY = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
@@ -225,9 +228,178 @@ def test_a_picture_that_may_not_be_written():
 
 @pytest.mark.parametrize(
     "image",
-    [GREY.astype(np.float32), GREY[:, :, 0], np.zeros((9, 9, 4), np.uint8), "photo.jpg", None],
-    ids=["float", "grey", "RGBA", "path", "None"],
+    [GREY.astype(np.float32), GREY[:, :, 0], np.zeros((9, 9, 4), np.uint8), None],
+    ids=["float", "grey", "RGBA", "None"],
 )
 def test_what_is_no_picture_is_refused(image):
-    with pytest.raises(InputError, match="RGB uint8 array"):
+    with pytest.raises(InputError, match="RGB uint8"):
         draw(image, person())
+
+
+def crowd(count: int, track_ids: list[int] | None = None) -> Poses:
+    """Persons side by side, 200 pixels each."""
+    offsets = np.arange(count) * WIDTH
+    points = STANDING + np.stack([offsets, 0 * offsets], axis=1)[:, None]
+    boxes = np.array([[50 + x, 20, 150 + x, 230] for x in offsets], np.float32)
+    ids = None if track_ids is None else np.array(track_ids)
+    return Poses(boxes, np.full(count, 0.9), points, np.ones((count, 17)), COCO17, ids)
+
+
+FOREARM = (STANDING[7] + STANDING[9]) / 2
+
+
+def forearms(drawn: np.ndarray, count: int) -> list[np.ndarray]:
+    """The pixel in the middle of each person's left forearm."""
+    return [
+        near(drawn.astype(int), FOREARM + np.array([place * WIDTH, 0]), radius=0).reshape(3) for place in range(count)
+    ]
+
+
+def nearest(pixel: np.ndarray, palette) -> int:
+    return int(np.abs(np.array(palette) - pixel).sum(axis=1).argmin())
+
+
+def test_each_tracked_person_has_a_colour_that_stays():
+    canvas = np.full((HEIGHT, 4 * WIDTH, 3), 128, np.uint8)
+    first = forearms(draw(canvas, crowd(4, [3, 1, 7, 2])), 4)
+    assert [nearest(pixel, PERSONS) for pixel in first] == [2, 0, 6, 1]
+    # In another frame they come in another order; one isn't confirmed.
+    second = forearms(draw(canvas, crowd(4, [1, 3, 0, 2])), 4)
+    assert np.array_equal(second[1], first[0])
+    assert np.array_equal(second[0], first[1])
+    assert np.array_equal(second[3], first[3])
+    assert np.ptp(second[2]) < 30  # grey
+
+
+def test_persons_have_a_colour_each_on_request():
+    canvas = np.full((HEIGHT, 3 * WIDTH, 3), 128, np.uint8)
+    drawn = draw(canvas, crowd(3), colours="person")
+    assert [nearest(pixel, PERSONS) for pixel in forearms(drawn, 3)] == [0, 1, 2]
+    # Joints still tell the side.
+    wrist = near(drawn.astype(int), STANDING[9], radius=0).reshape(3)
+    assert nearest(wrist, list(COLOURS.values())) == list(COLOURS).index("left")
+    sides = forearms(draw(canvas, crowd(3, [1, 2, 3]), colours="side"), 3)
+    assert [nearest(pixel, list(COLOURS.values())) for pixel in sides] == [list(COLOURS).index("left")] * 3
+
+
+@pytest.mark.parametrize("colours", ["#ff0000,#0000ff", "FF0000, 0000ff", [(255, 0, 0), (0, 0, 255)]])
+def test_colours_of_one_s_own(colours):
+    canvas = np.full((HEIGHT, 3 * WIDTH, 3), 128, np.uint8)
+    red, blue, third = forearms(draw(canvas, crowd(3), colours=colours), 3)
+    assert red[0] > 200 > 60 > red[2]
+    assert blue[2] > 200 > 60 > blue[0]
+    assert np.array_equal(third, red)
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        *({"colours": colours} for colours in ("red", "#12345", "", [], [(1, 2)], [(1, 2, 300)])),
+        *({"line_width": width} for width in (0, -1, float("nan"), 1e9)),
+    ],
+    ids=str,
+)
+def test_styles_that_are_none(style):
+    with pytest.raises(InputError, match=r"colours is|line_width is"):
+        draw(GREY, person(), **style)
+
+
+def test_lines_are_as_wide_as_asked():
+    line = Skeleton("line", ("a", "b"), ((0, 1),))
+    image = np.full((200, 300, 3), 128, np.uint8)
+    poses = person([[20, 100], [280, 100]], 1, (0, 0, 300, 200), line)
+    widths = [int(changed(draw(image, poses, line_width=width), image)[:, 150].sum()) for width in (2, 10, 30)]
+    # The line, and an outline that is a pixel wide and smooth.
+    assert widths == pytest.approx([2 + 3, 10 + 3, 30 + 3], abs=2)
+
+
+def test_names_are_written_only_where_there_is_room():
+    """Of points that lie on each other few names can be read; of points far apart all."""
+    names = tuple(f"point_{letter}" for letter in "abcdefghij")
+    dots = Skeleton("dots", names)
+    image = np.full((600, 600, 3), 128, np.uint8)
+    apart = [[60 + 250 * (place % 2), 60 + 100 * (place // 2)] for place in range(10)]
+    heaped = [[300, 300]] * 10
+
+    def ground(points) -> int:
+        poses = person(points, 1, (0, 0, 600, 600), dots)
+        return int((changed(draw(image, poses, names=True), draw(image, poses))).sum())
+
+    one = ground([[60, 60], *[[np.nan, np.nan]] * 9])
+    assert ground(apart) == pytest.approx(10 * one, rel=0.05)
+    assert one < ground(heaped) <= 4.2 * one
+
+
+def test_small_persons_are_not_covered_by_names():
+    image = np.full((400, 400, 3), 128, np.uint8)
+    small = person(STANDING / 4 + 150, box=(160, 155, 190, 210))
+    assert np.array_equal(draw(image, small, names=True), draw(image, small))
+
+
+def test_names_of_a_crowd_cover_no_other():
+    """Their grounds are dark rectangles; where two overlapped, their common area would be less than their sum."""
+    from vitruvian.drawing.labels import Labels
+
+    canvas = np.full((200, 200, 3), 255, np.uint8)
+    labels = Labels(canvas)
+    rng = np.random.default_rng(0)
+    written = sum(labels.write_where_free("name", *rng.uniform(0, 200, 2), 2.0, (0, 0, 0)) for _ in range(300))
+    spots = labels._taken
+    assert written == len(spots)
+    painted = np.zeros((200, 200), int)
+    for left, top, right, bottom in spots:
+        painted[top:bottom, left:right] += 1
+    assert painted.max() == 1
+    assert 5 < written < 100
+    assert (spots >= 0).all()
+    assert (spots <= 200).all()
+
+
+def test_blurred_faces_cannot_be_read_and_the_rest_can():
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 2, (HEIGHT, WIDTH, 3)).astype(np.uint8) * 255
+    poses = person(scores=0.0)  # nothing of the skeleton is drawn
+    drawn = draw(image, poses, blur_faces=True)
+    hidden = changed(drawn, image)
+    for point in STANDING[:5]:
+        patch = near(drawn.astype(int), point, 4)
+        assert patch.std() < 60 < near(image.astype(int), point, 4).std()
+    assert hidden[40:56, 100].all()  # down to the chin
+    assert not hidden[STANDING[5:, 1].astype(int), STANDING[5:, 0].astype(int)].any()
+    assert hidden.sum() < 60 * 60
+
+
+def test_every_face_is_blurred_under_the_drawing():
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 2, (HEIGHT, 2 * WIDTH, 3)).astype(np.uint8) * 255
+    poses = crowd(2)
+    poses.scores[1, :5] = 0.01  # turned away, or not to be seen
+    poses.keypoints[1, 3] = np.nan
+    hidden = changed(draw(image, poses, blur_faces=True, keypoint_score=1.0), draw(image, poses, keypoint_score=1.0))
+    assert near(hidden, (100, 48), 3).mean() > 0.5
+    assert near(hidden, (300, 48), 3).mean() > 0.5
+
+
+def test_faces_of_other_skeletons():
+    from vitruvian.skeletons import SKELETONS
+
+    image = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
+    for name, skeleton in SKELETONS.items():
+        points = np.full((len(skeleton), 2), 120.0)
+        poses = person(points, 0.0, skeleton=skeleton)
+        if name == "hand21":
+            with pytest.raises(InputError, match="hand21 has no keypoints of a face"):
+                draw(image, poses, blur_faces=True)
+        else:
+            assert changed(draw(image, poses, blur_faces=True), image).any(), name
+
+
+def test_poses_draw_on_files_and_pil_images(tmp_path: Path):
+    image = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
+    path = tmp_path / "a.png"
+    PIL.fromarray(image).save(path)
+    wanted = person().draw(image)
+    for form in (path, str(path), path.read_bytes(), PIL.fromarray(image)):
+        assert np.array_equal(person().draw(form), wanted)
+    with pytest.raises(InputError, match=r"gone\.png: no such file"):
+        person().draw(tmp_path / "gone.png")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import pickle
 import warnings
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -14,8 +17,8 @@ from PIL import Image as PIL
 
 import vitruvian as vt
 from vitruvian import InputError, Poses
-from vitruvian.media import Frame
-from vitruvian.media.memory import BYTES_AHEAD, held_by
+from vitruvian.media import Frame, VideoInfo, VideoWriter
+from vitruvian.pictures.memory import BYTES_AHEAD, held_by
 from vitruvian.pipeline import batches
 from vitruvian.poses import Boxes
 
@@ -400,3 +403,142 @@ def test_batches_are_smaller_where_frames_are_large(monkeypatch):
         return held_by(batch) >= BYTES_AHEAD
 
     assert [len(batch) for batch in batches(iter(frames), 8, start=1, enough=full)] == [1, 2, 3, 4]
+
+
+def every_form(folder: Path) -> dict[str, object]:
+    """PICTURE in every form that a call takes."""
+    torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
+    path = folder / "form.png"
+    PIL.fromarray(PICTURE).save(path)
+    data = path.read_bytes()
+    chw = torch.from_numpy(PICTURE.transpose(2, 0, 1).copy())
+    return {
+        "Path": path,
+        "str": str(path),
+        "bytes": data,
+        "bytearray": bytearray(data),
+        "BytesIO": io.BytesIO(data),
+        "PIL": PIL.fromarray(PICTURE),
+        "RGBA": np.dstack([PICTURE, PICTURE[:, :, :1]]),
+        "tensor": chw,
+        "tensor (H, W, C)": torch.from_numpy(PICTURE.copy()),
+        "float tensor": chw.float() / 255,
+        "requires grad": (chw.double() / 255).requires_grad_(),
+        "half": (chw.float() / 255).half(),
+        "strided": torch.from_numpy(PICTURE.copy()).permute(2, 0, 1),
+    }
+
+
+def test_a_picture_in_any_form_is_the_same_picture(model, tmp_path):
+    wanted = model(PICTURE)
+    forms = every_form(tmp_path)
+    for name, form in forms.items():
+        assert same(model(form), wanted, within=0.0 if name != "half" else 1.0), name
+    forms["BytesIO"].seek(0)
+    several = model(list(forms.values()))
+    assert len(several) == len(forms)
+    assert all(same(poses, wanted, within=1.0) for poses in several)
+
+
+def test_channels_in_the_other_order(model):
+    torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
+    wanted, bgr = model(PICTURE), PICTURE[:, :, ::-1]
+    assert same(model(bgr, channels="bgr"), wanted)
+    assert same(model(np.dstack([bgr, bgr[:, :, :1]]), channels="bgr"), wanted)
+    assert same(model(torch.from_numpy(bgr.copy()).permute(2, 0, 1), channels="bgr"), wanted)
+    # What isn't an array has an order of its own.
+    assert same(model(PIL.fromarray(PICTURE), channels="bgr"), wanted)
+    assert not same(model(bgr), wanted)
+    with pytest.raises(InputError, match="'rgb' or 'bgr'"):
+        model(PICTURE, channels="gbr")
+
+
+def test_a_tensor_of_several_pictures_is_a_list(model):
+    torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
+    batch = torch.from_numpy(np.stack([PICTURE, 255 - PICTURE]).transpose(0, 3, 1, 2).copy())
+    first, second = model(batch)
+    assert same(first, model(PICTURE), within=1e-3)
+    assert same(second, model(255 - PICTURE), within=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda torch: torch.full((3, 8, 8), 2.0), "values in 0..1"),
+        (lambda torch: torch.full((3, 8, 8), float("nan")), "values in 0..1"),
+        (lambda torch: torch.zeros((3, 8, 8), dtype=torch.int64), "int64 has no agreed range"),
+        (lambda torch: torch.zeros((5, 8, 8)), r"\(5, 8, 8\)"),
+        (lambda torch: torch.zeros((3, 0, 8)), "values in 0..1"),
+        (lambda torch: torch.zeros(8, dtype=torch.uint8), r"\(8,\)"),
+    ],
+)
+def test_tensors_that_are_no_pictures(model, make, words):
+    torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
+    with pytest.raises(InputError, match=words):
+        model(make(torch))
+
+
+def test_limits_of_one_call(model):
+    """The detector finds one at 0.9 and one at 0.6."""
+    assert len(model(PICTURE)) == 2
+    assert model(PICTURE, score=0.7).box_scores.tolist() == pytest.approx([0.9])
+    assert model(PICTURE, max_persons=1).box_scores.tolist() == pytest.approx([0.9])
+    assert len(model(PICTURE, score=0.95)) == 0
+    assert [len(poses) for poses in model([PICTURE] * 2, score=0.7)] == [1, 1]
+    assert [len(poses) for _, poses in model.stream([PICTURE] * 2, max_persons=1)] == [1, 1]
+    assert (model.detector.score, model.detector.max_persons) == (0.3, None)
+    for limits in ({"score": 1.5}, {"score": "x"}, {"max_persons": 0}, {"max_persons": 1.5}):
+        with pytest.raises(InputError, match=next(iter(limits))):
+            model(PICTURE, **limits)
+    with pytest.raises(InputError, match="choose among those that you give"):
+        model(PICTURE, boxes=TWO, score=0.5)
+
+
+def test_results_of_a_stream_know_where_they_are_from(model, pictures):
+    results = list(model.stream(pictures))
+    for index, result in enumerate(results):
+        image, poses = result
+        assert (result.image is image, result.poses is poses, result[1] is poses, len(result)) == (True, True, True, 2)
+        assert (result.source, result.index, result.time) == (str(pictures / f"{index}.png"), index, None)
+        assert result.size == (WIDTH, HEIGHT)
+    assert isinstance(results[0], vt.Result)
+    copied = pickle.loads(pickle.dumps(results[3]))
+    assert np.array_equal(copied.image, results[3].image)
+    assert (copied.source, copied.index, copied.size, len(copied.poses)) == (results[3].source, 3, (WIDTH, HEIGHT), 2)
+
+
+def test_a_stream_of_a_video_has_times(model, tmp_path):
+    with VideoWriter(tmp_path / "a.mp4", VideoInfo(WIDTH, HEIGHT, Fraction(10), Fraction(1, 10))) as writer:
+        for index in range(4):
+            writer.write(PICTURE, index)
+    got = [(result.source, result.index, result.time) for result in model.stream(tmp_path / "a.mp4")]
+    assert got == [(str(tmp_path / "a.mp4"), index, index / 10) for index in range(4)]
+
+
+def test_a_stream_of_several_sources(model, pictures, tmp_path, caplog):
+    with VideoWriter(tmp_path / "a.mp4", VideoInfo(WIDTH, HEIGHT, Fraction(10), Fraction(1, 10))) as writer:
+        for index in range(3):
+            writer.write(PICTURE, index)
+    with caplog.at_level(logging.WARNING, logger="vitruvian"):
+        got = list(model.stream([tmp_path / "a.mp4", pictures / "2.png", "gone.png", PICTURE]))
+    names = [str(pictures / "2.png"), "picture 3", *[str(tmp_path / "a.mp4")] * 3]
+    assert [result.source for result in got] == names
+    (record,) = caplog.records
+    assert "gone.png" in record.getMessage()
+
+
+def test_a_stream_of_an_iterator_takes_what_it_needs(model):
+    taken = []
+
+    def camera():
+        while True:
+            taken.append(None)
+            yield PICTURE[:, :, ::-1]
+
+    stream = model.stream(camera(), channels="bgr")
+    image, poses = next(stream)
+    stream.close()
+    assert np.array_equal(image, PICTURE)
+    assert same(poses, model(PICTURE))
+    assert len(taken) < 40
+    assert list(model.stream(iter([]))) == []

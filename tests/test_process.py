@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -154,3 +155,141 @@ def test_an_interruption_leaves_whole_files_and_a_summary(model, video) -> None:
     assert isinstance(run.summary, Summary)
     assert (run.summary.frames, run.summary.persons) == (2, 4)
     assert run.summary.seconds > 0
+
+
+@pytest.fixture
+def mixed(folder, video) -> list[str]:
+    """Two good pictures, a bad one, two videos of one name, and something that isn't there."""
+    Path("other").mkdir()
+    Path("other/clip.mp4").write_bytes(Path(video).read_bytes())
+    PIL.new("RGB", (WIDTH, HEIGHT), (60, 120, 60)).save("a.png")
+    return ["in", video, "gone.jpg", "other", "a.png"]
+
+
+def test_several_sources_are_one_run(model, mixed, here) -> None:
+    run = Process(mixed, ProcessOptions("out", json="data/p.json", csv="data/p.csv", coco="data/coco.json"))
+    summary = run.run(model)
+    assert (summary.frames, summary.pictures, summary.persons) == (3 + 2 * FRAMES, 3, 2 * (3 + 2 * FRAMES))
+    assert sorted(problem.split()[0].strip("':") for problem in summary.problems) == ["gone.jpg", "in/b.png"]
+    assert summary.unread == 2
+    assert sorted(files("out")) == ["a.png", "clip.mp4", "in/a.png", "in/c.png", "other/clip.mp4"]
+    assert sorted(files("data")) == [
+        *("coco.json", "coco/clip.json", "coco/other/clip.json", "p.csv", "p.json"),
+        *("p/clip.csv", "p/clip.json", "p/other/clip.csv", "p/other/clip.json"),
+    ]
+    pictures = json.loads(Path("data/p.json").read_text())
+    assert [frame["source"] for frame in pictures["frames"]] == ["in/a.png", "in/c.png", "a.png"]
+    assert [frame["index"] for frame in pictures["frames"]] == [0, 2, 3]
+    other = json.loads(Path("data/p/other/clip.json").read_text())
+    assert other["source"] == "other/clip.mp4"
+    assert len(other["frames"]) == FRAMES
+    assert len(list(vt.media.open_source("out/other/clip.mp4"))) == FRAMES
+    assert run.written == "out, data/p.json, data/p, data/p.csv, data/p, data/coco.json, data/coco"
+
+
+def test_videos_that_differ_by_extension_only_have_a_file_each(model, video, here) -> None:
+    Path("clip.mkv").write_bytes(Path(video).read_bytes())
+    process(model, ["clip.mkv", video], ProcessOptions("out", json="p.json"))
+    assert sorted(files("out")) == ["clip.mp4", "clip.mp4.mp4"]
+    assert sorted(files("p")) == ["clip.json", "clip.mp4.json"]
+
+
+def test_what_several_sources_cannot_be_written_to(mixed, video, here) -> None:
+    with pytest.raises(InputError, match=r"out\.mp4 is one file, but there are several sources"):
+        Process(mixed, ProcessOptions("out.mp4"))
+    with pytest.raises(InputError, match="standard output"):
+        Process(mixed, ProcessOptions("out", json="-"))
+    with pytest.raises(InputError, match="is the source itself"):
+        Process(mixed, ProcessOptions(".", overwrite=True))
+    Path("out/other").mkdir(parents=True)
+    Path("out/other/clip.mp4").write_text("precious")
+    with pytest.raises(InputError, match=r"out/other/clip\.mp4 exists already"):
+        Process(mixed, ProcessOptions("out"))
+    with pytest.raises(InputError, match="in memory"):
+        Process([np.zeros((9, 9, 3), np.uint8)])
+
+
+def test_memory_does_not_grow_with_the_number_of_sources(model, video, here) -> None:
+    """What one more video takes, measured where all of them are done by one run."""
+    for number in range(12):
+        Path(f"{number}.mp4").write_bytes(Path(video).read_bytes())
+    alive: list[int] = []
+
+    def count() -> None:
+        gc.collect()
+        alive.append(sum(isinstance(item, vt.media.Frame) for item in gc.get_objects()))
+
+    process(model, [f"{number}.mp4" for number in range(12)], ProcessOptions("out"), count)
+    assert len(alive) == 12 * FRAMES
+    assert max(alive[-FRAMES:]) <= max(alive[:FRAMES])
+
+
+def test_the_default_folder_counts_up(model, folder) -> None:
+    picture = f"{folder}/a.png"
+    for _ in range(3):
+        process(model, picture)
+    assert sorted(files("runs")) == ["predict/a.png", "predict2/a.png", "predict3/a.png"]
+    process(model, f"{folder}/c.png", ProcessOptions(overwrite=True))
+    assert sorted(files("runs/predict")) == ["a.png", "c.png"]
+    with pytest.raises(InputError, match="exists already"):
+        process(model, picture, ProcessOptions("runs/predict"))
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "coco"])
+def test_boxes_of_a_file_take_the_place_of_a_detector(model, folder, form) -> None:
+    """What one run found, another takes: the same keypoints, without a detector."""
+    pictures = f"{folder}/[ac].png"
+    process(model, pictures, ProcessOptions(draw=False, **{"json": "found.json", form: f"found.{form}"}))
+    given = ProcessOptions(draw=False, json="again.json", boxes=f"found.{form}")
+    assert process(vt.TopDown(model.pose), pictures, given).problems == []
+    found, again = (json.loads(Path(name).read_text())["frames"] for name in ("found.json", "again.json"))
+    assert [len(frame["persons"]) for frame in found] == [2, 2]
+    for frame, before in zip(again, found, strict=True):
+        for person, other in zip(frame["persons"], before["persons"], strict=True):
+            assert person["box"] == pytest.approx(other["box"], abs=0.02)
+            assert np.array(person["keypoints"]) == pytest.approx(np.array(other["keypoints"]), abs=0.1)
+            if form != "coco":  # whose scores are the persons', not the boxes'
+                assert person["score"] == pytest.approx(other["score"], abs=1e-3)
+
+
+def test_boxes_for_other_pictures_are_a_problem(model, folder) -> None:
+    Path("boxes.csv").write_text("source,x1,y1,x2,y2\nelsewhere.png,1,1,20,40\n")
+    summary = process(model, f"{folder}/a.png", ProcessOptions(draw=False, boxes="boxes.csv"))
+    (problem,) = summary.problems
+    assert "boxes.csv has no boxes for any picture of in/a.png" in problem
+    assert summary.unread == 1
+    with pytest.raises(InputError, match=r"gone\.csv"):
+        Process(f"{folder}/a.png", ProcessOptions(draw=False, boxes="gone.csv"))
+
+
+def test_a_section_of_a_video_is_read_and_drawn(model, video) -> None:
+    summary = process(model, video, ProcessOptions("out.mp4", json="p.json", start=0.1, end=0.55, stride=2))
+    frames = json.loads(Path("p.json").read_text())["frames"]
+    assert [(frame["index"], frame["time"]) for frame in frames] == [(1, 0.1), (3, 0.3), (5, 0.5)]
+    assert summary.frames == 3
+    drawn = list(vt.media.open_source("out.mp4"))
+    assert [frame.time for frame in drawn] == pytest.approx([0, 0.2, 0.4])
+
+
+@pytest.mark.parametrize(("select", "box"), [("largest", 0), ("2", 1), ("100,50", 1)])
+def test_one_person_is_selected(model, folder, select, box) -> None:
+    process(model, f"{folder}/a.png", ProcessOptions(draw=False, json="all.json"))
+    process(model, f"{folder}/a.png", ProcessOptions(draw=False, json="one.json", select=select))
+    ((frame,), (whole,)) = (json.loads(Path(name).read_text())["frames"] for name in ("one.json", "all.json"))
+    assert frame["persons"] == [whole["persons"][box]]
+
+
+def test_a_selected_person_is_followed(model, video) -> None:
+    process(model, video, ProcessOptions(draw=False, json="one.json", select="100,50", track=True))
+    frames = json.loads(Path("one.json").read_text())["frames"]
+    numbers = {person["track_id"] for frame in frames for person in frame["persons"]}
+    assert len(numbers) == 1
+    assert None not in numbers
+
+
+@pytest.mark.parametrize(
+    "settings", [{"select": "tall"}, {"colours": "#12"}, {"line_width": 0.0}, {"stride": 0}, {"start": 3.0, "end": 1.0}]
+)
+def test_options_out_of_range(settings) -> None:
+    with pytest.raises(InputError, match="--"):
+        ProcessOptions(**settings)

@@ -16,7 +16,7 @@ ROOT = Path(vitruvian.__file__).parent
 ORDER = """
 _version errors choices
 io settings
-skeletons geometry
+pictures skeletons geometry
 cards
 drawing
 poses
@@ -26,7 +26,7 @@ models
 networks
 hub
 checkpoints
-detectors tracking
+detectors selection tracking
 pipeline
 loading
 process benchmark

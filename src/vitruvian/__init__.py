@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from .detectors import Detector
     from .evaluation import Metrics
     from .export import export_onnx
-    from .pipeline import Picture, PoseEstimator, TopDown
+    from .pictures import Picture
+    from .pipeline import PoseEstimator, Result, TopDown
     from .poses import Boxes, Poses
     from .runtimes import EngineOptions
     from .skeletons import COCO17, Skeleton
@@ -54,8 +55,9 @@ _HOMES = {
     "Detector": "detectors",
     "EngineOptions": "runtimes",
     "Metrics": "evaluation",
-    "Picture": "pipeline",
+    "Picture": "pictures",
     "PoseEstimator": "pipeline",
+    "Result": "pipeline",
     "TopDown": "pipeline",
     "Tracker": "tracking",
     "COCO17": "skeletons",
@@ -92,6 +94,7 @@ __all__ = [
     "Picture",
     "PoseEstimator",
     "Poses",
+    "Result",
     "Skeleton",
     "TopDown",
     "Tracker",

@@ -5,10 +5,9 @@ from __future__ import annotations
 import copy
 import itertools
 import logging
-import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 import numpy as np
@@ -16,24 +15,27 @@ import numpy as np
 from .codecs.base import as_scores
 from .errors import InputError, ModelError
 from .geometry import crop, crop_affines, to_image, to_tensor
-from .media import Frame, Source, as_rgb, open_source, read_image
-from .media.memory import BYTES_AHEAD, held_by
+from .media import Frame, GivenPictures, Source, open_sources
 from .media.threads import prefetch
+from .pictures import Channels, Picture, is_tensor, load_rgb
+from .pictures.memory import BYTES_AHEAD, held_by
 from .poses import Boxes, Poses
+from .selection import Selector
 from .skeletons import COCO17, Skeleton
 from .tracking import Smoother, Tracker, TrackerSettings
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-    from PIL.Image import Image
 
     from .cards import ModelCard
     from .codecs import Codec
     from .detectors import Detector
+    from .media.several import Specs
     from .runtimes import Runtime
+    from .selection import Selection
 
-# A picture that a model takes: a path, RGB uint8 (H, W, 3), or a PIL image.
-Picture: TypeAlias = "str | os.PathLike[str] | NDArray[np.uint8] | Image"
+# From an opened frame: its persons.
+FindBoxes: TypeAlias = "Callable[[Frame], Boxes]"
 
 logger = logging.getLogger("vitruvian")
 
@@ -190,24 +192,77 @@ class TopDown:
         return f"TopDown({self.pose}, {self.detector})"
 
     @overload
-    def __call__(self, image: Picture, boxes: ArrayLike | None = None) -> Poses: ...
+    def __call__(
+        self,
+        image: Picture,
+        boxes: ArrayLike | None = None,
+        *,
+        channels: Channels = "rgb",
+        score: float | None = None,
+        max_persons: int | None = None,
+    ) -> Poses: ...
     @overload
     def __call__(
-        self, image: list[Picture] | tuple[Picture, ...], boxes: Sequence[ArrayLike] | None = None
+        self,
+        image: list[Picture] | tuple[Picture, ...],
+        boxes: Sequence[ArrayLike] | None = None,
+        *,
+        channels: Channels = "rgb",
+        score: float | None = None,
+        max_persons: int | None = None,
     ) -> list[Poses]: ...
-    def __call__(self, image: Any, boxes: Any = None) -> Poses | list[Poses]:
+    def __call__(
+        self,
+        image: Any,
+        boxes: Any = None,
+        *,
+        channels: Channels = "rgb",
+        score: float | None = None,
+        max_persons: int | None = None,
+    ) -> Poses | list[Poses]:
         """Poses of one picture, or of a list of pictures as one batch.
 
         Args:
-            image: a path, an RGB uint8 array (H, W, 3), a PIL image; or a list of these.
+            image: a path, an http(s) URL, encoded bytes, a binary file object, a PIL image, an array uint8 or uint16
+                (H, W, 3), or a torch tensor (C, H, W) or (H, W, C), uint8 or floating-point in 0..1, of any device
+                (see `vitruvian.pictures.as_rgb`); or a list of these, or a tensor (N, C, H, W).
             boxes: persons as (N, 4) xyxy in pixels, instead of the detector's; for a list of pictures, a list of them.
+            channels: order of the channels of arrays and tensors, "rgb" or "bgr" (OpenCV's).
+            score, max_persons: see `limited`.
 
         Raises:
-            InputError: a picture that can't be read, or boxes that are none.
+            InputError: a picture that can't be read, boxes that are none, or `score` or `max_persons` beside `boxes`.
         """
+        if boxes is not None and not (score is None and max_persons is None):
+            raise InputError("score and max_persons are for the detector's boxes; choose among those that you give")
+        model = self.limited(score, max_persons)
+        if is_tensor(image) and image.ndim == 4:
+            image = list(image)
         if not isinstance(image, (list, tuple)):
-            return self._poses([_picture(image)], None if boxes is None else [boxes])[0]
-        return self._poses([_picture(item) for item in image], boxes)
+            return model._poses([load_rgb(image, channels)], None if boxes is None else [boxes])[0]
+        return model._poses([load_rgb(item, channels) for item in image], boxes)
+
+    def limited(self, score: float | None = None, max_persons: int | None = None) -> TopDown:
+        """The same model with other limits of its detector. Networks are shared; without a detector nothing changes.
+
+        Args:
+            score: persons detected with a lower score are dropped, 0..1; None leaves the detector's own. Networks with
+                NMS inside have dropped some already.
+            max_persons: at most so many persons of a picture, the best scored; None leaves the detector's own.
+
+        Raises:
+            InputError: out of range.
+        """
+        if score is not None and not (isinstance(score, Real) and 0 <= score <= 1):
+            raise InputError(f"score is {score!r}; it must be a number in 0..1")
+        if max_persons is not None and not (isinstance(max_persons, Integral) and max_persons >= 1):
+            raise InputError(f"max_persons is {max_persons!r}; it must be a whole number, at least 1")
+        if self.detector is None or (score is None and max_persons is None):
+            return self
+        detector = copy.copy(self.detector)
+        detector.score = detector.score if score is None else float(score)
+        detector.max_persons = detector.max_persons if max_persons is None else int(max_persons)
+        return TopDown(self.pose, detector)
 
     def _poses(self, images: list[NDArray[np.uint8]], boxes: Sequence[ArrayLike] | None) -> list[Poses]:
         if boxes is not None:
@@ -228,62 +283,97 @@ class TopDown:
 
     def stream(
         self,
-        source: str | Path | int,
+        source: Specs,
         track: bool | Tracker = False,
         recursive: bool = False,
         smooth: bool | Smoother = False,
-    ) -> Iterator[tuple[NDArray[np.uint8], Poses]]:
+        *,
+        channels: Channels = "rgb",
+        score: float | None = None,
+        max_persons: int | None = None,
+    ) -> Iterator[Result]:
         """Pictures and poses of a source, one by one, in constant memory; decoding runs ahead in a thread.
 
         Args:
-            source: an image, a folder, a glob, a video, a stream's URL, or the number of a camera.
-            track: number the persons so that one keeps its number over time (`Poses.track_ids`); a Tracker brings
-                settings of its own. Faint persons are then looked for as well, and left out where they
-                continue no track.
+            source: an image, a folder, a glob, a video, a stream's URL, the number of a camera, or a picture as a call
+                takes it; a list of these (the pictures come first, then each video); or an iterator of pictures.
+            track: number the persons so that one keeps its number over time (`Poses.track_ids`), in each video anew;
+                a Tracker brings settings of its own, and goes on where it was. Faint persons are then looked for as
+                well, and left out where they continue no track.
             recursive: take a folder's subfolders too.
             smooth: steady the keypoints of tracked persons over time; a Smoother brings settings of its own.
+            channels: order of the channels of arrays and tensors, "rgb" or "bgr" (OpenCV's).
+            score, max_persons: see `limited`.
 
         Yields:
-            The picture, RGB uint8 (H, W, 3), and its Poses. Files that can't be read are logged and passed over.
+            A `Result`: the picture, RGB uint8 (H, W, 3), and its Poses, which also has their source, index, time and
+            size. Files that can't be read are logged and passed over.
 
         Raises:
             InputError: nothing of the source can be read.
         """
-        opened = open_source(source, recursive=recursive)
-        delivered = 0
-        try:
-            with closing(self.frames(opened, track, smooth)) as frames:
-                for frame, poses in frames:
-                    delivered += 1
-                    yield frame.image, poses
-        finally:
-            for problem in opened.problems:
-                logger.warning(problem)
-        if not delivered:
-            raise InputError(f"{source}: none of its pictures could be read")
+        model = self.limited(score, max_persons)
+        opened = open_sources(source, recursive, channels=channels)
+        problems, delivered = list(opened.problems), 0
+        for one in opened.sources:
+            try:
+                with closing(model.frames(one, track, smooth)) as frames:
+                    for frame, poses in frames:
+                        delivered += 1
+                        yield Result(frame, poses)
+            except InputError as error:
+                if len(opened.sources) == 1:
+                    raise
+                problems.append(str(error))
+            finally:
+                problems += one.problems
+                while problems:
+                    logger.warning(problems.pop(0))
+        if not delivered and not (len(opened.sources) == 1 and isinstance(opened.sources[0], GivenPictures)):
+            raise InputError(f"{opened.name}: none of its pictures could be read")
 
     def frames(
-        self, source: Source, track: bool | Tracker = False, smooth: bool | Smoother = False
+        self,
+        source: Source,
+        track: bool | Tracker = False,
+        smooth: bool | Smoother = False,
+        *,
+        boxes: FindBoxes | None = None,
+        select: Selection | None = None,
     ) -> Generator[tuple[Frame, Poses], None, None]:
-        """Like `stream`, but from an opened source, and with `Frame`s, which have a name and a time.
+        """Like `stream`, but from an opened source, and with `Frame`s.
 
         Problems of single files are in ``source.problems`` and aren't logged.
+
+        Args:
+            source: the source.
+            track, smooth: see `stream`.
+            boxes: the persons of each frame, instead of the detector's.
+            select: keep this person only.
         """
         tracker = track if isinstance(track, Tracker) else Tracker(self.tracker_settings) if track else None
         smoother = smooth if isinstance(smooth, Smoother) else Smoother() if smooth else None
         if smoother is not None and tracker is None:
             raise InputError("smoothing needs tracks: track as well (track=True, --track)")
+        selector = None if select is None else Selector(select)
         # Frames of live sources go through one by one, and few are read ahead, so that results aren't late.
         at_once, depth = (1, 1) if source.kind == "live" else (FRAMES_AT_ONCE, 2 * FRAMES_AT_ONCE)
         low = None if tracker is None else tracker.settings.low
-        with closing(prefetch(self._detected(source, at_once, depth, low), 1)) as detected:
-            for batch, boxes in detected:
+        with closing(prefetch(self._detected(source, at_once, depth, low, boxes), 1)) as detected:
+            for batch, persons in detected:
                 if tracker is not None:
-                    wanted = [tracker.may_matter(found, frame.time) for frame, found in zip(batch, boxes, strict=True)]
-                    boxes = [found[which] for found, which in zip(boxes, wanted, strict=True)]
-                for frame, poses in zip(batch, self.pose([frame.image for frame in batch], boxes), strict=True):
+                    wanted = [
+                        tracker.may_matter(found, frame.time) for frame, found in zip(batch, persons, strict=True)
+                    ]
+                    persons = [found[which] for found, which in zip(persons, wanted, strict=True)]
+                elif selector is not None:
+                    pairs = zip(persons, batch, strict=True)
+                    persons = [selector.of_boxes(found, frame.size) for found, frame in pairs]
+                for frame, poses in zip(batch, self.pose([frame.image for frame in batch], persons), strict=True):
                     if tracker is not None:
                         poses = tracker.update(poses, frame.time, frame.image, followed_only=True)
+                        if selector is not None:
+                            poses = selector.of_tracks(poses, frame.time, frame.size)
                     if smoother is not None:
                         poses = smoother.update(poses, frame.time)
                     yield frame, poses
@@ -294,7 +384,7 @@ class TopDown:
         return TrackerSettings() if self.detector is None else TrackerSettings.above(self.detector.score)
 
     def _detected(
-        self, source: Source, at_once: int, depth: int, score: float | None
+        self, source: Source, at_once: int, depth: int, score: float | None, given: FindBoxes | None
     ) -> Iterator[tuple[list[Frame], list[Boxes]]]:
         """Frames and the persons on them, those scored `score` or more if that is below the detector's own."""
         detector = self.detector
@@ -303,8 +393,55 @@ class TopDown:
             detector.score = score
         with closing(prefetch(source, depth, newest=source.paced)) as ahead:
             for batch in batches(ahead, at_once, start=1, enough=lambda batch: held_by(batch) >= BYTES_AHEAD):
-                yield batch, self._find([frame.image for frame in batch], detector)
+                if given is not None:
+                    yield batch, [given(frame) for frame in batch]
+                else:
+                    yield batch, self._find([frame.image for frame in batch], detector)
 
 
-def _picture(image: Picture) -> NDArray[np.uint8]:
-    return read_image(image) if isinstance(image, (str, os.PathLike)) else as_rgb(image)
+class Result(tuple["NDArray[np.uint8]", Poses]):
+    """A picture of a source, and the poses on it: the pair ``image, poses``, and where it is from.
+
+    Args:
+        frame: the picture.
+        poses: its persons.
+
+    Attributes:
+        source: the file as it was given, the URL, ``"camera 0"``, or ``"picture 0"`` for one in memory.
+        index: position in its source, from 0.
+        time: seconds from the start of the video; None for pictures.
+    """
+
+    source: str
+    index: int  # type: ignore[assignment]
+    time: float | None
+
+    def __new__(cls, frame: Frame, poses: Poses) -> Result:
+        """The pair, with the fields of the frame."""
+        made = super().__new__(cls, (frame.image, poses))
+        made.source, made.index, made.time = frame.source, frame.index, frame.time
+        return made
+
+    def __getnewargs__(self) -> tuple[Frame, Poses]:  # type: ignore[override]
+        """What pickle makes it from."""
+        return Frame(self.image, self.source, self.index, self.time), self.poses
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """RGB uint8 (H, W, 3)."""
+        return self[0]
+
+    @property
+    def poses(self) -> Poses:
+        """The persons on it."""
+        return self[1]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture in pixels."""
+        return self.image.shape[1], self.image.shape[0]
+
+    def __repr__(self) -> str:
+        width, height = self.size
+        time = "" if self.time is None else f", {self.time:.3f} s"
+        return f"Result({self.source}, {self.index}{time}, {width}x{height}, {self.poses})"

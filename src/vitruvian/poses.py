@@ -16,6 +16,8 @@ from .skeletons import COCO17, Skeleton, named_skeleton
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from .pictures import Picture
+
 RESCORING_THRESHOLD = 0.2
 
 
@@ -186,8 +188,13 @@ class Poses:
         means = (self.scores * sure).sum(1) / np.maximum(sure.sum(1), 1)
         return (self.box_scores * means).astype(np.float32)
 
-    def draw(self, image: NDArray[np.uint8], **style: Any) -> NDArray[np.uint8]:
-        """A copy of `image`, RGB uint8 (H, W, 3), with the skeletons on it; keywords of `vitruvian.drawing.draw`."""
+    def draw(self, image: Picture, **style: Any) -> NDArray[np.uint8]:
+        """A copy of a picture with the skeletons on it, RGB uint8 (H, W, 3).
+
+        Args:
+            image: RGB uint8 (H, W, 3), a path, a URL, encoded bytes or a PIL image.
+            style: keywords of `vitruvian.drawing.draw`.
+        """
         return draw(image, self, **style)
 
     def to_dict(self) -> dict[str, Any]:

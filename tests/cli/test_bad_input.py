@@ -326,7 +326,7 @@ def test_existing_results_are_not_touched(predict, folder, existing):
     (folder / existing).parent.mkdir(parents=True, exist_ok=True)
     (folder / existing).write_text("precious")
     before = everything_in(folder)
-    done = predict("in", "--json", "a.json", "--csv", "a.csv", "--coco", "coco.json")
+    done = predict("in", "-o", "runs/predict", "--json", "a.json", "--csv", "a.csv", "--coco", "coco.json")
     assert (done.code, done.out) == (USAGE, "")
     assert f"{existing} exists already: allow it with --overwrite, or give another output" in done.err
     assert everything_in(folder) == before

@@ -228,7 +228,7 @@ def test_the_limit_follows_the_memory(tmp_path):
 def test_too_little_memory_is_said_as_such(tmp_path):
     (tmp_path / "large.png").write_bytes(png_of_size(15_000, 15_000))
     code = """
-        from vitruvian.media import decoding, read_image
+        from vitruvian.pictures import decoding, read_image
         decoding.max_pixels = lambda: 2**28
         read_image(sys.argv[1])
     """

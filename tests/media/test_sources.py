@@ -158,7 +158,7 @@ class Endless(io.RawIOBase):
 
 def test_standard_input_without_end_is_refused(monkeypatch):
     endless = Endless()
-    monkeypatch.setattr("vitruvian.media.pictures.MAX_BYTES", 5_000_000)
+    monkeypatch.setattr("vitruvian.pictures.reading.MAX_BYTES", 5_000_000)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(endless)))
     with pytest.raises(InputError, match="stdin has more than 5,000,000 bytes, too much for a picture"):
         open_source("-")
@@ -182,7 +182,7 @@ def test_a_named_pipe_is_read_once(tmp_path, picture):
 
 @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="this system has no /dev/zero")
 def test_a_device_without_end_is_refused(monkeypatch):
-    monkeypatch.setattr("vitruvian.media.pictures.MAX_BYTES", 5_000_000)
+    monkeypatch.setattr("vitruvian.pictures.reading.MAX_BYTES", 5_000_000)
     with pytest.raises(InputError, match="/dev/zero has more than 5,000,000 bytes"):
         open_source("/dev/zero")
 
@@ -238,7 +238,7 @@ def test_a_picture_by_its_address(tmp_path, picture, monkeypatch):
         for path, reason in (("/cut.png", "cut off|can't be opened"), ("/gone.png", "Not Found"), ("/text.png", "")):
             with pytest.raises(InputError, match=f"{path}.*({reason})"):
                 open_source(address + path)
-        monkeypatch.setattr("vitruvian.media.containers.MAX_BYTES", 1000)
+        monkeypatch.setattr("vitruvian.pictures.fetching.MAX_BYTES", 1000)
         with pytest.raises(InputError, match=r"huge\.png has more than 1,000 bytes"):
             open_source(f"{address}/huge.png")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +15,7 @@ from ..runtimes import Precision as PrecisionName
 from ..runtimes import RuntimeName
 from ..skeletons import SKELETONS
 
-MODEL, TIME, OUTPUT, LOOK, ENGINE = "Models", "Tracking", "Output", "Drawing", "Engine"
+MODEL, TIME, OUTPUT, LOOK, ENGINE = "Models", "Videos and tracking", "Output", "Drawing", "Engine"
 
 
 def _hush(quiet: bool) -> bool:
@@ -132,6 +134,49 @@ TrackPatience = Annotated[
         rich_help_panel=TIME,
     ),
 ]
+Boxes = Annotated[
+    Path | None,
+    typer.Option(
+        "--boxes",
+        metavar="FILE",
+        help="Persons from this file (COCO JSON, or CSV) instead of a detector's.",
+        rich_help_panel=MODEL,
+    ),
+]
+Select = Annotated[
+    str | None,
+    typer.Option(
+        "--select",
+        metavar="largest|central|N|X,Y",
+        help="One person only: largest, most central, N-th best (with --track number N), or at a point in pixels.",
+        rich_help_panel=MODEL,
+    ),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Videos from here on: seconds, or M:SS, or H:MM:SS.", rich_help_panel=TIME),
+]
+End = Annotated[str | None, typer.Option(metavar="TIME", help="Videos up to here.", rich_help_panel=TIME)]
+Stride = Annotated[int, typer.Option(min=1, metavar="N", help="One of N frames of a video only.", rich_help_panel=TIME)]
+Colours = Annotated[
+    str,
+    typer.Option(
+        "--colours",
+        "--colors",
+        metavar="auto|side|person|#RRGGBB,...",
+        help="Colours: of the body's sides, of each person, or yours for one person after the other "
+        "(default: of persons in pictures and with --track, else of sides).",
+        rich_help_panel=LOOK,
+        show_default=False,
+    ),
+]
+LineWidth = Annotated[
+    float | None,
+    typer.Option(metavar="PIXELS", help="Width of lines (default: as large as the person is).", rich_help_panel=LOOK),
+]
+BlurFaces = Annotated[
+    bool, typer.Option("--blur-faces", help="Make faces unrecognisable in what is drawn.", rich_help_panel=LOOK)
+]
 Runtime = Annotated[
     RuntimeName,
     typer.Option(help="Engine for all networks; checkpoints are converted for it once.", rich_help_panel=ENGINE),
@@ -171,3 +216,16 @@ def parse_size(option: str, text: str | None) -> tuple[int, int] | None:
             f"{option} {text}: give one number, or HEIGHTxWIDTH, in pixels, such as 640 or 384x640"
         ) from None
     return height, width
+
+
+def parse_time(option: str, text: str | None) -> float | None:
+    """Seconds from ``S``, ``M:SS`` or ``H:MM:SS``. Raises InputError, naming the option."""
+    if text is None:
+        return None
+    try:
+        parts = [float(part) for part in text.split(":")]
+        if len(parts) > 3 or not all(math.isfinite(part) and part >= 0 for part in parts):
+            raise ValueError
+    except ValueError:
+        raise InputError(f"{option} {text}: give seconds, or M:SS, or H:MM:SS, such as 90 or 1:30") from None
+    return sum(part * 60**power for power, part in enumerate(reversed(parts)))

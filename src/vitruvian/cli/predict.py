@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import InputError
+from ..runtimes import EngineOptions
 from .options import (
     LOOK,
     OUTPUT,
     TIME,
+    BlurFaces,
+    Boxes,
+    Colours,
     Compile,
     DetectorModel,
     Device,
+    End,
     Flip,
     ImgSize,
     Iou,
+    LineWidth,
     MaxPersons,
     PoseModel,
     PoseSize,
@@ -28,11 +35,15 @@ from .options import (
     Refine,
     Runtime,
     Score,
+    Select,
     SkeletonName,
+    Start,
+    Stride,
     Threads,
     TrackPatience,
     TrackScore,
     parse_size,
+    parse_time,
 )
 from .progress import progress_bar
 
@@ -42,10 +53,10 @@ if TYPE_CHECKING:
 
 def predict(
     source: Annotated[
-        str | None,
+        list[str] | None,
         typer.Argument(
-            metavar="SOURCE",
-            help="Image, folder, quoted glob, video, stream URL, camera number, or - for an image on stdin.",
+            metavar="SOURCE...",
+            help="Images, folders, globs, videos, stream URLs, camera numbers, or - for an image on stdin.",
             show_default=False,
         ),
     ] = None,
@@ -53,7 +64,10 @@ def predict(
     output: Annotated[
         str | None,
         typer.Option(
-            "-o", "--output", help="File or folder for what is drawn (default: runs/predict).", rich_help_panel=OUTPUT
+            "-o",
+            "--output",
+            help="File or folder for what is drawn (default: runs/predict, runs/predict2 ...).",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     json: Annotated[
@@ -81,6 +95,8 @@ def predict(
     img_size: ImgSize = None,
     pose_size: PoseSize = None,
     skeleton: SkeletonName = None,
+    boxes: Boxes = None,
+    select: Select = None,
     score: Score = 0.3,
     iou: Iou = None,
     max_persons: MaxPersons = None,
@@ -93,6 +109,9 @@ def predict(
         bool, typer.Option("--smooth", help="Steady the keypoints over time (with --track).", rich_help_panel=TIME)
     ] = False,
     recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Take subfolders too.")] = False,
+    start: Start = None,
+    end: End = None,
+    stride: Stride = 1,
     no_draw: Annotated[
         bool, typer.Option("--no-draw", help="Write no pictures and no video.", rich_help_panel=LOOK)
     ] = False,
@@ -106,17 +125,24 @@ def predict(
     keypoint_score: Annotated[
         float, typer.Option(min=0, max=1, help="Draw keypoints from this score on.", rich_help_panel=LOOK)
     ] = 0.3,
+    colours: Colours = "auto",
+    line_width: LineWidth = None,
+    blur_faces: BlurFaces = False,
     runtime: Runtime = "auto",
     device: Device = "auto",
     threads: Threads = None,
     precision: Precision = "auto",
     compile: Compile = False,
 ) -> None:
-    """Find every person in SOURCE and the keypoints of each; draw them, and write them as data."""
+    """Find every person in each SOURCE and the keypoints of each; draw them, and write them as data."""
     from rich.console import Console
 
+    from ..pipeline import TopDown
     from ..process import Process, ProcessOptions
-    from ..zoo import load
+    from ..zoo import PRESETS, load, load_pose
+
+    if boxes is not None and detector is not None:
+        raise InputError("--boxes brings the persons, --detector finds them: give one of them")
 
     console = Console(stderr=True, quiet=quiet, highlight=False)
     options = ProcessOptions(
@@ -127,6 +153,14 @@ def predict(
         coco=coco,
         overwrite=overwrite,
         recursive=recursive,
+        start=parse_time("--start", start) or 0.0,
+        end=parse_time("--end", end),
+        stride=stride,
+        boxes=boxes,
+        select=select,
+        # Without a detector, its limits are the file's.
+        score=None if boxes is None else score,
+        max_persons=None if boxes is None else max_persons,
         track=track,
         track_score=track_score,
         track_patience=track_patience,
@@ -136,57 +170,61 @@ def predict(
         draw_scores=draw_scores,
         draw_names=draw_names,
         keypoint_score=keypoint_score,
+        colours=colours,
+        line_width=line_width,
+        blur_faces=blur_faces,
     )
-    run = Process(_the_source(source, named_source), options)
-    for note in run.source.notes:
+    run = Process(_the_sources(source, named_source), options)
+    for note in run.notes:
         console.print(f"vitruvian: {note}", markup=False)
-    model = load(
-        pose,
-        detector,
-        preset=preset,
-        img_size=parse_size("--img-size", img_size),
-        pose_size=parse_size("--pose-size", pose_size),
-        score=score,
-        iou=iou,
-        max_persons=max_persons,
-        refine=refine,
-        flip=flip,
-        skeleton=skeleton,
-        runtime=runtime,
-        device=device,
-        threads=threads,
-        precision=precision,
-        compile=compile,
-    )
+    engine = EngineOptions(runtime, device, threads, precision, compile)
+    reading: dict[str, Any] = {"refine": refine, "pose_size": parse_size("--pose-size", pose_size), "flip": flip}
+    reading["skeleton"] = skeleton
+    if boxes is not None:
+        model = TopDown(load_pose(pose or PRESETS[preset].pose, **reading, engine=engine))
+    else:
+        model = load(
+            pose,
+            detector,
+            preset=preset,
+            img_size=parse_size("--img-size", img_size),
+            score=score,
+            iou=iou,
+            max_persons=max_persons,
+            **reading,
+            **asdict(engine),
+        )
     interrupted = False
     try:
-        with progress_bar(run.source.name, console, run.source.length, rate=True) as update:
+        with progress_bar(run.name, console, run.length, rate=True) as update:
             run.run(model, lambda: update(run.summary.frames, None))
     except KeyboardInterrupt:
         interrupted = True
     if not quiet:
-        print(_closing_line(run, interrupted), file=sys.stderr if run.targets.to_stdout else sys.stdout)
+        print(_closing_line(run, interrupted), file=sys.stderr if run.to_stdout else sys.stdout)
     for problem in run.summary.problems:
         print(f"vitruvian: {problem}", file=sys.stderr)
     if interrupted:
         raise typer.Exit(130)
-    if run.summary.problems and run.source.kind == "images":
+    if run.summary.unread:
         raise typer.Exit(InputError.exit_code)
 
 
 def _closing_line(run: Process, interrupted: bool) -> str:
     done = run.summary
-    kinds = ((done.frames, "picture" if run.source.kind == "images" else "frame"), (done.persons, "person"))
-    counts = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in kinds)
+    numbers = {"picture": done.pictures, "frame": done.frames - done.pictures}
+    kinds = {"picture" if source.kind == "images" else "frame" for source in run.sources}
+    counted = [*((number, noun) for noun, number in numbers.items() if noun in kinds), (done.persons, "person")]
+    counts = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counted)
     rate = done.frames / max(done.seconds, 1e-9)
-    where = f" -> {run.targets}" if str(run.targets) else ""
+    where = f" -> {run.written}" if run.written else ""
     return f"{'interrupted: ' * interrupted}{counts}, {done.seconds:.1f} s, {rate:.1f} frames/s{where}"
 
 
-def _the_source(source: str | None, named: str | None) -> str:
+def _the_sources(sources: list[str] | None, named: str | None) -> list[str]:
     """SOURCE, or the older way to give it, --source."""
-    if source is not None and named is not None:
-        raise InputError(f"two sources, {source} and {named}: give one")
-    if source is None and named is None:
+    if sources and named is not None:
+        raise InputError(f"two sources, {sources[0]} and {named}: give one or the other, not --source")
+    if not sources and named is None:
         raise InputError("no SOURCE: give an image, a folder, a video ... (vitruvian predict --help)")
-    return source or named or ""
+    return sources or [named or ""]

@@ -1,34 +1,44 @@
 """Sources and sinks of frames: pictures, folders, videos, streams, cameras, windows, data files."""
 
+from ..pictures import Image, as_rgb, read_image
+from .boxes import BoxFile
 from .cameras import Camera
-from .frames import Frame, Image, Kind, Source, VideoInfo
-from .pictures import ImageBytes, ImageFiles, as_rgb, read_image
+from .excerpts import Section
+from .frames import Frame, Kind, Source, VideoInfo
+from .pictures import GivenPictures, ImageBytes, ImageFiles, PictureList
 from .records import CocoFile, CsvFile, JsonFile, image_ids
+from .several import SourceList, open_sources
 from .sinks import DrawnPictures, DrawnVideo, Sink
 from .sources import open_source
 from .videos import Video
 from .writers import VideoWriter, write_image
 
 __all__ = [
+    "BoxFile",
     "Camera",
     "CocoFile",
     "CsvFile",
     "DrawnPictures",
     "DrawnVideo",
     "Frame",
+    "GivenPictures",
     "Image",
     "ImageBytes",
     "ImageFiles",
     "JsonFile",
     "Kind",
+    "PictureList",
+    "Section",
     "Sink",
     "Source",
+    "SourceList",
     "Video",
     "VideoInfo",
     "VideoWriter",
     "as_rgb",
     "image_ids",
     "open_source",
+    "open_sources",
     "read_image",
     "write_image",
 ]

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from ..errors import InputError
-from .decoding import open_picture, upright_rgb
+from ..pictures.decoding import open_picture, upright_rgb
 from .frames import Frame, Kind, VideoInfo
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .frames import Frame, Image, Kind, VideoInfo
+from ..pictures.decoding import Image
+from .frames import Frame, Kind, VideoInfo
 
 if TYPE_CHECKING:
     import cv2

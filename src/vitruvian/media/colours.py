@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .frames import Image
+from ..pictures.decoding import Image
 
 if TYPE_CHECKING:
     from av import VideoFrame

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .containers import file_name
-from .pictures import ImageFiles
+from ..pictures.fetching import file_name, is_url
+from .pictures import ImageFiles, PictureList, paths_of
 from .writers import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
@@ -19,16 +20,28 @@ if TYPE_CHECKING:
 DEFAULT_FOLDER = Path("runs/predict")
 
 
-def picture_targets(source: Source, output: str | Path | None) -> Mapping[str, Path]:
+def free_folder() -> Path:
+    """The default folder of a run: ``runs/predict``, ``runs/predict2``, ..., the first that has nothing in it."""
+    names = itertools.chain([DEFAULT_FOLDER], (Path(f"{DEFAULT_FOLDER}{number}") for number in itertools.count(2)))
+    return next(path for path in names if not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir())))
+
+
+def picture_targets(
+    source: Source, output: str | Path | None, root: str | os.PathLike[str] | None = None
+) -> Mapping[str, Path]:
     """For each picture of `source` the file to write: below `output`, at its place below the source's folder.
 
     Formats that can't be written become PNG. `output` may be a file if there is just one picture; text that ends with a
-    slash is a folder.
+    slash is a folder. With `root`, the folder that all of several sources are in, it is a folder, pictures are at their
+    place below `root`, and those of one name (as URLs may have) get numbers.
 
     Raises:
         InputError: one output file for several pictures, or of a format that can't be written.
     """
-    names = files_of(source)
+    names = paths_of(source)
+    if root is not None:
+        taken: set[Path] = set()
+        return {name: _free(Path(output or DEFAULT_FOLDER) / _writable(_below(name, root)), taken) for name in names}
     file = _as_file(output)
     if file is not None:
         if len(names) == 1:
@@ -52,9 +65,42 @@ def _as_file(output: str | Path | None) -> Path | None:
     return Path(text) if Path(text).suffix and not folder else None
 
 
-def files_of(source: Source) -> list[str]:
-    """What a source reads, as its frames call it."""
-    return source.paths if isinstance(source, ImageFiles) else [source.name]
+def _below(name: str, root: str | os.PathLike[str]) -> Path:
+    """Where a file is below `root`; its name alone where it isn't."""
+    path = Path(file_name(name))
+    full = path.absolute()
+    below = not is_url(name) and full.is_relative_to(root) and os.path.lexists(full.parent)
+    return full.relative_to(root) if below else Path(path.name)
+
+
+def _free(path: Path, taken: set[Path]) -> Path:
+    """The path, with a number where it is taken, which it then is."""
+    others = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in itertools.count(2))
+    free = next(other for other in itertools.chain([path], others) if other not in taken)
+    taken.add(free)
+    return free
+
+
+def places(sources: Iterable[Source], root: str | os.PathLike[str]) -> list[Path]:
+    """For each of several videos its path below `root`, without extension; of one name, the second keeps its own."""
+    taken: set[Path] = set()
+    found = []
+    for source in sources:
+        path = _below(source.name, root) if source.kind == "video" else Path(_plain(source.name))
+        stem = path.with_name(path.stem) if source.kind == "video" else path
+        found.append(_free(path if stem in taken else stem, taken))
+    return found
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"\W+", "_", name).strip("_")
+
+
+def check_folder(output: str | Path | None) -> None:
+    """Raises InputError where the output of several sources is to be one file."""
+    file = _as_file(output)
+    if file is not None and file.suffix.lower() in (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES):
+        raise InputError(f"{file} is one file, but there are several sources: give a folder")
 
 
 def _writable(path: Path) -> Path:
@@ -74,18 +120,18 @@ def video_target(source: Source, output: str | Path | None) -> Path:
         if file.suffix.lower() not in VIDEO_SUFFIXES:
             raise InputError(f"{file}: a video can be written as {' '.join(VIDEO_SUFFIXES)}")
         return file
-    stem = Path(file_name(source.name)).stem if source.kind == "video" else re.sub(r"\W+", "_", source.name).strip("_")
+    stem = Path(file_name(source.name)).stem if source.kind == "video" else _plain(source.name)
     return Path(output or DEFAULT_FOLDER) / f"{stem}.mp4"
 
 
-def check_targets(targets: Iterable[Path], source: Source, overwrite: bool) -> None:
+def check_targets(targets: Iterable[Path], source: Source | Sequence[Source], overwrite: bool) -> None:
     """Refuse what would destroy something.
 
     Raises:
         InputError: two results in one file, a result in place of its source, or an existing file without `overwrite`.
     """
-    files = source.files if isinstance(source, ImageFiles) else [source.name]
-    originals = {_identity(path) for path in files}
+    sources = source if isinstance(source, Sequence) else [source]
+    originals = {_identity(path) for source in sources for path in _originals(source)}
     taken = set()
     existing = []
     for target in targets:
@@ -102,6 +148,10 @@ def check_targets(targets: Iterable[Path], source: Source, overwrite: bool) -> N
     if existing and not overwrite:
         more = f" (and {len(existing) - 1} more)" if len(existing) > 1 else ""
         raise InputError(f"{existing[0]} exists already{more}: allow it with --overwrite, or give another output")
+
+
+def _originals(source: Source) -> list[str]:
+    return [*source.files, source.name] if isinstance(source, (ImageFiles, PictureList)) else [source.name]
 
 
 def _identity(path: str | Path) -> object:

@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-Image = npt.NDArray[np.uint8]
-"""RGB picture: uint8 (H, W, 3), C-contiguous."""
+from ..pictures.decoding import Image
 
 Kind = Literal["images", "video", "live"]
 
@@ -33,6 +29,11 @@ class Frame:
     index: int
     time: float | None = None
     pts: int | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture in pixels."""
+        return self.image.shape[1], self.image.shape[0]
 
 
 @dataclass(frozen=True)

@@ -1,45 +1,24 @@
-"""Picture files, bytes, arrays and folders as RGB uint8 frames."""
+"""Picture files, bytes and folders as sources of frames."""
 
 from __future__ import annotations
 
 import glob
-import io
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .containers import fetched_picture, is_url
-from .decoding import MAX_BYTES, MAX_SIDE, TooLarge, open_picture, picture_extensions, upright_rgb
-from .frames import Frame, Image, Kind
+from ..pictures.decoding import Image, open_picture, picture_extensions
+from ..pictures.reading import load_rgb, read_image, read_page, why_not_opened
+from .frames import Frame, Kind, Source
 
 if TYPE_CHECKING:
-    from PIL import Image as PIL
+    from ..pictures import Channels, Picture
 
-
-_CHUNK = 2**20
 _PAGED = (".tif", ".tiff")
-
-
-def is_picture_name(path: str | os.PathLike[str]) -> bool:
-    """Whether the file name has a picture's extension, in any case."""
-    return Path(path).suffix.lower() in picture_extensions()
-
-
-def is_picture(file: str | os.PathLike[str]) -> bool:
-    """Whether Pillow identifies the content of this file as a picture; its name doesn't matter."""
-    try:
-        with open(file, "rb") as stream:
-            open_picture(stream, os.fspath(file)).close()
-    except InputError as error:
-        return isinstance(error.__cause__, TooLarge)
-    except OSError:
-        return False
-    return True
 
 
 def pages(path: str) -> int:
@@ -54,113 +33,6 @@ def pages(path: str) -> int:
             return int(getattr(picture, "n_frames", 1)) if picture.format == "TIFF" else 1
     except Exception:  # damage raises anything at all
         return 1
-
-
-def read_bounded(stream: BinaryIO, name: str) -> bytes:
-    """All of a stream that can't be read twice.
-
-    Raises:
-        InputError: it has more than ``MAX_BYTES``, or can't be read.
-    """
-    parts, left = [], MAX_BYTES + 1
-    try:
-        while left and (part := stream.read(min(left, _CHUNK))):
-            parts.append(part)
-            left -= len(part)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{name} can't be read: {getattr(error, 'strerror', None) or error}") from error
-    if not left:
-        raise InputError(f"{name} has more than {MAX_BYTES:,} bytes, too much for a picture; give a file instead")
-    return b"".join(parts)
-
-
-def read_image(file: str | os.PathLike[str] | bytes | BinaryIO, name: str | None = None) -> Image:
-    """Read a picture: JPEG, PNG, WebP, BMP, TIFF, GIF, PPM, JPEG 2000, AVIF, HEIC. Of several frames the first.
-
-    Orientation is applied, transparency dropped, 16 bits scaled to 8.
-
-    Args:
-        file: path, http(s) URL, encoded bytes, or a binary file object.
-        name: what messages call it; the path by default.
-
-    Returns:
-        RGB uint8 (H, W, 3), C-contiguous.
-
-    Raises:
-        InputError: missing, unreadable, not a picture, damaged, above ``MAX_PIXELS``, or of a pixel format that has no
-            RGB meaning.
-    """
-    if isinstance(file, bytes):
-        return _read(io.BytesIO(file), name or "image bytes")
-    if isinstance(file, (str, os.PathLike)):
-        label = name or os.fspath(file)
-        if isinstance(file, str) and is_url(file):
-            data = fetched_picture(file)
-            if data is None:
-                raise InputError(f"{label} is no picture; give the address of one")
-            return _read(io.BytesIO(data), label)
-        try:
-            with open(file, "rb") as stream:
-                return _read(stream, label)
-        except OSError as error:
-            raise InputError(_why_not_opened(label, error)) from error
-        except ValueError as error:
-            raise InputError(f"{label!r} is no usable path: {error}") from error
-    label = name or str(getattr(file, "name", "image stream"))
-    return _read(file if file.seekable() else io.BytesIO(read_bounded(file, label)), label)
-
-
-def _why_not_opened(label: str, error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return f"{label}: no such file; check the path"
-    if isinstance(error, IsADirectoryError) or os.path.isdir(label):
-        return f"{label} is a folder, not a picture; give a file in it"
-    return f"{label} can't be read: {error.strerror or error}; check the path and its permissions"
-
-
-def _read(stream: BinaryIO, name: str, page: int = 0) -> Image:
-    with open_picture(stream, name) as picture:
-        if page:
-            try:
-                picture.seek(page)
-            except Exception as error:
-                raise InputError(f"{name} is damaged: {error}; fetch or export it again") from error
-        return upright_rgb(picture, name)
-
-
-_ACCEPTED = "accepted are RGB uint8 or uint16 arrays (H, W), (H, W, 1), (H, W, 3), (H, W, 4), and PIL images"
-
-
-def as_rgb(image: np.ndarray[Any, Any] | PIL.Image) -> Image:
-    """Make a picture in memory RGB uint8 (H, W, 3), C-contiguous; one that is already isn't copied.
-
-    Args:
-        image: array uint8, or uint16 (divided by 256), of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), channels in
-            the order R, G, B, A (alpha is dropped); or a PIL image (its EXIF orientation is applied).
-
-    Raises:
-        InputError: another type, shape, dtype (bool, float), or no pixels at all; it says what is accepted.
-    """
-    from PIL import Image as PIL
-
-    if isinstance(image, PIL.Image):
-        return upright_rgb(image, f"PIL image ({image.mode})")
-    if not isinstance(image, np.ndarray):
-        raise InputError(f"an image can't be a {type(image).__name__}; {_ACCEPTED}")
-    if image.dtype not in (np.uint8, np.uint16):
-        raise InputError(f"an image of dtype {image.dtype} has no agreed range; {_ACCEPTED}")
-    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)) or image.size == 0:
-        raise InputError(f"an array of shape {image.shape} is no image; {_ACCEPTED}")
-    if max(image.shape[:2]) > MAX_SIDE:
-        raise InputError(
-            f"an image of shape {image.shape} is too long; the limit is {MAX_SIDE:,} a side: scale it down first"
-        )
-    eight: Image = image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
-    if eight.ndim == 2:
-        eight = eight[:, :, None]
-    if eight.shape[2] == 1:
-        eight = np.repeat(eight, 3, axis=2)
-    return np.ascontiguousarray(eight[:, :, :3])
 
 
 class ImageFiles:
@@ -214,9 +86,9 @@ def _named_pages(path: str) -> list[tuple[str, str, int]]:
 def _page(path: str, name: str, page: int) -> Image:
     try:
         with open(path, "rb") as stream:
-            return _read(stream, name, page)
+            return read_page(stream, name, page)
     except OSError as error:
-        raise InputError(_why_not_opened(name, error)) from error
+        raise InputError(why_not_opened(name, error)) from error
 
 
 class ImageBytes:
@@ -242,6 +114,98 @@ class ImageBytes:
         yield Frame(read_image(self.data, self.name), self.name, 0)
 
 
+class GivenPictures:
+    """Pictures in memory, or from an iterator, taken one by one. A bad one among several goes to ``problems``.
+
+    Args:
+        items: what `vitruvian.pictures.load_rgb` takes; of an iterator each can be had once.
+        name: what messages call it; its pictures are called by their path or URL, or ``picture 0``, ``picture 1``, ...
+        channels: order of the channels of arrays and tensors.
+        first: number of the first of them.
+    """
+
+    kind: Kind = "images"
+    paced = False
+    info = None
+
+    def __init__(self, items: Iterable[Picture], name: str, channels: Channels = "rgb", first: int = 0) -> None:
+        self.name = name
+        self.length: int | None = len(items) if isinstance(items, Sequence) else None
+        self.problems: list[str] = []
+        self.notes: list[str] = []
+        self._items = items
+        self._channels: Channels = channels
+        self._first = first
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the pictures.
+
+        Raises:
+            InputError: the only picture can't be read.
+        """
+        self.problems.clear()
+        for index, item in enumerate(self._items):
+            name = str(item) if isinstance(item, (str, os.PathLike)) else f"picture {self._first + index}"
+            try:
+                image = load_rgb(item, self._channels, name)
+            except InputError as error:
+                problem = str(error) if name in str(error) else f"{name}: {error}"
+                if self.length == 1:
+                    raise InputError(problem) from None
+                self.problems.append(problem)
+                continue
+            del item
+            yield Frame(image, name, index)
+            del image
+
+
+class PictureList:
+    """The pictures of several sources as those of one; what can't be read goes to ``problems``.
+
+    Args:
+        sources: sources of pictures.
+        name: what messages call them.
+
+    Attributes:
+        files, paths: as those of `ImageFiles`.
+    """
+
+    kind: Kind = "images"
+    paced = False
+    info = None
+
+    def __init__(self, sources: Sequence[Source], name: str) -> None:
+        self.sources = sources
+        self.name = name
+        self.files = [file for source in sources for file in getattr(source, "files", ())]
+        self.paths = [path for source in sources for path in paths_of(source)]
+        lengths = [source.length for source in sources]
+        self.length: int | None = None if None in lengths else sum(length or 0 for length in lengths)
+        self.problems: list[str] = []
+        self.notes: list[str] = []
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield a frame for every readable picture; ``index`` is its place among all."""
+        self.problems.clear()
+        before = 0
+        for source in self.sources:
+            last = -1
+            try:
+                for frame in source:
+                    last = frame.index
+                    yield replace(frame, index=before + frame.index)
+                    del frame
+            except InputError as error:
+                self.problems.append(str(error))
+            self.problems += source.problems
+            before += last + 1 if source.length is None else source.length
+
+
+def paths_of(source: Source) -> list[str]:
+    """What the pictures of a source are called, as far as that is known beforehand."""
+    return source.paths if isinstance(source, (ImageFiles, PictureList)) else [source.name]
+
+
 def expand(pattern: str | os.PathLike[str], recursive: bool = False) -> tuple[list[str], int]:
     """Find the pictures of a folder or a glob, in natural order (``img2`` before ``img10``).
 
@@ -257,15 +221,21 @@ def expand(pattern: str | os.PathLike[str], recursive: bool = False) -> tuple[li
     Raises:
         InputError: nothing matches, or there is no picture among what does.
     """
-    spec = os.fspath(pattern)
+    spec, extensions = os.fspath(pattern), picture_extensions()
+    pictures, rest = listed(spec, recursive)
+    if not pictures:
+        others = f" among its {len(rest)} files" if rest else ""
+        deeper = "" if recursive or not os.path.isdir(spec) else " Folders below it are searched only when asked to."
+        raise InputError(f"{spec}: no pictures found{others}; known are {', '.join(sorted(extensions))}.{deeper}")
+    return pictures, len(rest)
+
+
+def listed(spec: str, recursive: bool = False) -> tuple[list[str], list[str]]:
+    """The files of a folder or a glob: those that have a picture's extension, in natural order, and the others."""
     files = _files_below(spec, recursive) if os.path.isdir(spec) else _files_matching(spec, recursive)
     extensions = picture_extensions()
     pictures = [path for path in files if Path(path).suffix.lower() in extensions]
-    if not pictures:
-        others = f" among its {len(files)} files" if files else ""
-        deeper = "" if recursive or not os.path.isdir(spec) else " Folders below it are searched only when asked to."
-        raise InputError(f"{spec}: no pictures found{others}; known are {', '.join(sorted(extensions))}.{deeper}")
-    return sorted(pictures, key=_natural), len(files) - len(pictures)
+    return sorted(pictures, key=natural), [path for path in files if Path(path).suffix.lower() not in extensions]
 
 
 def open_folder(pattern: str | os.PathLike[str], recursive: bool = False) -> ImageFiles:
@@ -304,6 +274,7 @@ def _raise(error: OSError) -> None:
     raise InputError(f"{error.filename} can't be listed: {error.strerror}; check its permissions") from error
 
 
-def _natural(path: str) -> list[tuple[int, int, str]]:
+def natural(path: str) -> list[tuple[int, int, str]]:
+    """Sorting key: numbers in the path by their value."""
     parts = re.split(r"([0-9]+)", path)
     return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part]

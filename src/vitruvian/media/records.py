@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from .._version import __version__
 from ..errors import OutputError
 from ..io import why_not_written
-from .pictures import ImageFiles
+from .pictures import ImageFiles, PictureList
 
 if TYPE_CHECKING:
     from ..poses import Poses
@@ -171,7 +171,7 @@ def image_ids(source: Source) -> Callable[[Frame], int]:
     By the file names where all of them are different numbers, as COCO's are (000000000139.jpg is 139); else by their
     place in the source, from 0.
     """
-    stems = [Path(path).stem for path in (source.paths if isinstance(source, ImageFiles) else ())]
+    stems = [Path(path).stem for path in (source.paths if isinstance(source, (ImageFiles, PictureList)) else ())]
     if stems and all(stem.isascii() and stem.isdigit() for stem in stems) and len(set(map(int, stems))) == len(stems):
         return lambda frame: int(Path(frame.source).stem)
     return lambda frame: frame.index

@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import InputError
+from ..pictures.decoding import TooLarge, open_picture
+from ..pictures.fetching import fetched_picture, is_url
+from ..pictures.reading import is_picture_name, read_bounded, read_image
 from .animations import Animation, is_animation
 from .cameras import Camera
-from .containers import fetched_picture, is_url
-from .decoding import TooLarge, open_picture
 from .frames import Source
 from .output_file import is_special
-from .pictures import ImageBytes, ImageFiles, is_picture_name, open_folder, read_bounded, read_image
+from .pictures import ImageBytes, ImageFiles, open_folder
 from .threads import prefetch
 from .videos import Video
 
-_GLOB = frozenset("*?[")
+_GLOB: Final = frozenset("*?[")
 # Reading such a picture takes more than a gibibyte, which a user may want to know.
 _NOTED: Final = 2**26
 
@@ -56,9 +57,15 @@ def open_source(spec: str | Path | int, recursive: bool = False) -> Source:
         return _open_pipe(name)
     if os.path.exists(name):
         return _open_file(name)
-    if _GLOB & set(name):
+    if is_glob(name):
         return open_folder(name, recursive)
     raise InputError(f"{name!r}: no such file or folder; check the path")
+
+
+def is_glob(spec: str | os.PathLike[str]) -> bool:
+    """Whether this is a pattern of paths (with ``*``, ``?`` or ``[``), and not a file that is called so, or a URL."""
+    text = os.fspath(spec)
+    return not _GLOB.isdisjoint(text) and not is_url(text) and not os.path.exists(text)
 
 
 def _open_stream(address: str) -> Source:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from ..errors import InputError
-from .memory import BYTES_AHEAD, held_by
+from ..pictures.memory import BYTES_AHEAD, held_by
 
 T = TypeVar("T")
 

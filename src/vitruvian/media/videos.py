@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ..errors import InputError
+from ..pictures.decoding import MAX_SIDE, Image, max_pixels
+from ..pictures.fetching import is_url
 from .colours import RgbConverter
-from .containers import READ_TIMEOUT, is_url, open_container
-from .decoding import MAX_SIDE, max_pixels
-from .frames import Frame, Image, Kind, VideoInfo
+from .containers import READ_TIMEOUT, open_container
+from .frames import Frame, Kind, VideoInfo
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame, VideoStream
@@ -45,6 +46,7 @@ class Video:
     Attributes:
         name: the path as given, or the URL.
         info: size, rate, length.
+        skip: says by index and time in seconds which frames aren't wanted; they are decoded, but not converted to RGB.
     """
 
     def __init__(self, source: str | os.PathLike[str]) -> None:
@@ -55,6 +57,7 @@ class Video:
         self.name = os.fspath(source)
         self.problems: list[str] = []
         self.notes: list[str] = []
+        self.skip: Callable[[int, float], bool] | None = None
         # Kept for the first iteration: a live stream can't be opened twice without losing what came first.
         self._reader: _Reader | None = _Reader(self.name)
         self.kind: Kind = self._reader.kind
@@ -70,9 +73,11 @@ class Video:
         """
         self.problems.clear()
         reader, self._reader = self._reader or _Reader(self.name), None
+        reader.skip = self.skip
         try:
             for index, (image, pts) in enumerate(reader.frames()):
-                yield Frame(image, self.name, index, reader.seconds(pts), pts)
+                if image is not None:
+                    yield Frame(image, self.name, index, reader.seconds(pts), pts)
             self.problems += reader.verdict()
         finally:
             reader.close()
@@ -96,6 +101,7 @@ class _Reader:
         self.last_pts: int | None = None
         self.first_dts: int | None = None
         self.failure: str | None = None
+        self.skip: Callable[[int, float], bool] | None = None
         self.container = open_container(name)
         try:
             self.stream = self._video_stream()
@@ -108,7 +114,7 @@ class _Reader:
             self.turn = _Turn()
             self._decoded = self._decode()
             self._first = next(self._decoded, None)
-            if self._first is None:
+            if self._first is None or self._first[0] is None:
                 reason = self.failure or "nothing in it can be decoded"
                 raise InputError(f"{name} has no readable frame: {reason}; fetch or export it again")
             self.origin = self.stream.start_time if self.stream.start_time is not None else self._first[1]
@@ -160,20 +166,22 @@ class _Reader:
     def seconds(self, pts: int) -> float:
         return float((pts - self.origin) * self.time_base)
 
-    def frames(self) -> Generator[tuple[Image, int], None, None]:
+    def frames(self) -> Generator[tuple[Image | None, int], None, None]:
         first, self._first = self._first, None
         if first is not None:
             yield first
             del first
         yield from self._decoded
 
-    def _decode(self) -> Generator[tuple[Image, int], None, None]:
+    def _decode(self) -> Generator[tuple[Image | None, int], None, None]:
         for frame in self._raw_frames():
             pts = self.last_pts = self._time_of(frame)
             self.damaged += bool(frame.is_corrupt)
-            image = self.turn(self.convert(frame), frame)
+            skipped = self.skip is not None and self.skip(self.delivered, self.seconds(pts))
+            image = None if skipped else self.turn(self.convert(frame), frame)
             self.delivered += 1
             yield image, pts
+            del image
 
     def _time_of(self, frame: VideoFrame) -> int:
         pts = frame.pts

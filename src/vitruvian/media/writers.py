@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from ..errors import InputError, OutputError
 from ..io import why_not_written, write_beside
+from ..pictures.decoding import Image
 from ..runtimes import usable_cores
 from .audio import AudioTrack
 from .colours import YuvConverter
-from .frames import Image, VideoInfo
+from .frames import VideoInfo
 from .output_file import OutputFile, is_special
 
 if TYPE_CHECKING:

@@ -11,13 +11,16 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import InputError
-from .frames import Image
 from .memory import memory
 
 if TYPE_CHECKING:
     from PIL import Image as PIL
+
+Image = npt.NDArray[np.uint8]
+"""RGB picture: uint8 (H, W, 3), C-contiguous."""
 
 MAX_PIXELS: Final = 2**28
 """Pictures with more pixels than this are refused before they are decoded (2**28 is 16,384 x 16,384)."""

@@ -1,4 +1,4 @@
-"""Drawing of skeletons: limbs coloured by side, as wide as the person is large, fainter at low scores."""
+"""Drawing of skeletons: limbs coloured by side or person, as wide as the person is large, fainter at low scores."""
 
 from __future__ import annotations
 
@@ -8,25 +8,28 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from .errors import InputError
+from ..errors import InputError
+from ..pictures import load_rgb
+from .colours import COLOURS, OUTLINE, Colours, check_colours, person_colours
+from .faces import blur_faces as blur
+from .labels import Labels, text_height
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .skeletons import Side, Skeleton
+    from ..pictures import Image, Picture
+    from ..skeletons import Skeleton
+    from .colours import Colour
 
-    Image = NDArray[np.uint8]
-    Colour = tuple[int, int, int]
-
-COLOURS: dict[Side, Colour] = {"left": (0, 194, 255), "right": (255, 122, 48), "centre": (255, 231, 120)}
-TRACKS: tuple[Colour, ...] = (
-    *((86, 180, 233), (230, 159, 0), (0, 158, 115), (240, 228, 66)),
-    *((204, 121, 167), (213, 94, 0), (120, 130, 255), (170, 220, 120)),
-)
-OUTLINE: Colour = (24, 24, 32)
 # Opacities that a score is rounded up to: a few, so that a person costs a few blends and not one per limb.
 OPACITIES = (0.4, 0.65, 0.9)
 SUBPIXEL_BITS = 4
+# Width of a limb in units of the person's size.
+LIMB = 1.2
+# Smaller persons, in heights of a line of text, would be covered by the names of their keypoints.
+LEAST_NAMED = 6
+# OpenCV draws no wider lines.
+MAX_WIDTH = 1000
 # Points further out than this can't be seen and would overflow OpenCV's fixed-point coordinates.
 FAR = 1e6
 
@@ -49,63 +52,111 @@ class Drawable(Protocol):
 
 
 def draw(
-    image: Image,
+    image: Picture,
     poses: Drawable,
     *,
     keypoint_score: float = 0.3,
     boxes: bool = False,
     scores: bool = False,
     names: bool = False,
+    colours: Colours = "auto",
+    line_width: float | None = None,
+    blur_faces: bool = False,
 ) -> Image:
     """A copy of a picture with the persons' skeletons on it.
 
     Args:
-        image: RGB uint8 (H, W, 3).
+        image: RGB uint8 (H, W, 3), or a picture in a file, at a URL, encoded, or of PIL; see
+            `vitruvian.pictures.load_rgb`.
         poses: persons, in pixels of the picture; any skeleton.
         keypoint_score: keypoints scored lower, 0..1, are left out.
         boxes: draw the persons' boxes too.
         scores: label each person with its box score (and its track number, which is shown whenever there is one).
-        names: write each keypoint's name beside it.
+        names: write each keypoint's name beside it where there is room: beside small persons there is none.
+        colours: "side" colours limbs by the side of the body; "person" each person, by track number where there is one,
+            else by place, with joints by side; "auto" persons where they are tracked, so that a person's colour stays,
+            else sides; or colours for one person after the other, as ``"#ff8800,#0088ff"`` or RGB triples.
+        line_width: of limbs, in pixels, above 0; None is as the person is large.
+        blur_faces: make every face unrecognisable, whatever its keypoints' scores.
 
     Returns:
         RGB uint8 (H, W, 3).
+
+    Raises:
+        InputError: no such picture, colours or line width; or `blur_faces` with a skeleton that has no face.
     """
-    if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
-        raise InputError("a picture to draw on must be an RGB uint8 array (H, W, 3)")
-    canvas = np.ascontiguousarray(image).copy()
-    seen = (poses.scores >= keypoint_score) & (np.abs(poses.keypoints) < FAR).all(axis=2)
-    for person in reversed(range(len(poses.boxes))):  # the best last, on top
-        _draw_skeleton(canvas, poses, person, seen[person], keypoint_score)
-        if names:
-            _draw_names(canvas, poses, person, seen[person])
+    canvas = _canvas(image)
+    check_style(colours, line_width)
+    numbers = None if poses.track_ids is None else poses.track_ids.tolist()
+    own = person_colours(colours, len(poses.boxes), numbers)
+    reachable = (np.abs(poses.keypoints) < FAR).all(axis=2)
+    seen = (poses.scores >= keypoint_score) & reachable
+    if blur_faces:
+        blur(canvas, poses, seen)
+    order = range(len(poses.boxes))
+    for person in reversed(order):  # the best last, on top
+        colour = None if own is None else own[person]
+        unit = _unit(poses.boxes[person]) if line_width is None else line_width / LIMB
+        _draw_skeleton(canvas, poses, person, seen[person], keypoint_score, colour, unit)
         if boxes:
-            _draw_box(canvas, poses.boxes[person], _track_colour(poses, person), _unit(poses.boxes[person]))
-        if scores or poses.track_ids is not None:
-            _draw_label(canvas, poses, person, scores)
+            _draw_box(canvas, poses.boxes[person], colour or COLOURS["centre"], unit)
+    labels = Labels(canvas)
+    if scores or poses.track_ids is not None:
+        for person in reversed(order):
+            _draw_label(labels, poses, person, scores, COLOURS["centre"] if own is None else own[person])
+    if names:
+        for person in order:  # those of the best where there isn't room for all
+            _draw_names(labels, poses, person, seen[person])
     return canvas
 
 
-def _draw_skeleton(canvas: Image, poses: Drawable, person: int, seen: NDArray[np.bool_], threshold: float) -> None:
+def check_style(colours: Colours, line_width: float | None) -> None:
+    """Raises InputError for colours or a line width that `draw` doesn't take."""
+    check_colours(colours)
+    if line_width is not None and not 0 < line_width <= MAX_WIDTH:
+        raise InputError(
+            f"line_width is {line_width}; it must be above 0 and at most {MAX_WIDTH} pixels (--line-width)"
+        )
+
+
+def _canvas(image: Picture) -> Image:
+    """A copy to draw on. Raises InputError for what is no picture."""
+    if not isinstance(image, np.ndarray):
+        return load_rgb(image).copy()
+    if not (image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
+        raise InputError("a picture to draw on must be an RGB uint8 array (H, W, 3), a file or a PIL image")
+    return np.ascontiguousarray(image).copy()
+
+
+def _draw_skeleton(
+    canvas: Image,
+    poses: Drawable,
+    person: int,
+    seen: NDArray[np.bool_],
+    threshold: float,
+    colour: Colour | None,
+    unit: float,
+) -> None:
     import cv2
 
     if not seen.any():
         return
     points = poses.keypoints[person]
-    unit = _unit(poses.boxes[person])
     window = _window(canvas, points[seen], margin=3 * unit)
     region = canvas[window]
     if not region.size:
         return
     limb_colours, joint_colours = _colours(poses.skeleton)
     at = _fixed(points - np.array([window[1].start, window[0].start]))
-    width = round(unit * 1.2)
+    width = max(round(unit * LIMB), 1)
     rim, ring, core = (round(radius * (1 << SUBPIXEL_BITS)) for radius in (unit * 1.1 + 1, unit * 1.1, unit * 0.77))
     for opacity, limbs, joints in _layers(poses, person, seen, threshold):
         overlay = region.copy()
         for limb in limbs:
             first, second = poses.skeleton.limbs[limb]
             cv2.line(overlay, at[first], at[second], OUTLINE, width + 2, cv2.LINE_AA, SUBPIXEL_BITS)
-            cv2.line(overlay, at[first], at[second], limb_colours[limb], width, cv2.LINE_AA, SUBPIXEL_BITS)
+            paint = colour or limb_colours[limb]
+            cv2.line(overlay, at[first], at[second], paint, width, cv2.LINE_AA, SUBPIXEL_BITS)
         for joint in joints:
             cv2.circle(overlay, at[joint], rim, OUTLINE, -1, cv2.LINE_AA, SUBPIXEL_BITS)
             cv2.circle(overlay, at[joint], ring, (255, 255, 255), -1, cv2.LINE_AA, SUBPIXEL_BITS)
@@ -135,11 +186,14 @@ def _layers(
             yield opacity, limbs, joints
 
 
-def _draw_names(canvas: Image, poses: Drawable, person: int, seen: NDArray[np.bool_]) -> None:
+def _draw_names(labels: Labels, poses: Drawable, person: int, seen: NDArray[np.bool_]) -> None:
     unit = _unit(poses.boxes[person])
+    width, height = np.clip(poses.boxes[person, 2:] - poses.boxes[person, :2], 0, FAR)
+    if np.sqrt(width * height) < LEAST_NAMED * text_height(unit * 0.8):
+        return
     for index in np.flatnonzero(seen):
-        x, y = poses.keypoints[person, index]
-        _write(canvas, poses.skeleton.keypoints[index], round(x + 2 * unit), round(y), unit * 0.8, OUTLINE)
+        x, y = poses.keypoints[person, index].tolist()
+        labels.write_where_free(poses.skeleton.keypoints[index], x, y, unit * 0.8, OUTLINE)
 
 
 def _draw_box(canvas: Image, box: NDArray[np.float32], colour: Colour, unit: float) -> None:
@@ -149,32 +203,15 @@ def _draw_box(canvas: Image, box: NDArray[np.float32], colour: Colour, unit: flo
     cv2.rectangle(canvas, corner, opposite, colour, max(round(unit * 0.6), 1), cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def _draw_label(canvas: Image, poses: Drawable, person: int, scores: bool) -> None:
+def _draw_label(labels: Labels, poses: Drawable, person: int, scores: bool, colour: Colour) -> None:
     number = 0 if poses.track_ids is None else int(poses.track_ids[person])
     words = [f"#{number}"] if number else []
     if scores:
         words.append(f"{poses.box_scores[person]:.2f}")
     if not words:
         return
-    x, y = poses.boxes[person, :2]
-    _write(canvas, " ".join(words), round(x), round(y), _unit(poses.boxes[person]), _track_colour(poses, person))
-
-
-def _write(canvas: Image, text: str, x: int, y: int, unit: float, background: Colour) -> None:
-    """A line of text on a filled ground, above (x, y) but always inside the picture."""
-    import cv2
-
-    size = float(np.clip(unit / 6, 0.4, 1.2))
-    (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
-    left = int(np.clip(x, 0, max(canvas.shape[1] - width - 4, 0)))
-    bottom = int(np.clip(y, height + below + 2, max(canvas.shape[0], height + below + 2)))
-    cv2.rectangle(canvas, (left, bottom - height - below - 2), (left + width + 4, bottom), background, -1)
-    ink = (0, 0, 0) if sum(background) > 300 else (255, 255, 255)
-    cv2.putText(canvas, text, (left + 2, bottom - below), cv2.FONT_HERSHEY_SIMPLEX, size, ink, 1, cv2.LINE_AA)
-
-
-def _track_colour(poses: Drawable, person: int) -> Colour:
-    return COLOURS["centre"] if poses.track_ids is None else TRACKS[int(poses.track_ids[person]) % len(TRACKS)]
+    x, y = np.clip(poses.boxes[person, :2], -FAR, FAR)
+    labels.write(" ".join(words), round(float(x)), round(float(y)), _unit(poses.boxes[person]), colour)
 
 
 def _unit(box: NDArray[np.float32]) -> float:
