@@ -17,11 +17,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from . import media
+from .choices import CocoMode
 from .errors import InputError
 from .media.destinations import check_targets, picture_targets, video_target
+from .media.parquet import check_parquet
 from .media.records import STDOUT
 from .media.threads import Background
 from .media.window import Window
@@ -47,6 +49,8 @@ class ProcessOptions:
         output: file or folder for what is drawn; None is the folder ``runs/predict``.
         draw: write drawn pictures, or a drawn video with the source's timing and sound.
         json, csv, coco: files for the poses as data (docs/output.md); ``-`` is standard output, for one of them.
+        coco_mode: "results" for COCO's results format, "dataset" for its annotation format, with images and categories.
+        parquet: file for the poses as a table, one row a person; it needs the extra ``parquet``.
         overwrite: existing files are replaced. The source itself never is.
         recursive: take a folder's subfolders too.
         track: number the persons over time.
@@ -67,6 +71,8 @@ class ProcessOptions:
     json: File | None = None
     csv: File | None = None
     coco: File | None = None
+    coco_mode: CocoMode = "results"
+    parquet: File | None = None
     overwrite: bool = False
     recursive: bool = False
     track: bool = False
@@ -85,6 +91,12 @@ class ProcessOptions:
                 "smooth, track_score and track_patience need track "
                 "(--smooth, --track-score and --track-patience need --track)"
             )
+        if self.coco_mode not in get_args(CocoMode):
+            raise InputError(f"coco_mode is {self.coco_mode!r}; it can be {', '.join(get_args(CocoMode))}")
+        if self.parquet is not None:
+            check_parquet()
+            if Path(self.parquet) == STDOUT:
+                raise InputError("a Parquet file can't go to standard output (-): give a file")
         if [Path(file) for file in (self.json, self.csv, self.coco) if file is not None].count(STDOUT) > 1:
             raise InputError("standard output (-) takes one of --json, --csv and --coco: give the others files")
 
@@ -118,7 +130,8 @@ class Targets:
     Args:
         pictures: the drawn picture of each source picture; None if none are drawn.
         video: the drawn video.
-        json, csv, coco: the data files.
+        json, csv, coco, parquet: the data files.
+        coco_mode: see `ProcessOptions`.
     """
 
     pictures: Mapping[str, Path] | None
@@ -126,6 +139,8 @@ class Targets:
     json: Path | None
     csv: Path | None
     coco: Path | None
+    parquet: Path | None = None
+    coco_mode: CocoMode = "results"
 
     @classmethod
     def of(cls, source: Source, options: ProcessOptions) -> Targets:
@@ -136,10 +151,11 @@ class Targets:
             pictures = picture_targets(source, output)
         elif options.draw:
             video = video_target(source, output)
-        data = [None if file is None else Path(file) for file in (options.json, options.csv, options.coco)]
+        given = (options.json, options.csv, options.coco, options.parquet)
+        data = [None if file is None else Path(file) for file in given]
         files = [path for path in (video, *data) if path not in (None, STDOUT)]
         check_targets([*files, *(pictures or {}).values()], source, options.overwrite)
-        return cls(pictures, video, *data)
+        return cls(pictures, video, *data, options.coco_mode)
 
     def open(self, source: Source, skeleton: Skeleton, style: Mapping[str, Any]) -> Iterator[Sink]:
         """The sinks, one after the other, so that the first ones can be closed if a later one fails."""
@@ -152,8 +168,12 @@ class Targets:
             yield media.JsonFile(self.json, source.name, skeleton)
         if self.csv is not None:
             yield media.CsvFile(self.csv, skeleton)
-        if self.coco is not None:
+        if self.coco is not None and self.coco_mode == "dataset":
+            yield media.CocoDataset(self.coco, media.image_ids(source), source, skeleton)
+        elif self.coco is not None:
             yield media.CocoFile(self.coco, media.image_ids(source))
+        if self.parquet is not None:
+            yield media.ParquetFile(self.parquet, skeleton)
 
     @property
     def to_stdout(self) -> bool:
@@ -166,7 +186,7 @@ class Targets:
         if self.pictures:
             drawn = [str(path) for path in self.pictures.values()]
             drawn = drawn if len(drawn) == 1 else [os.path.commonpath(drawn)]
-        return ", ".join(drawn + [str(path) for path in (self.json, self.csv, self.coco) if path])
+        return ", ".join(drawn + [str(path) for path in (self.json, self.csv, self.coco, self.parquet) if path])
 
 
 class Process:
@@ -191,6 +211,8 @@ class Process:
         self.source = media.open_source(source, recursive=self.options.recursive)
         self.targets = Targets.of(self.source, self.options)
         self.summary = Summary()
+        if self.targets.coco is not None and (note := media.numbered_by_place(self.source)):
+            self.source.notes.append(note)
 
     def run(self, model: TopDown, progress: Callable[[], object] | None = None) -> Summary:
         """Find the persons of every frame, and write them. Memory is constant; reading and writing run in threads.

@@ -160,7 +160,7 @@ def test_a_full_disk(make):
     with contextlib.suppress(OutputError):
         sink.close()
     sink.close()
-    assert sink._file.closed
+    assert sink._raw.closed
 
 
 def frame_of(path: str, index: int) -> Frame:

@@ -2,8 +2,9 @@
 
 from .cameras import Camera
 from .frames import Frame, Image, Kind, Source, VideoInfo
+from .parquet import ParquetFile
 from .pictures import ImageBytes, ImageFiles, as_rgb, read_image
-from .records import CocoFile, CsvFile, JsonFile, image_ids
+from .records import CocoDataset, CocoFile, CsvFile, JsonFile, image_ids, numbered_by_place
 from .sinks import DrawnPictures, DrawnVideo, Sink
 from .sources import open_source
 from .videos import Video
@@ -11,6 +12,7 @@ from .writers import VideoWriter, write_image
 
 __all__ = [
     "Camera",
+    "CocoDataset",
     "CocoFile",
     "CsvFile",
     "DrawnPictures",
@@ -21,6 +23,7 @@ __all__ = [
     "ImageFiles",
     "JsonFile",
     "Kind",
+    "ParquetFile",
     "Sink",
     "Source",
     "Video",
@@ -28,6 +31,7 @@ __all__ = [
     "VideoWriter",
     "as_rgb",
     "image_ids",
+    "numbered_by_place",
     "open_source",
     "read_image",
     "write_image",

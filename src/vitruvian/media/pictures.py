@@ -263,7 +263,8 @@ def expand(pattern: str | os.PathLike[str], recursive: bool = False) -> tuple[li
     pictures = [path for path in files if Path(path).suffix.lower() in extensions]
     if not pictures:
         others = f" among its {len(files)} files" if files else ""
-        deeper = "" if recursive or not os.path.isdir(spec) else " Folders below it are searched only when asked to."
+        below = recursive or not os.path.isdir(spec)
+        deeper = "" if below else " Folders below it are searched only when asked to (-r, recursive=True)."
         raise InputError(f"{spec}: no pictures found{others}; known are {', '.join(sorted(extensions))}.{deeper}")
     return sorted(pictures, key=_natural), len(files) - len(pictures)
 
@@ -277,6 +278,9 @@ def open_folder(pattern: str | os.PathLike[str], recursive: bool = False) -> Ima
     pictures, skipped = expand(pattern, recursive)
     some = {0: [], 1: ["1 file that is no picture was skipped"]}
     notes = some.get(skipped, [f"{skipped} files that are no pictures were skipped"])
+    if not recursive and (folders := _folders(os.fspath(pattern))):
+        were = "1 folder was" if folders == 1 else f"{folders} folders were"
+        notes.append(f"{were} skipped: -r (recursive=True) takes the pictures in folders, too")
     return ImageFiles(pictures, os.fspath(pattern), notes)
 
 
@@ -298,6 +302,14 @@ def _files_matching(pattern: str, recursive: bool) -> list[str]:
             found.append(path)
     # A "**" with `recursive` meets the same file more than once.
     return list(dict.fromkeys(found))
+
+
+def _folders(spec: str) -> int:
+    """How many folders, not hidden, are in a folder, or match a glob."""
+    if os.path.isdir(spec):
+        with os.scandir(spec) as entries:
+            return sum(entry.is_dir() and not entry.name.startswith(".") for entry in entries)
+    return 0 if "**" in spec else sum(map(os.path.isdir, glob.iglob(spec)))
 
 
 def _raise(error: OSError) -> None:
