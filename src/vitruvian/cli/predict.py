@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import InputError
+from ..choices import CocoMode
+from ..errors import InputError, printable
 from .options import (
     LOOK,
     OUTPUT,
@@ -68,6 +69,17 @@ def predict(
         Path | None,
         typer.Option("--coco", metavar="FILE", help="Poses in COCO's results format.", rich_help_panel=OUTPUT),
     ] = None,
+    coco_mode: Annotated[
+        CocoMode,
+        typer.Option(
+            help="What --coco writes: results, or a dataset with images and categories, as CVAT and FiftyOne read it.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = "results",
+    parquet: Annotated[
+        Path | None,
+        typer.Option("--parquet", metavar="FILE", help="Poses as Parquet, one row a person.", rich_help_panel=OUTPUT),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing files.", rich_help_panel=OUTPUT)
     ] = False,
@@ -125,6 +137,8 @@ def predict(
         json=json,
         csv=csv,
         coco=coco,
+        coco_mode=coco_mode,
+        parquet=parquet,
         overwrite=overwrite,
         recursive=recursive,
         track=track,
@@ -138,8 +152,10 @@ def predict(
         keypoint_score=keypoint_score,
     )
     run = Process(_the_source(source, named_source), options)
+    if no_draw and not show and not any((json, csv, coco, parquet)):
+        console.print("vitruvian: nothing is written: --no-draw, and no --json, --csv, --coco or --parquet")
     for note in run.source.notes:
-        console.print(f"vitruvian: {note}", markup=False)
+        console.print(f"vitruvian: {printable(note)}", markup=False)
     model = load(
         pose,
         detector,
@@ -165,9 +181,9 @@ def predict(
     except KeyboardInterrupt:
         interrupted = True
     if not quiet:
-        print(_closing_line(run, interrupted), file=sys.stderr if run.targets.to_stdout else sys.stdout)
+        print(printable(_closing_line(run, interrupted)), file=sys.stderr if run.targets.to_stdout else sys.stdout)
     for problem in run.summary.problems:
-        print(f"vitruvian: {problem}", file=sys.stderr)
+        print(f"vitruvian: {printable(problem)}", file=sys.stderr)
     if interrupted:
         raise typer.Exit(130)
     if run.summary.problems and run.source.kind == "images":
