@@ -46,7 +46,8 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # What is left to do is to leave: a late signal must not change how.
+            signal.signal(number, signal.SIG_IGN if interrupted else handler)
 
 
 def end_in_any_case(code: int) -> None:

@@ -155,6 +155,11 @@ def read_annotations(
     """
     name = "the annotations" if isinstance(source, Mapping) else os.fspath(source)
     data = source if isinstance(source, Mapping) else read_content(source, split)
+    if isinstance(data, list):
+        raise InputError(
+            f"{name} is a list, such as COCO's results, which name no pictures; give {WANTED}, or what vitruvian "
+            "predict --json or --coco with --coco-mode dataset writes"
+        )
     for key in ("images", "annotations", "categories"):
         if not isinstance(data, Mapping) or not isinstance(data.get(key), list):
             raise InputError(f"{name} has no list {key!r}; give {WANTED}")

@@ -293,8 +293,8 @@ def image_ids(source: Source) -> Callable[[Frame], int]:
 
 
 def numbered_by_place(source: Source) -> str:
-    """A note where `image_ids` can't number the pictures by their names; empty where it can."""
-    if _numbers(source):
+    """A note where `image_ids` can't number several pictures by their names; empty where it can."""
+    if _numbers(source) or (source.kind == "images" and source.length == 1):
         return ""
     what = "frames" if source.kind != "images" else "pictures"
     return f"COCO's image_id is the {what}' place, from 0: their names are no different numbers as 000000000139.jpg is"
