@@ -102,8 +102,9 @@ def as_poses(truth: Annotations, source: str = ".") -> dict[str, Any]:
     frames = []
     for index, (record, rows) in enumerate(zip(truth.images.values(), truth.by_picture, strict=True)):
         own = rows[~truth.crowd[rows]]
-        columns = (truth.xyxy[own], truth.confidences[own], truth.keypoints[own, :, :2], scores[own])
-        poses = Poses(*(column.astype(np.float32) for column in columns), skeleton=truth.skeleton)
+        boxes, sure = truth.xyxy[own].astype(np.float32), truth.confidences[own].astype(np.float32)
+        points = truth.keypoints[own, :, :2].astype(np.float32)
+        poses = Poses(boxes, sure, points, scores[own].astype(np.float32), truth.skeleton)
         sides = {side: record.get(side) for side in ("width", "height")}
         place = {"source": os.path.join(source, str(record["file_name"])), "index": index, "time": None, **sides}
         frames.append(place | {"persons": poses.to_dict()["persons"]})
