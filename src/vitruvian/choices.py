@@ -15,3 +15,6 @@ ExportPrecision = Literal["fp32", "fp16", "int8"]
 
 Rescoring = Literal["product", "sum", "box"]
 """Ways to rank persons in an evaluation."""
+
+CocoMode = Literal["results", "dataset"]
+"""COCO's results format, or its annotation format with images and categories."""

@@ -14,7 +14,7 @@ from .choices import ExportPrecision
 from .errors import InputError, ModelError
 from .graphs import is_quantised, read_graph, to_float16, to_float32
 from .io import write_file
-from .loading import checkpoint_network, is_checkpoint, located
+from .loading import CHECKPOINT_SUFFIXES, FOREIGN_FORMATS, checkpoint_network, is_checkpoint, located
 from .models.recognition import recognise
 from .quantization import quantise
 from .runtimes import open_runtime
@@ -76,9 +76,9 @@ def export_onnx(
         raise InputError(f"precision is {precision!r}; it can be {', '.join(EXPORT_PRECISIONS)}")
     if (precision == "int8") != (calibration is not None):
         raise InputError("int8 needs calibration pictures (a folder), and only int8 does")
+    _check_output(Path(model), Path(output))
     _check_installed("int8", "onnx", "onnxruntime")
     file, named = located(model)
-    _check_output(file, Path(output))
     if is_checkpoint(file):
         _check_installed("export", "torch")
         network, card = checkpoint_network(model, size)
@@ -108,6 +108,11 @@ def _check_installed(extra: str, *modules: str) -> None:
 
 def _check_output(model: Path, output: Path) -> None:
     """Raises InputError, before any work is done, for an output that can't be or must not be written."""
+    suffix = output.suffix.lower()
+    if suffix in FOREIGN_FORMATS or suffix in CHECKPOINT_SUFFIXES:
+        tensorrt = "TensorRT" in FOREIGN_FORMATS.get(suffix, "")
+        engine = "; --device tensorrt builds its engine from that by itself" if tensorrt else ""
+        raise InputError(f"{output}: export writes ONNX files, such as {output.with_suffix('.onnx')}{engine}")
     if output.is_dir():
         raise InputError(f"{output} is a folder; give the name of a file, such as {output / 'model.onnx'}")
     if output.exists() and model.exists() and output.samefile(model):

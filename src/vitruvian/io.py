@@ -1,4 +1,4 @@
-"""Atomic file writing, and reading of JSON and YAML with limits on size and nesting."""
+"""Atomic file writing, and reading of JSON, YAML and XML with limits on size and nesting."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import re
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .errors import InputError, OutputError
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 MIB = 2**20
 JSON_LIMIT = 2048 * MIB
@@ -19,6 +22,9 @@ JSON_LIMIT = 2048 * MIB
 
 YAML_LIMIT = MIB
 """Bytes of the largest YAML file that is read: recipes and skeletons have a few thousand."""
+
+XML_LIMIT = 512 * MIB
+"""Bytes of the largest XML file that is read."""
 
 MAX_DEPTH = 64
 """Deepest nesting of lists and objects: annotations and predictions have 6."""
@@ -92,6 +98,55 @@ def parse_json(data: bytes | bytearray | str, name: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{name} is no valid JSON ({error}); fetch or write it again") from None
+
+
+def read_xml(path: str | os.PathLike[str], wanted: str, limit: int = XML_LIMIT) -> Element:
+    """The root element of an XML file; arguments are those of `read_json`.
+
+    Raises:
+        InputError: the file is missing, too large, nested deeper than `MAX_DEPTH`, no XML, or has a DOCTYPE, whose
+            entities can stand for gigabytes or for other files; the message names it.
+    """
+    try:
+        data = _read(Path(path), limit)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; give {wanted}") from None
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror or error}; give {wanted}") from None
+    return parse_xml(data, os.fspath(path))
+
+
+def parse_xml(data: bytes | bytearray, name: str) -> Element:
+    """The root element of an XML text; `name` is what messages call it. Errors are those of `read_xml`."""
+    from xml.etree.ElementTree import TreeBuilder
+    from xml.parsers import expat
+
+    builder, parser = TreeBuilder(), expat.ParserCreate()
+    depth = 0
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise ValueError(_TOO_DEEP)
+        builder.start(tag, attributes)
+
+    def end(tag: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(tag)
+
+    def doctype(*_: object) -> None:
+        raise ValueError("a DOCTYPE isn't read")
+
+    parser.buffer_text = True
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, builder.data
+    parser.StartDoctypeDeclHandler = doctype
+    try:
+        parser.Parse(bytes(data), True)
+        return builder.close()
+    except (expat.ExpatError, ValueError, LookupError) as error:
+        raise InputError(f"{name} can't be read as XML: {error}") from None
 
 
 def read_yaml(path: str | os.PathLike[str], limit: int = YAML_LIMIT) -> Any:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import logging
 import os
 import platform
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import codecs, detectors, models
 from .cards import DetectorOptions
 from .checkpoints.converted import ConversionError, converted
-from .errors import InputError, ModelError, OutputError
+from .errors import InputError, ModelError, OutputError, did_you_mean
 from .hub.downloads import fetch, int8_variant, packaged
 from .hub.precision_check import accurate
 from .hub.presets import PRESETS
 from .models.recognition import recognise
 from .runtimes import EngineOptions, open_network, open_onnx
+from .runtimes.opening import check_device
 from .skeletons import Skeleton, as_skeleton, known_skeleton
 
 if TYPE_CHECKING:
@@ -32,10 +34,22 @@ if TYPE_CHECKING:
     from .runtimes import Precision, Runtime, RuntimeName
 
     File = str | os.PathLike[str]
+    Task = Literal["pose", "detection"]
     Size = int | tuple[int, int]
 
 DEFAULT_POSE, DEFAULT_DETECTOR = PRESETS["fast"].pose, PRESETS["fast"].detector
 CHECKPOINT_SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
+FOREIGN_FORMATS = {
+    **dict.fromkeys((".engine", ".trt", ".plan"), "a TensorRT engine"),
+    ".xml": "in OpenVINO's own format",
+    **dict.fromkeys((".tflite", ".pb", ".h5", ".keras"), "a TensorFlow model"),
+    **dict.fromkeys((".mlmodel", ".mlpackage"), "a Core ML model"),
+    ".param": "an NCNN model",
+    ".torchscript": "a TorchScript model",
+}
+"""Suffixes of models in formats of other programs."""
+
+_TASKS: dict[Task, str] = {"pose": "a pose net", "detection": "a detector"}
 
 logger = logging.getLogger("vitruvian")
 
@@ -95,16 +109,21 @@ def load(
     from .pipeline import TopDown
 
     if preset not in PRESETS:
-        raise InputError(f"preset is {preset!r}; it can be {', '.join(PRESETS)}")
+        hint = did_you_mean(str(preset), PRESETS, f"it can be {', '.join(PRESETS)}")
+        raise InputError(f"preset is {preset!r}; {hint}")
     pair = PRESETS[preset]
     engine = EngineOptions(runtime, device, threads, precision, compile)
     limits: dict[str, Any] = {"score": score, "iou": iou, "max_persons": max_persons}
     # Beside a model that the user chose, the package's own one runs on the CPU: it may not support that engine.
     anywhere = EngineOptions(threads=threads, precision=precision if precision in ("auto", "fp32") else "auto")
-    own = anywhere if (pose or detector) and preset == "fast" else engine
-    finder = load_detector(detector or pair.detector, img_size, **limits, engine=engine if detector else own)
-    runs = engine if pose else own
-    return TopDown(load_pose(pose or pair.pose, refine, pose_size, flip, skeleton=skeleton, engine=runs), finder)
+    own = anywhere if (pose is not None or detector is not None) and preset == "fast" else engine
+    finds, finder_engine = (pair.detector, own) if detector is None else (detector, engine)
+    poses, pose_engine = (pair.pose, own) if pose is None else (pose, engine)
+    # What is wrong with either is said before anything is downloaded.
+    _check(poses, "pose", pose_engine)
+    _check(finds, "detection", finder_engine)
+    finder = load_detector(finds, img_size, **limits, engine=finder_engine)
+    return TopDown(load_pose(poses, refine, pose_size, flip, skeleton=skeleton, engine=pose_engine), finder)
 
 
 def load_detector(
@@ -126,9 +145,10 @@ def load_detector(
             raise InputError(f"{name} is {value!r}; it must be a number in 0..1")
     if max_persons is not None and not (isinstance(max_persons, Integral) and max_persons >= 1):
         raise InputError(f"max_persons is {max_persons!r}; it must be a whole number, at least 1")
-    card, network = _open(file, _pair("img_size", img_size), replace(engine or EngineOptions(), **settings))
-    if card.task != "detection":
-        raise ModelError(f"{file} is a pose net ({card.family}), not a detector: give it as the pose net instead")
+    options = replace(engine or EngineOptions(), **settings)
+    _check(file, "detection", options)
+    card, network = _open(file, _pair("img_size", img_size), options)
+    _check_task(file, card, "detection")
     return detectors.create(card, network, score, iou, max_persons)
 
 
@@ -149,9 +169,9 @@ def load_pose(
     from .pipeline import PoseEstimator
 
     options = replace(engine or EngineOptions(), **settings)
+    _check(file, "pose", options)
     card, network = _open(file, _pair("pose_size", pose_size), options)
-    if card.task != "pose":
-        raise ModelError(f"{file} is a detector ({card.family}), not a pose net: give it as the detector instead")
+    _check_task(file, card, "pose")
     if network.path.suffix == ".onnx":
         network = accurate(network, card.input_size, options)
     if refine is not None:
@@ -235,12 +255,63 @@ def _open_file(file: Path, size: tuple[int, int] | None, engine: EngineOptions) 
     return recognise(network, size), network
 
 
-def located(model: File) -> tuple[Path, ModelCard | None]:
-    """A model's file; of a name of the zoo the downloaded one, and its card."""
+def _check(model: File, task: Task, engine: EngineOptions) -> None:
+    """Raises InputError, before anything is downloaded, for a model of another task, or an engine that isn't there."""
+    named = _named(model)
+    if named is not None:
+        _check_task(model, named, task)
+    source = Path(model) if named is None else Path(named.weights.filename if named.weights else ".onnx")
+    check_device(engine, checkpoint=is_checkpoint(source))
+
+
+def _check_task(model: File, card: ModelCard, task: Task) -> None:
+    if card.task != task:
+        is_one, no, option = _TASKS[card.task], _TASKS[task], "pose net" if card.task == "pose" else "detector"
+        raise ModelError(
+            f"{model} is {is_one} ({card.family}), not {no}: give it as the {option} instead (--{option.split()[0]})"
+        )
+
+
+def _named(model: File) -> ModelCard | None:
+    """The card of a name of the zoo; None for a file. Raises ModelError for what is neither."""
     path = Path(model)
-    if path.is_file() or path.suffix or len(path.parts) != 1:
-        return path, None
-    named = models.card(str(model))
+    if not os.fspath(model).strip():
+        raise ModelError("the name of a model is empty; give a file or a name (vitruvian models), or leave it out")
+    if path.is_file():
+        return None
+    if path.is_dir():
+        raise ModelError(f"{path} is a folder; give the model's file in it, or a name (vitruvian models)")
+    if path.suffix or len(path.parts) != 1:
+        raise ModelError(f"{path}: no such model file{_similar(path)}")
+    return models.card(str(model))
+
+
+def _similar(path: Path) -> str:
+    """The end of a message about a model file that isn't there: files beside it, or models, of a similar name."""
+    with suppress(OSError):
+        beside = [other.name for other in path.parent.iterdir() if other.suffix in (*CHECKPOINT_SUFFIXES, ".onnx")]
+        hint = did_you_mean(path.name, beside, "")
+        if hint:
+            return f"; {hint}"
+    known = [card.name for card in models.cards()]
+    hint = did_you_mean(path.stem, known, "")
+    return f"; without {path.suffix} it would be a model's name: {hint}" if hint and len(path.parts) == 1 else ""
+
+
+def located(model: File) -> tuple[Path, ModelCard | None]:
+    """A model's file; of a name of the zoo the downloaded one, and its card.
+
+    Raises:
+        ModelError: no such name or file, or a file of another program's format.
+    """
+    named = _named(model)
+    if named is None:
+        foreign = FOREIGN_FORMATS.get(Path(model).suffix.lower())
+        if foreign:
+            raise ModelError(
+                f"{model} is {foreign}, which isn't read: give the ONNX file or the checkpoint that it was made of"
+            )
+        return Path(model), None
     if own := packaged(named):
         # It brings a card of its own, of what it was trained with.
         return own, None

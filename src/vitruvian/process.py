@@ -17,9 +17,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from . import media
+from .choices import CocoMode
 from .drawing import Colours, check_faces, check_style
 from .errors import InputError
 from .media.destinations import (
@@ -32,6 +33,7 @@ from .media.destinations import (
     video_target,
 )
 from .media.excerpts import Section
+from .media.parquet import check_parquet
 from .media.records import STDOUT
 from .media.threads import Background
 from .media.window import Window
@@ -61,6 +63,8 @@ class ProcessOptions:
             the first of ``runs/predict2``, ... that isn't there yet (with `overwrite`, the first).
         draw: write drawn pictures, or a drawn video with the source's timing and sound.
         json, csv, coco: files for the poses as data (docs/output.md); ``-`` is standard output, for one of them.
+        coco_mode: "results" for COCO's results format, "dataset" for its annotation format, with images and categories.
+        parquet: file for the poses as a table, one row a person; it needs the extra ``parquet``.
         overwrite: existing files are replaced. The source itself never is.
         recursive: take a folder's subfolders too.
         start, end: seconds of the videos between which frames are taken; None is a video's end.
@@ -90,6 +94,8 @@ class ProcessOptions:
     json: File | None = None
     csv: File | None = None
     coco: File | None = None
+    coco_mode: CocoMode = "results"
+    parquet: File | None = None
     overwrite: bool = False
     recursive: bool = False
     start: float = 0.0
@@ -120,6 +126,12 @@ class ProcessOptions:
             )
         _ = self.section, self.selection  # checks them
         check_style(self.colours, self.line_width)
+        if self.coco_mode not in get_args(CocoMode):
+            raise InputError(f"coco_mode is {self.coco_mode!r}; it can be {', '.join(get_args(CocoMode))}")
+        if self.parquet is not None:
+            check_parquet()
+            if Path(self.parquet) == STDOUT:
+                raise InputError("a Parquet file can't go to standard output (-): give a file")
         if [Path(file) for file in (self.json, self.csv, self.coco) if file is not None].count(STDOUT) > 1:
             raise InputError("standard output (-) takes one of --json, --csv and --coco: give the others files")
 
@@ -168,7 +180,8 @@ class Targets:
     Args:
         pictures: the drawn picture of each source picture; None if none are drawn.
         video: the drawn video.
-        json, csv, coco: the data files.
+        json, csv, coco, parquet: the data files.
+        coco_mode: see `ProcessOptions`.
     """
 
     pictures: Mapping[str, Path] | None
@@ -176,6 +189,8 @@ class Targets:
     json: Path | None
     csv: Path | None
     coco: Path | None
+    parquet: Path | None = None
+    coco_mode: CocoMode = "results"
 
     @classmethod
     def of(cls, opened: SourceList, options: ProcessOptions) -> list[Targets]:
@@ -192,7 +207,8 @@ class Targets:
             root = opened.root
         if options.draw and root is not None:
             check_folder(output)
-        given = [None if file is None else Path(file) for file in (options.json, options.csv, options.coco)]
+        files_of_data = (options.json, options.csv, options.coco, options.parquet)
+        given = [None if file is None else Path(file) for file in files_of_data]
         if len(sources) > 1 and STDOUT in given:
             raise InputError("standard output (-) takes the poses of pictures or of one video: give a file")
         moving = [source for source in sources if source.kind != "images"]
@@ -209,7 +225,8 @@ class Targets:
                 video = Path(output or DEFAULT_FOLDER) / stem.with_name(f"{stem.name}.mp4")
             if source.kind != "images" and root is not None:
                 data = [None if file is None else _of_video(file, stems[id(source)]) for file in given]
-            targets.append(cls(pictures, video, *data))
+            json, csv, coco, parquet = data
+            targets.append(cls(pictures, video, json, csv, coco, parquet, options.coco_mode))
         files = [path for target in targets for path in target.files if path != STDOUT]
         check_targets(files, sources, options.overwrite)
         return targets
@@ -222,7 +239,7 @@ class Targets:
     @property
     def data(self) -> list[Path]:
         """The data files."""
-        return [path for path in (self.json, self.csv, self.coco) if path is not None]
+        return [path for path in (self.json, self.csv, self.coco, self.parquet) if path is not None]
 
     @property
     def files(self) -> list[Path]:
@@ -240,8 +257,12 @@ class Targets:
             yield media.JsonFile(self.json, name if source.kind == "images" else source.name, skeleton)
         if self.csv is not None:
             yield media.CsvFile(self.csv, skeleton)
-        if self.coco is not None:
+        if self.coco is not None and self.coco_mode == "dataset":
+            yield media.CocoDataset(self.coco, media.image_ids(source), source, skeleton)
+        elif self.coco is not None:
             yield media.CocoFile(self.coco, media.image_ids(source))
+        if self.parquet is not None:
+            yield media.ParquetFile(self.parquet, skeleton)
 
 
 def _of_video(file: Path, stem: Path) -> Path:
@@ -276,8 +297,10 @@ class Process:
             raise InputError("pictures in memory have no names for files: use vitruvian.TopDown.stream for them")
         self.name = opened.name
         self.sources = opened.sources
-        self.notes = opened.notes
+        self.notes = list(opened.notes)
         self.targets = Targets.of(opened, self.options)
+        if self.options.coco is not None:
+            self.notes += dict.fromkeys(filter(None, map(media.numbered_by_place, self.sources)))
         limits = self.options.score or 0.0, self.options.max_persons
         self._boxes = None if self.options.boxes is None else media.BoxFile(self.options.boxes, *limits)
         self.summary = Summary(problems=list(opened.problems), unread=len(opened.problems))

@@ -157,7 +157,7 @@ def test_fetch_without_a_network(command: Command, home: Path, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("yolov5",), "did you mean yolov5"),
+        (("yolv5",), "did you mean yolov5"),
         (("--fetch",), "needs the NAME"),
         (("--fetch", "psa_p_hrnet_w48_256x192"), "no weights of psa_p_hrnet_w48_256x192 have been published"),
         (("--fetch", "pose_hrnet_w32_384x288"), "get it from https://drive.google.com/drive/folders/"),

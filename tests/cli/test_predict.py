@@ -500,3 +500,26 @@ def test_ctrl_c_while_a_server_does_not_answer(models, folder, endless):
     assert run.returncode == 130
     assert "Traceback" not in err
     assert time.monotonic() - start < 5
+
+
+def test_coco_says_where_ids_are_places(predict, folder):
+    for name in ("COCO_val2014_000000000139.jpg", "COCO_val2014_000000000785.jpg"):
+        make_picture(folder / "in" / name)
+    done = predict("in", "--coco", "a.json", "--no-draw")
+    assert (done.code, "image_id" in done.err) == (0, False)
+    assert {record["image_id"] for record in read_json(folder / "a.json")} == {139, 785}
+    make_picture(folder / "in/other.jpg")
+    done = predict("in", "--coco", "b.json", "--no-draw", "--coco-mode", "dataset")
+    assert (done.code, "COCO's image_id is the pictures' place" in done.err) == (0, True)
+    data = read_json(folder / "b.json")
+    assert [image["id"] for image in data["images"]] == [0, 1, 2]
+    assert data["images"][2]["file_name"] == "other.jpg"
+
+
+def test_parquet_needs_its_package(predict, folder):
+    make_picture(folder / "a.png")
+    done = predict("a.png", "--parquet", "a.parquet")
+    if done.code:
+        assert (done.code, "pip install 'vitruvian[parquet]'" in done.err) == (2, True)
+    else:
+        assert (folder / "a.parquet").read_bytes()[:4] == b"PAR1"

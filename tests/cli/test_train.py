@@ -137,10 +137,11 @@ def test_imagenet_weights_that_cannot_be_had(run, faces, tmp_path, monkeypatch):
     annotations, images = faces
     monkeypatch.setenv("VITRUVIAN_HOME", str(tmp_path))
     monkeypatch.setenv("VITRUVIAN_OFFLINE", "1")
-    code, _, said = run("train", "--data", annotations, "--images", images, "-o", tmp_path / "out")
+    data = ("--recipe", "pose_hrnet_w32_256x192", "--data", annotations, "--images", images)
+    code, _, said = run("train", *data, "-o", tmp_path / "out")
     assert code == 2
     assert "--init none for random weights" in said
-    code, _, said = run("train", "--data", annotations, "--images", images, "-o", tmp_path / "o", *settings())
+    code, _, said = run("train", *data, "-o", tmp_path / "o", *settings())
     assert code == 2
     assert "hrnet_w8" in said
 
@@ -166,3 +167,42 @@ def test_ctrl_c_leaves_a_run_that_goes_on(run, faces, tmp_path):
     code, _, said = run("train", *given, "--epochs", epochs, "--resume")
     assert code == 0, said
     assert torch.load(out / "state.ckpt", weights_only=True)["global_step"] >= step
+
+
+def test_the_default_recipe_needs_no_network(run, faces, tmp_path, monkeypatch):
+    annotations, images = faces
+    monkeypatch.setenv("VITRUVIAN_HOME", str(tmp_path))
+    monkeypatch.setenv("VITRUVIAN_OFFLINE", "1")
+    fast = ("--set", "batch=2", "--set", "workers=0", "--precision", "32-true", "--set", "input_size=128x96")
+    code, printed, said = run("train", "--data", annotations, "--images", images, "--dry-run", *fast)
+    assert code == 0, said
+    assert "nothing is kept of a dry run" in printed
+
+
+def yolo_faces(faces, folder: Path) -> Path:
+    """The data set in YOLO's format, the same persons to train and to measure."""
+    from vitruvian.datasets.conversion import convert
+
+    for split in ("train", "val"):
+        convert(faces[0], folder, images=faces[1], split=split)
+    return folder / "data.yaml"
+
+
+def test_a_yolo_data_set_is_checked_trained_on_and_measured(run, faces, tmp_path, caplog):
+    data = yolo_faces(faces, tmp_path / "yolo")
+    code, printed, _ = run("check-data", "--data", data)
+    assert (code, "data.yaml (train)" in printed, "data.yaml (val)" in printed) == (0, True, True)
+    assert "missing" not in printed
+    out = tmp_path / "out"
+    code, printed, said = run("train", "--data", data, "-o", out, "--init", "none", "--epochs", 1, *settings())
+    assert code == 0, said
+    assert ", AP " in printed
+    assert "left_eye / right_eye, left_ear / right_ear" in caplog.text
+    measured = {}
+    for name, given in (("yolo", [data]), ("coco", [faces[0], "--images", faces[1]])):
+        where = tmp_path / name
+        pose = ("--pose", out / "best.safetensors")
+        code, _, said = run("evaluate", *pose, "--annotations", *given, "-o", where, "--runtime", "torch")
+        assert code == 0, said
+        measured[name] = json.loads((where / "metrics.json").read_text())["keypoints"]["AR"]
+    assert measured["yolo"] == pytest.approx(measured["coco"], abs=0.02)

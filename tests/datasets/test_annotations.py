@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from coco_examples import annotations, person
 from vitruvian import InputError
+from vitruvian.datasets import read_persons
 from vitruvian.evaluation import read_annotations
 
 FULL = np.array([[10, 10, 2], [40, 10, 2], [25, 40, 1]], float)
@@ -191,3 +193,27 @@ def test_numbers_beyond_what_floats_and_integers_hold():
     data = one()
     data["images"][0]["id"] = 2**63
     refused(data, "an image needs an integer id")
+
+
+@pytest.mark.parametrize("area", [0, -3.5])
+def test_an_area_of_0_or_less_is_a_missing_one(tmp_path, area):
+    data = annotations(2, persons=[person(1, 1, np.array([[10, 10, 2], [20, 30, 2]]), area=area)])
+    (tmp_path / "a.json").write_text(json.dumps(data))
+    found = read_annotations(tmp_path / "a.json")
+    assert found.areas.tolist() == pytest.approx([0.53 * 10 * 20])
+    assert any("1 persons have an area of 0 or less" in note for note in found.notes)
+
+
+def test_a_real_file_with_areas_of_0(shared):
+    found = read_annotations(shared / "cases/area0.json")
+    assert (found.areas[found.counted] > 0).all()
+    assert any("area of 0 or less" in note for note in found.notes)
+
+
+def test_keypoints_that_all_score_0_teach_nothing(draw):
+    source = draw(1)
+    data = json.loads(Path(source.annotations).read_text())
+    data["annotations"][0]["keypoint_scores"] = [0.0] * 5
+    Path(source.annotations).write_text(json.dumps(data))
+    with pytest.raises(InputError, match="keypoint_scores of all labelled keypoints are 0"):
+        read_persons([source])

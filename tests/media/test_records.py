@@ -9,9 +9,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pycocotools.coco import COCO
 
-from vitruvian import OutputError, Poses, Skeleton, __version__
-from vitruvian.media import CocoFile, CsvFile, Frame, ImageBytes, ImageFiles, JsonFile, image_ids
+from vitruvian import InputError, OutputError, Poses, Skeleton, __version__
+from vitruvian.datasets import read_annotations
+from vitruvian.media import (
+    CocoDataset,
+    CocoFile,
+    CsvFile,
+    Frame,
+    ImageBytes,
+    ImageFiles,
+    JsonFile,
+    ParquetFile,
+    image_ids,
+    numbered_by_place,
+)
+from vitruvian.process import ProcessOptions
 
 SKELETON = Skeleton("two", ("left_a", "right,b"), ((0, 1),))
 IMAGE = np.zeros((48, 64, 3), np.uint8)
@@ -120,11 +134,63 @@ def test_closing_twice_is_harmless(tmp_path):
     assert len(json.loads(before)["frames"]) == 1
 
 
+def dataset(path: Path) -> CocoDataset:
+    return CocoDataset(path, lambda frame: frame.index + 1, ImageFiles(["v/deep/1.png", "v/2.png"], "v"), SKELETON)
+
+
+def test_coco_s_own_reader_takes_the_dataset(tmp_path):
+    frames = [(Frame(IMAGE, "v/deep/1.png", 0), poses(2)), (Frame(IMAGE[:, :32], "v/2.png", 1), poses(0))]
+    path = written(dataset(tmp_path / "a.json"), frames)
+    with contextlib.redirect_stdout(None):
+        read = COCO(str(path))
+    assert read.loadImgs([1, 2]) == [
+        {"id": 1, "file_name": "deep/1.png", "width": 64, "height": 48},
+        {"id": 2, "file_name": "2.png", "width": 32, "height": 48},
+    ]
+    (category,) = read.loadCats([1])
+    assert (category["name"], category["keypoints"], category["skeleton"]) == (
+        "person",
+        ["left_a", "right,b"],
+        [[1, 2]],
+    )
+    first, second = read.loadAnns(read.getAnnIds(imgIds=[1]))
+    assert (first["id"], second["id"], first["num_keypoints"]) == (1, 2, 1)
+    # The second keypoint scores 0.1, so it isn't labelled.
+    assert first["keypoints"] == pytest.approx([3.127, 4, 2, 0, 0, 0])
+    assert first["keypoint_scores"] == pytest.approx([0.75, 0.1])
+    assert (first["bbox"], first["area"], first["iscrowd"]) == ([1, 2, 10.5, 20.25], 212.62, 0)
+    assert read_annotations(path, boxes_alone=True).boxes[0].tolist() == [1, 2, 10.5, 20.25]
+
+
+def test_parquet(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow, of the extra parquet, is absent")
+    written(CsvFile(tmp_path / "a.csv", SKELETON))
+    path = written(ParquetFile(tmp_path / "new/a.parquet", SKELETON))
+    table = parquet.read_table(path)
+    with open(tmp_path / "a.csv", newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert table.column_names == list(rows[0])
+    assert table.num_rows == len(rows) == 3
+    for ours, theirs in zip(table.to_pylist(), rows, strict=True):
+        for name, value in ours.items():
+            expected = theirs[name] if name == "source" else float(theirs[name]) if theirs[name] else None
+            assert value == (expected if name == "source" or expected is None else pytest.approx(expected, abs=1e-5))
+    assert not ParquetFile(tmp_path / "none.parquet", SKELETON).close()
+    assert not (tmp_path / "none.parquet").exists()
+
+
+def test_parquet_without_its_package(monkeypatch):
+    monkeypatch.setattr("vitruvian.media.parquet.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install 'vitruvian\[parquet\]'"):
+        ProcessOptions(parquet="a.parquet")
+
+
 def makers() -> list:
     return [
         pytest.param(lambda path: JsonFile(path, "s", SKELETON), id="json"),
         pytest.param(lambda path: CsvFile(path, SKELETON), id="csv"),
         pytest.param(lambda path: CocoFile(path, lambda frame: 0), id="coco"),
+        pytest.param(lambda path: dataset(path), id="dataset"),
     ]
 
 
@@ -160,7 +226,7 @@ def test_a_full_disk(make):
     with contextlib.suppress(OutputError):
         sink.close()
     sink.close()
-    assert sink._file.closed
+    assert sink._raw.closed
 
 
 def frame_of(path: str, index: int) -> Frame:
@@ -175,11 +241,18 @@ def frame_of(path: str, index: int) -> Frame:
         (["img1.jpg", "img2.jpg"], [0, 1]),
         (["²³.jpg", "4.jpg"], [0, 1]),
         (["-5.jpg", "4.jpg"], [0, 1]),
+        (["v/COCO_val2014_000000000139.jpg", "v/COCO_val2014_000000000785.jpg"], [139, 785]),
+        (["v/COCO_val2014_000000000139.jpg", "v/000000000139.jpg"], [0, 1]),
     ],
 )
 def test_image_ids(paths, ids):
     number = image_ids(ImageFiles(paths, "v"))
     assert [number(frame_of(path, index)) for index, path in enumerate(paths)] == ids
+
+
+def test_places_as_image_ids_are_told():
+    assert "the pictures' place, from 0" in numbered_by_place(ImageFiles(["img1.jpg", "img2.jpg"], "v"))
+    assert numbered_by_place(ImageFiles(["1.jpg", "COCO_val2014_000000000002.jpg"], "v")) == ""
 
 
 def test_image_ids_of_pictures_that_share_a_number_are_distinct():

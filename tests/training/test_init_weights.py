@@ -87,3 +87,12 @@ def test_another_width_and_no_numbers(tmp_path: Path) -> None:
     torch.save(weights, tmp_path / "broken.pth")
     with pytest.raises(ModelError, match=r"broken\.pth: stage2\.0\.branches\.1\.0\.bn1\.bias has values that are NaN"):
         begun(HRNET, tmp_path / "broken.pth")
+
+
+def test_the_note_counts_learned_tensors(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Counters of batches are nothing learned; the last layer has a weight and a bias."""
+    caplog.set_level("INFO", "vitruvian")
+    weights = saved(tmp_path / "own.pth", HRNET)
+    learned = [name for name in weights if not name.endswith("num_batches_tracked")]
+    begun(HRNET, tmp_path / "own.pth", keypoints=7)
+    assert f"{len(learned) - 2} of {len(learned)} tensors" in caplog.text

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ..choices import Rescoring
-from ..errors import InputError
+from ..errors import InputError, printable
 from ..runtimes import EngineOptions
 from .options import (
     MODEL,
@@ -47,10 +47,24 @@ def evaluate(
     annotations: Annotated[
         Path,
         typer.Option(
-            metavar="FILE", help="COCO-style annotations: keypoints; boxes alone for a detector.", rich_help_panel=MODEL
+            metavar="FILE",
+            help="COCO-style annotations: keypoints; boxes alone for a detector. Or a YOLO data.yaml, or CVAT's XML.",
+            rich_help_panel=MODEL,
         ),
     ],
-    images: Annotated[Path, typer.Option(metavar="DIR", help="Folder of their pictures.", rich_help_panel=MODEL)],
+    images: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of their pictures; a data.yaml needs none.", rich_help_panel=MODEL),
+    ] = None,
+    split: Annotated[
+        Literal["train", "val", "test"], typer.Option(help="Split of a YOLO data set.", rich_help_panel=MODEL)
+    ] = "val",
+    allow_outside: Annotated[
+        bool,
+        typer.Option(
+            "--allow-outside", help="Take pictures whose names lead out of the folder.", rich_help_panel=MODEL
+        ),
+    ] = False,
     pose: Annotated[
         list[Path] | None,
         typer.Option(metavar="MODEL", help="Pose net; give several to compare them.", rich_help_panel=MODEL),
@@ -173,7 +187,7 @@ def evaluate(
     if results is not None and len(runs) != 1:
         raise InputError("--results is for one evaluation; here are several, or none")
     check_outputs(runs, output, results, overwrite, resume)
-    truth = read_annotations(annotations, boxes_alone=not models)
+    truth = read_annotations(annotations, boxes_alone=not models, split=split)
     given_skeleton = None if skeleton is None else as_skeleton(skeleton)
     if given_skeleton is not None:
         truth = _renamed(truth, given_skeleton)
@@ -184,7 +198,9 @@ def evaluate(
         finder = load_detector(detector, size, score=LEAST_SCORE, iou=iou, max_persons=MOST_BOXES, engine=engine)
     if finder is not None and not models:
         with progress_bar("boxes", console) as progress:
-            numbers, notes = evaluate_boxes(finder, truth, images, strict=strict, progress=progress)
+            numbers, notes = evaluate_boxes(
+                finder, truth, images, strict=strict, allow_outside=allow_outside, progress=progress
+            )
         write_json(output / "metrics.json", {"boxes": numbers, "notes": notes})
         _say(notes, console)
         if not quiet:
@@ -198,6 +214,7 @@ def evaluate(
             ),
             *(truth, images, finder or detections, output),
             strict=strict,
+            allow_outside=allow_outside,
             resume=resume,
             worst=worst,
             progress=lambda label: progress_bar(label, console),
@@ -226,7 +243,7 @@ def _renamed(truth: Annotations, skeleton: Skeleton) -> Annotations:
 
 def _say(notes: Iterable[str], console: Console) -> None:
     for note in notes:
-        console.print(f"vitruvian: {note}", markup=False, soft_wrap=True)
+        console.print(f"vitruvian: {printable(note)}", markup=False, soft_wrap=True)
 
 
 def _print(table: Table) -> None:

@@ -14,7 +14,9 @@ from .options import parse_size
 
 def export(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A .pth, .pt, .safetensors or ONNX file, or a name.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The ONNX file.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="The ONNX file.", show_default="required")
+    ] = None,
     size: Annotated[
         str | None,
         typer.Option(metavar="N|HxW", help="Input in pixels, where the weights fit any (default: what the file says)."),
@@ -38,6 +40,8 @@ def export(
     from .. import export as exporting
     from ..zoo import load_detector
 
+    if output is None:
+        raise InputError(_no_output(model))
     if output.exists() and not overwrite:
         raise InputError(f"{output} exists already; give --overwrite to replace it")
     finder = load_detector(detector) if detector is not None else None
@@ -49,4 +53,15 @@ def export(
     print(
         f"{done.path}: {done.card.name}, {done.card.family}, {height}x{width}, {precision}, "
         f"{done.path.stat().st_size / 1e6:.1f} MB{apart}"
+    )
+
+
+def _no_output(model: str) -> str:
+    """The message where no output is given."""
+    name = f"{Path(model).stem}.onnx"
+    if Path(model).suffix.lower() != ".onnx":
+        return f"give the ONNX file to write: vitruvian export {model} -o {name}"
+    return (
+        f"{model} is an ONNX file already, which --pose and --detector take as it is; to write it with another size or "
+        f"precision, give a new file: vitruvian export {model} -o {Path(model).stem}_fp16.onnx --precision fp16"
     )

@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 
 
 def models(
-    name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Only this model, and all that is known of it.")
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME|TEXT...]",
+            help="This model, and all that is known of it; or those with these words.",
+        ),
     ] = None,
     fetch: Annotated[bool, typer.Option("--fetch", help="Download NAME and print where it is.")] = False,
     offline: Annotated[
@@ -35,28 +39,33 @@ def models(
 ) -> None:
     """List the models that have a name: input size, published accuracy, cost, licence, source; and the presets."""
     from .. import zoo
+    from ..models import find
+
+    text = " ".join(words) if words else None
 
     if (offline and not fetch) or (overwrite and data is None) or (fetch and data is not None):
         raise InputError("--offline goes with --fetch, --overwrite with --json, and --fetch without --json")
     if clear_cache:
-        if name or fetch or data is not None:
+        if text is not None or fetch or data is not None:
             raise InputError("--clear-cache goes alone: it deletes what was converted of every checkpoint")
         typer.echo(f"{zoo.clear_converted() / 1e6:.1f} MB deleted in {zoo.converted_folder()}")
         return
     if fetch:
-        if name is None:
+        if text is None:
             raise InputError("--fetch needs the NAME of a model; vitruvian models lists them")
-        typer.echo(str(zoo.fetch(zoo.card(name), offline=offline or None)))
+        typer.echo(str(zoo.fetch(zoo.card(text), offline=offline or None)))
         return
-    chosen = [zoo.card(name)] if name else list(zoo.cards())
+    one = text in {card.name for card in zoo.cards()}
+    chosen = list(zoo.cards()) if text is None else [zoo.card(text)] if one else list(find(text))
     if data is not None:
-        presets = {} if name else {"presets": {key: asdict(pair) for key, pair in zoo.PRESETS.items()}}
+        presets = {} if text is not None else {"presets": {key: asdict(pair) for key, pair in zoo.PRESETS.items()}}
         write_json({"models": [_record(card) for card in chosen], **presets}, data, overwrite)
-    elif name:
+    elif one:
         _print_one(chosen[0])
     else:
         _print_table(chosen)
-        _print_presets()
+        if text is None:
+            _print_presets()
 
 
 def _record(card: ModelCard) -> dict[str, Any]:
@@ -131,7 +140,11 @@ def _print_table(cards: list[ModelCard]) -> None:
     """One line a model. In a file or a pipe lines stay whole, however long."""
     columns = list(zip(_COLUMNS, *map(_row, cards), strict=True))
     widths = [max(map(len, column)) for column in columns]
-    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else sum(widths) + len(widths) * len(_GAP)
+    room = (
+        shutil.get_terminal_size().columns
+        if sys.stdout and sys.stdout.isatty()
+        else sum(widths) + len(widths) * len(_GAP)
+    )
     while len(columns) > 1 and sum(widths) + (len(widths) - 1) * len(_GAP) > room:
         columns.pop()
         widths.pop()

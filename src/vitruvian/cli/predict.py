@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import InputError
+from ..choices import CocoMode
+from ..errors import InputError, printable
 from ..runtimes import EngineOptions
 from .options import (
     LOOK,
@@ -82,6 +83,17 @@ def predict(
         Path | None,
         typer.Option("--coco", metavar="FILE", help="Poses in COCO's results format.", rich_help_panel=OUTPUT),
     ] = None,
+    coco_mode: Annotated[
+        CocoMode,
+        typer.Option(
+            help="What --coco writes: results, or a dataset with images and categories, as CVAT and FiftyOne read it.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = "results",
+    parquet: Annotated[
+        Path | None,
+        typer.Option("--parquet", metavar="FILE", help="Poses as Parquet, one row a person.", rich_help_panel=OUTPUT),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing files.", rich_help_panel=OUTPUT)
     ] = False,
@@ -151,6 +163,8 @@ def predict(
         json=json,
         csv=csv,
         coco=coco,
+        coco_mode=coco_mode,
+        parquet=parquet,
         overwrite=overwrite,
         recursive=recursive,
         start=parse_time("--start", start) or 0.0,
@@ -175,8 +189,10 @@ def predict(
         blur_faces=blur_faces,
     )
     run = Process(_the_sources(source, named_source), options)
+    if no_draw and not show and not any((json, csv, coco, parquet)):
+        console.print("vitruvian: nothing is written: --no-draw, and no --json, --csv, --coco or --parquet")
     for note in run.notes:
-        console.print(f"vitruvian: {note}", markup=False)
+        console.print(f"vitruvian: {printable(note)}", markup=False)
     engine = EngineOptions(runtime, device, threads, precision, compile)
     reading: dict[str, Any] = {"refine": refine, "pose_size": parse_size("--pose-size", pose_size), "flip": flip}
     reading["skeleton"] = skeleton
@@ -201,9 +217,9 @@ def predict(
     except KeyboardInterrupt:
         interrupted = True
     if not quiet:
-        print(_closing_line(run, interrupted), file=sys.stderr if run.to_stdout else sys.stdout)
+        print(printable(_closing_line(run, interrupted)), file=sys.stderr if run.to_stdout else sys.stdout)
     for problem in run.summary.problems:
-        print(f"vitruvian: {problem}", file=sys.stderr)
+        print(f"vitruvian: {printable(problem)}", file=sys.stderr)
     if interrupted:
         raise typer.Exit(130)
     if run.summary.unread:

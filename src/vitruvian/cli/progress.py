@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ..errors import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -37,7 +39,7 @@ def progress_bar(name: str, console: Console, total: int | None = None, rate: bo
         columns.insert(3, progress.TextColumn("{task.fields[rate]:.1f} frames/s"))
     hidden = console.quiet or not console.is_terminal or total == 1
     with progress.Progress(*columns, console=console, transient=True, disable=hidden) as bar:
-        task = bar.add_task(name, total=total, rate=0.0)
+        task = bar.add_task(printable(name), total=total, rate=0.0)
 
         def update(done: int, total: int | None = None) -> None:
             elapsed = bar.tasks[0].elapsed or 0.0

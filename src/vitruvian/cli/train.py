@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ..errors import printable
 from .options import Quiet
 from .training import (
     DATA,
     Accelerator,
+    AllowOutside,
     Annotations,
     Devices,
     DryRun,
@@ -30,7 +33,6 @@ from .training import (
     ValImages,
     Weight,
     hardware,
-    paired,
     print_result,
     settings_of,
     sources_of,
@@ -40,11 +42,12 @@ from .training import (
 
 def train(
     data: Annotations,
-    images: Images,
-    recipe: Recipe = "pose_hrnet_w32_256x192",
+    images: Images = None,
+    recipe: Recipe = "pose_pyramid_w32_256x192",
     weight: Weight = None,
     val_data: ValData = None,
     val_images: ValImages = None,
+    allow_outside: AllowOutside = False,
     skeleton: Annotated[
         Path | None,
         typer.Option(
@@ -72,16 +75,17 @@ def train(
 ) -> None:
     """Train or fine-tune a pose net on COCO-style annotations, or resume a run."""
     if check:
-        check_data(data, images)
+        check_data(data, images, allow_outside)
         return
     from ..training import Job, read_recipe, train
 
     chosen = read_recipe(recipe, settings_of(settings, init, epochs, precision))
+    sources = sources_of(data, images, weight, allow_outside)
     job = Job(
         chosen,
-        sources_of(data, images, weight),
+        sources,
         output,
-        validation_of(val_data, val_images, overfit),
+        validation_of(val_data, val_images, overfit, sources),
         skeleton=skeleton,
         teacher=teacher,
         overfit=overfit,
@@ -94,16 +98,19 @@ def train(
         print_result(result, dry_run)
 
 
-def check_data(data: Annotations, images: Images) -> None:
-    """Check COCO-style annotations and their pictures before training."""
+def check_data(data: Annotations, images: Images = None, allow_outside: AllowOutside = False) -> None:
+    """Check COCO-style annotations, YOLO data sets and their pictures before training."""
     from rich.console import Console
 
-    from ..datasets import DataSource
     from ..datasets import check as check_data_set
+    from ..datasets.yolo import description, splits
 
     console = Console(highlight=False)
-    for file, folder in paired(data, images):
-        found = check_data_set(DataSource(file, folder))
-        console.print(f"{file}: {'nothing is wrong' if not found else ''}", markup=False, soft_wrap=True)
-        for finding in found:
-            console.print(f"  {finding}", markup=False, soft_wrap=True)
+    for source in sources_of(data, images, None, allow_outside):
+        described = description(source.annotations)
+        for split in splits(described) if described else [""]:
+            found = check_data_set(replace(source, split=split or source.split))
+            heading = f"{source.annotations}{f' ({split})' * bool(split)}: {'nothing is wrong' if not found else ''}"
+            console.print(printable(heading), markup=False, soft_wrap=True)
+            for finding in found:
+                console.print(f"  {printable(str(finding))}", markup=False, soft_wrap=True)

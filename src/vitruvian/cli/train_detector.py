@@ -7,6 +7,7 @@ from pathlib import Path
 from .options import Quiet
 from .training import (
     Accelerator,
+    AllowOutside,
     Annotations,
     Devices,
     DryRun,
@@ -35,10 +36,11 @@ from .training import (
 
 def train_detector(
     data: Annotations,
-    images: Images,
+    images: Images = None,
     weight: Weight = None,
     val_data: ValData = None,
     val_images: ValImages = None,
+    allow_outside: AllowOutside = False,
     recipe: Recipe = "person_csp_w32_416x416",
     output: Output = Path("runs/train-detector"),
     resume: Resume = False,
@@ -59,11 +61,12 @@ def train_detector(
     from ..training import DetectorJob, DetectorRecipe, read_settings, train_detector
 
     chosen = read_settings(DetectorRecipe, recipe, settings_of(settings, init, epochs, precision))
+    sources = sources_of(data, images, weight, allow_outside)
     job = DetectorJob(
         chosen,
-        sources_of(data, images, weight),
+        sources,
         output,
-        validation_of(val_data, val_images, overfit),
+        validation_of(val_data, val_images, overfit, sources),
         teacher=teacher,
         overfit=overfit,
         dry_run=dry_run,

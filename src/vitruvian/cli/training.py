@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ..errors import InputError
+from ..errors import InputError, printable
 from .options import OUTPUT
 
 if TYPE_CHECKING:
@@ -24,11 +25,19 @@ Annotations = Annotated[
     typer.Option(
         "--data",
         metavar="FILE",
-        help="COCO-style annotations, or a file of predict --json; may be given several times.",
+        help="COCO-style annotations, a YOLO data.yaml, CVAT's XML, or a file of predict --json; may be given several "
+        "times.",
     ),
 ]
 Images = Annotated[
-    list[Path], typer.Option("--images", metavar="DIR", help="Folder of their pictures, one for each --data.")
+    list[Path] | None,
+    typer.Option(
+        "--images", metavar="DIR", help="Folder of their pictures, one for each --data; a data.yaml needs none."
+    ),
+]
+AllowOutside = Annotated[
+    bool,
+    typer.Option("--allow-outside", help="Take pictures whose names lead out of the folder.", rich_help_panel=DATA),
 ]
 Weight = Annotated[
     list[float] | None,
@@ -110,31 +119,58 @@ def settings_of(
     return [*(settings or []), *(f"{name}={value}" for name, value in given.items() if value is not None)]
 
 
-def sources_of(data: Sequence[Path], images: Sequence[Path], weight: Sequence[float] | None) -> tuple[DataSource, ...]:
+def sources_of(
+    data: Sequence[Path],
+    images: Sequence[Path] | None,
+    weight: Sequence[float] | None = None,
+    allow_outside: bool = False,
+) -> tuple[DataSource, ...]:
     """The data sets, each with its pictures and weight (default: 1). Raises InputError if their numbers differ."""
     from ..datasets import DataSource
 
     weights = weight or [1.0] * len(data)
     if len(weights) != len(data):
         raise InputError(f"{len(data)} times --data needs as many times --weight, not {len(weights)}")
-    return tuple(DataSource(*pair, share) for pair, share in zip(paired(data, images), weights, strict=True))
+    return tuple(
+        DataSource(file, folder, share, allow_outside=allow_outside)
+        for (file, folder), share in zip(_paired(data, images), weights, strict=True)
+    )
 
 
-def paired(data: Sequence[Path], images: Sequence[Path]) -> list[tuple[Path, Path]]:
-    """Pairs of --data and --images. Raises InputError if their numbers differ."""
-    if len(images) != len(data):
-        raise InputError(f"{len(data)} times --data needs as many times --images, not {len(images)}")
-    return list(zip(data, images, strict=True))
+def _paired(data: Sequence[Path], images: Sequence[Path] | None) -> list[tuple[Path, Path | None]]:
+    """Pairs of --data and --images, None where a data set has its own. Raises InputError if their numbers differ."""
+    from ..datasets.yolo import description
+
+    folders = list(images or ())
+    if len(folders) == len(data):
+        return list(zip(data, folders, strict=True))
+    without = [description(file) is not None for file in data]
+    if len(folders) != without.count(False):
+        raise InputError(f"{len(data)} times --data needs as many times --images, not {len(folders)}")
+    return [(file, None if own else folders.pop(0)) for file, own in zip(data, without, strict=True)]
 
 
-def validation_of(data: Path | None, images: Path | None, overfit: int) -> DataSource | None:
-    """The data for evaluation. Raises InputError for annotations without pictures, or pictures without annotations."""
+def validation_of(
+    data: Path | None, images: Path | None, overfit: int, training: Sequence[DataSource] = ()
+) -> DataSource | None:
+    """The data for evaluation; without any the split val of a single YOLO data set.
+
+    Raises:
+        InputError: annotations without pictures, or pictures without annotations.
+    """
     from ..datasets import DataSource
+    from ..datasets.yolo import description, splits
 
-    if (data is None) != (images is None):
+    allow_outside = any(source.allow_outside for source in training)
+    described = None if data is None else description(data)
+    if (images is not None and data is None) or (data is not None and images is None and described is None):
         raise InputError("--val-data and --val-images belong together: give both, or none")
-    if data is not None and images is not None:
-        return DataSource(data, images)
+    if data is not None:
+        return DataSource(data, images, split="val", allow_outside=allow_outside)
+    if len(training) == 1 and not overfit:
+        described = description(training[0].annotations)
+        if described is not None and "val" in splits(described):
+            return replace(training[0], weight=1.0, split="val")
     if not overfit:
         logging.getLogger("vitruvian").warning("no --val-data, so that no AP is measured and the last model is kept")
     return None
@@ -148,7 +184,7 @@ def hardware(accelerator: str, devices: str, nodes: int, seed: int | None, quiet
         "devices": int(devices) if devices.isdecimal() else devices,
         "nodes": nodes,
         "deterministic": seed is not None,
-        "progress": sys.stderr.isatty() and not quiet,
+        "progress": bool(sys.stderr and sys.stderr.isatty()) and not quiet,
     }
 
 
@@ -158,4 +194,4 @@ def print_result(result: TrainingResult, dry_run: bool) -> None:
     loss = f"loss {result.history[-1]['loss']:.6g}" if result.history else "no steps"
     where = "nothing is kept of a dry run" if dry_run else f"-> {result.model}"
     epochs = f"{len(result.history)} epoch{'s' * (len(result.history) != 1)}"
-    print(f"{epochs}, {loss}{measured} {where}")
+    print(printable(f"{epochs}, {loss}{measured} {where}"))

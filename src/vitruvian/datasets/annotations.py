@@ -12,8 +12,10 @@ import numpy as np
 from ..errors import InputError
 from ..io import read_json
 from ..skeletons import Skeleton
+from .cvat import read_cvat
 from .json_records import BOX_SHARE, boxes_of, is_id, listed, unique
 from .prediction_files import as_annotations, is_poses
+from .yolo import description, read_yolo
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,6 +93,13 @@ class Annotations:
         places = {number: place for place, number in enumerate(self.images)}
         return np.array([places[number] for number in self.image_ids.tolist()], np.int64)
 
+    @property
+    def by_picture(self) -> list[NDArray[np.intp]]:
+        """The rows of the persons of each picture of `images`."""
+        pictures = self.pictures
+        order = np.argsort(pictures, kind="stable")
+        return np.split(order, np.searchsorted(pictures[order], np.arange(1, len(self.images))))[: len(self.images)]
+
     def to_coco(self, keypoint: int | None = None) -> dict[str, Any]:
         """The annotations as COCO's dict, without segmentations; with all keypoints labelled, or a single one."""
         points, labelled = self.keypoints, self.labelled
@@ -126,21 +135,31 @@ def _side(record: Mapping[str, Any], name: str) -> float:
     return float(value) if isinstance(value, (int, float)) and 0 < value < 2**31 else np.inf
 
 
-def read_annotations(source: str | os.PathLike[str] | Mapping[str, Any], boxes_alone: bool = False) -> Annotations:
+def read_annotations(
+    source: str | os.PathLike[str] | Mapping[str, Any], boxes_alone: bool = False, split: str = "val"
+) -> Annotations:
     """Read the annotations of the category that has keypoints.
 
-    Persons without an ``area`` get 0.53 of their box, as in CrowdPose's evaluation; persons without ``iscrowd`` are no
-    crowd. Persons without labelled keypoints are kept, and count neither as found nor as missed.
+    Persons without an ``area``, or with one of 0 or less, get 0.53 of their box, as in CrowdPose's evaluation; persons
+    without ``iscrowd`` are no crowd. Persons without labelled keypoints are kept, and count neither as found nor as
+    missed.
 
     Args:
-        source: a JSON file, or its content; also a file of `vitruvian predict --json`, see `as_annotations`.
+        source: a JSON file, or its content; also a file of `vitruvian predict --json`, see `as_annotations`, the
+            ``data.yaml`` of a YOLO data set, see `read_yolo`, or CVAT's XML, see `read_cvat`.
         boxes_alone: don't require keypoints. Without any, the category named person is taken, or the only one.
+        split: the split of a YOLO data set: train, val or test.
 
     Raises:
         InputError: no such file, no JSON, no keypoints, ids that occur twice or don't exist, numbers not finite.
     """
     name = "the annotations" if isinstance(source, Mapping) else os.fspath(source)
-    data = source if isinstance(source, Mapping) else read_content(source)
+    data = source if isinstance(source, Mapping) else read_content(source, split)
+    if isinstance(data, list):
+        raise InputError(
+            f"{name} is a list, such as COCO's results, which name no pictures; give {WANTED}, or what vitruvian "
+            "predict --json or --coco with --coco-mode dataset writes"
+        )
     for key in ("images", "annotations", "categories"):
         if not isinstance(data, Mapping) or not isinstance(data.get(key), list):
             raise InputError(f"{name} has no list {key!r}; give {WANTED}")
@@ -148,6 +167,7 @@ def read_annotations(source: str | os.PathLike[str] | Mapping[str, Any], boxes_a
             raise InputError(f"{name}: its list {key!r} has entries that are no objects; give {WANTED}")
     images = _images(name, data["images"])
     category, skeleton, notes = _category(name, data["categories"], boxes_alone)
+    notes = [*map(str, data.get("notes") or ()), *notes]
     persons = [record for record in data["annotations"] if record.get("category_id") == category]
     found = _persons(name, images, category, skeleton, persons, notes)
     if not boxes_alone and not found.counted.any():
@@ -155,8 +175,12 @@ def read_annotations(source: str | os.PathLike[str] | Mapping[str, Any], boxes_a
     return found
 
 
-def read_content(path: str | os.PathLike[str]) -> Any:
+def read_content(path: str | os.PathLike[str], split: str = "val") -> Any:
     """A file's content in COCO's format, unchecked. Raises InputError as `read_annotations` does."""
+    if (described := description(path)) is not None:
+        return read_yolo(described, split)
+    if os.fspath(path).lower().endswith(".xml"):
+        return read_cvat(path)
     data = read_json(path, WANTED)
     return as_annotations(os.fspath(path), data) if is_poses(data) else data
 
@@ -186,6 +210,7 @@ def _category(name: str, records: Sequence[Mapping[str, Any]], boxes_alone: bool
         names = tuple(map(str, chosen.get("keypoints") or ()))
         limbs = tuple((int(first) - 1, int(second) - 1) for first, second in chosen.get("skeleton") or ())
         sigmas = tuple(float(sigma) for sigma in chosen.get("sigmas") or ())
+        pairs = tuple((names.index(left), names.index(right)) for left, right in chosen.get("flip_pairs") or ())
         number = int(chosen["id"])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{name}: the category {chosen.get('name')!r} can't be read: {error}") from None
@@ -193,7 +218,7 @@ def _category(name: str, records: Sequence[Mapping[str, Any]], boxes_alone: bool
         raise InputError(f"{name}: the skeleton joins keypoints that don't exist; it counts from 1 to {len(names)}")
     if sigmas and (len(sigmas) != len(names) or not all(0 < sigma < np.inf for sigma in sigmas)):
         raise InputError(f"{name}: {len(names)} keypoints need as many sigmas, above 0, not {list(sigmas)}")
-    return number, Skeleton(str(chosen.get("name", "person")), names, limbs, sigmas), notes
+    return number, Skeleton(str(chosen.get("name", "person")), names, limbs, sigmas, pairs), notes
 
 
 def _persons(
@@ -221,6 +246,10 @@ def _persons(
     missing = sum(record.get("area") is None for record in records)
     if missing:
         notes.append(f"{missing} persons have no area: {BOX_SHARE} of their boxes is taken")
+    empty = (areas <= 0) & (boxes[:, 2:] > 0).all(axis=1)
+    if empty.any():
+        notes.append(f"{int(empty.sum())} persons have an area of 0 or less: {BOX_SHARE} of their boxes is taken")
+        areas = np.where(empty, boxes[:, 2:].prod(axis=1) * BOX_SHARE, areas)
     disagree = int((labelled != visible)[~crowd].sum())
     if disagree:
         notes.append(f"num_keypoints of {disagree} persons isn't the number of their labelled keypoints; it is kept")

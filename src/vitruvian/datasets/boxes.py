@@ -69,7 +69,10 @@ def read_boxes(sources: Sequence[DataSource]) -> BoxedPictures:
     """
     if not sources:
         raise InputError("no data: give annotations and the folder of their images")
-    parts = [_pictures(source, read_annotations(source.annotations, boxes_alone=True)) for source in sources]
+    parts = [
+        _pictures(source, read_annotations(source.annotations, boxes_alone=True, split=source.split))
+        for source in sources
+    ]
     names = ("files", "ids", "sizes", "boxes", "confidences", "crowd", "copies")
     columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     ends = np.concatenate([[0], np.cumsum(np.concatenate([np.diff(part.ends) for part in parts]))])
@@ -83,7 +86,7 @@ def _pictures(source: DataSource, truth: Annotations) -> BoxedPictures:
     files = picture_files(source, truth)
     there = np.array([os.path.isfile(file) for file in files], bool)
     if not there.any():
-        raise InputError(f"{source.images} has none of the images of {source.annotations}; is this their folder?")
+        raise InputError(f"{source.folder} has none of the images of {source.annotations}; is this their folder?")
     notes = missing_note(source, [file for file, known in zip(files, there.tolist(), strict=True) if not known])
     sizes = np.array([_size(record) for record in truth.images.values()], float).reshape(-1, 2)
     solid = np.all(truth.boxes[:, 2:] > 0, axis=1)

@@ -57,7 +57,7 @@ def check(
     Raises:
         InputError: the annotations can't be read at all.
     """
-    truth = read_annotations(source.annotations)
+    truth = read_annotations(source.annotations, split=source.split)
     paths = picture_files(source, truth)
     found = [*(Finding(note) for note in truth.notes), *_persons(truth), *_names(truth.skeleton)]
     files = dict(zip(truth.images, map(Path, paths), strict=True))

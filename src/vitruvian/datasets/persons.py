@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,9 @@ from ..errors import InputError
 from ..skeletons import Skeleton, read_skeleton
 from .annotations import Annotations, read_annotations, read_content
 from .json_records import listed
+from .locations import picture_paths
 from .skeletons import completed
+from .yolo import description
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,18 +26,43 @@ class DataSource:
     """A data set: annotations, pictures and a weight.
 
     Args:
-        annotations: file in COCO's keypoint format.
-        images: the folder of its pictures.
+        annotations: file that `read_annotations` reads.
+        images: the folder of its pictures; None for a YOLO data set, whose pictures are below its ``data.yaml``.
         weight: how often an epoch has each person, above 0; with 0.5 every other person, chosen at random.
+        split: the split of a YOLO data set: train, val or test.
+        allow_outside: take pictures whose names lead out of the folder, see `picture_paths`.
     """
 
     annotations: str | os.PathLike[str]
-    images: str | os.PathLike[str]
+    images: str | os.PathLike[str] | None = None
     weight: float = 1.0
+    split: str = "train"
+    allow_outside: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.weight < np.inf:
             raise InputError(f"{self.annotations}: its weight is {self.weight}; it must be above 0")
+
+    @property
+    def folder(self) -> str:
+        """The folder of the pictures. Raises InputError if it isn't given, and the annotations have no pictures."""
+        return folder_of(self.annotations, self.images)
+
+
+def folder_of(annotations: str | os.PathLike[str], images: str | os.PathLike[str] | None) -> str:
+    """The folder of the pictures of an annotation file, by default that of a YOLO data set.
+
+    Raises:
+        InputError: `images` is None, and this is no YOLO data set.
+    """
+    if images is not None:
+        return os.fspath(images)
+    described = description(annotations)
+    if described is None:
+        raise InputError(
+            f"{annotations}: give the folder of its pictures (--images); only YOLO data sets have their own"
+        )
+    return str(described.parent)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +123,9 @@ def read_persons(
     """
     if not sources:
         raise InputError("no data: give annotations and the folder of their images")
-    parts = [_persons(source, read_annotations(source.annotations), clip_boxes) for source in sources]
+    parts = [
+        _persons(source, read_annotations(source.annotations, split=source.split), clip_boxes) for source in sources
+    ]
     first, *others = parts
     for source, other in zip(sources[1:], others, strict=True):
         if other.skeleton.keypoints != first.skeleton.keypoints:
@@ -138,15 +166,18 @@ def _persons(source: DataSource, truth: Annotations, clip_boxes: bool) -> Person
     if not len(rows):
         raise InputError(
             f"{source.annotations}: none of its {len(truth)} persons has keypoints, a box, and its picture in "
-            f"{source.images}; are these annotations of persons, and is this their folder?"
+            f"{source.folder}; are these annotations of persons, and is this their folder?"
         )
+    confidences = ((truth.keypoints[rows, :, 2] > 0) * truth.keypoint_scores[rows]).astype(np.float32)
+    if not confidences.any():
+        raise InputError(f"{source.annotations}: the keypoint_scores of all labelled keypoints are 0, so none counts")
     return Persons(
         truth.skeleton,
         np.array(files),
         pictures[rows],
         truth.ids[rows],
         truth.keypoints[rows, :, :2].astype(np.float32),
-        ((truth.keypoints[rows, :, 2] > 0) * truth.keypoint_scores[rows]).astype(np.float32),
+        confidences,
         boxes[rows].astype(np.float32),
         np.full(len(rows), source.weight),
         tuple(notes),
@@ -154,21 +185,20 @@ def _persons(source: DataSource, truth: Annotations, clip_boxes: bool) -> Person
 
 
 def picture_files(source: DataSource, truth: Annotations) -> list[str]:
-    """The paths of all annotated pictures, existing or not. Raises InputError if the folder doesn't exist."""
-    if not os.path.isdir(source.images):
-        raise InputError(f"{source.images}: no such folder; give the folder of the images of {source.annotations}")
-    return [str(Path(source.images, str(record["file_name"]))) for record in truth.images.values()]
+    """The paths of all annotated pictures, existing or not; see `picture_paths`."""
+    records = list(truth.images.values())
+    return picture_paths(records, source.folder, str(source.annotations), source.allow_outside)
 
 
 def missing_note(source: DataSource, files: Sequence[str]) -> list[str]:
     """A note about missing files, if there are any."""
     names = [os.path.basename(file) for file in files]
-    return [f"{source.images} lacks {len(names)} pictures, which are left out: {listed(names)}"] if names else []
+    return [f"{source.folder} lacks {len(names)} pictures, which are left out: {listed(names)}"] if names else []
 
 
 def subset(source: DataSource, ids: Sequence[int]) -> dict[str, Any]:
     """The content of an annotation file, reduced to these annotations and their pictures."""
-    content: dict[str, Any] = read_content(source.annotations)
+    content: dict[str, Any] = read_content(source.annotations, source.split)
     wanted = set(ids)
     kept = [record for record in content["annotations"] if record["id"] in wanted]
     pictures = {record["image_id"] for record in kept}

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._version import __version__
 from ..errors import InputError
-from ..poses import RESCORING_THRESHOLD
+from ..media.records import SCHEMA_VERSION
+from ..poses import RESCORING_THRESHOLD, Poses
 from .json_records import BOX_SHARE, unique
+from .locations import SOURCE_PATH
+
+if TYPE_CHECKING:
+    from .annotations import Annotations
 
 
 def is_poses(data: Any) -> bool:
@@ -21,7 +28,7 @@ def is_poses(data: Any) -> bool:
 def as_annotations(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
     """Convert predictions to COCO's format, with keypoint scores; a keypoint that scores 0.2 or less is not labelled.
 
-    A picture's name is its path below the folder that was given to `predict`, or its file name.
+    A picture's name is its path below the folder that was given to `predict`, or below the one that holds all pictures.
 
     Args:
         name: the file, for messages.
@@ -31,11 +38,12 @@ def as_annotations(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
         InputError: something is missing or of another type, or the poses are a video's.
     """
     try:
-        skeleton, folder = data["skeleton"], PurePath(data["source"])
+        skeleton = data["skeleton"]
+        names = _names([str(frame["source"]) for frame in data["frames"]], str(data["source"]))
         images: list[dict[str, Any]] = [
-            {"id": number, "file_name": _name(PurePath(frame["source"]), folder)}
+            {"id": number, "file_name": own, SOURCE_PATH: frame["source"]}
             | {name: frame[name] for name in ("width", "height")}
-            for number, frame in enumerate(data["frames"])
+            for number, (own, frame) in enumerate(zip(names, data["frames"], strict=True))
         ]
         category = {"id": 1, "name": "person", "keypoints": list(skeleton["keypoints"])}
         category["skeleton"] = [[first + 1, second + 1] for first, second in skeleton["limbs"]]
@@ -48,8 +56,16 @@ def as_annotations(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
     return {"images": images, "categories": [category], "annotations": persons}
 
 
-def _name(source: PurePath, folder: PurePath) -> str:
-    return str(source.relative_to(folder)) if source.is_relative_to(folder) and source != folder else source.name
+def _names(sources: list[str], given: str) -> list[str]:
+    """Each picture's path below the folder that was given, or else below the folder that holds all of them."""
+    paths, folder = [PurePath(source) for source in sources], PurePath(given)
+    if all(path.is_relative_to(folder) and path != folder for path in paths):
+        return [str(path.relative_to(folder)) for path in paths]
+    try:
+        common = os.path.commonpath([path.parent for path in paths])
+    except ValueError:  # absolute paths among relative ones
+        return [path.name for path in paths]
+    return [str(path.relative_to(common)) for path in paths]
 
 
 def _persons(frames: list[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -71,3 +87,32 @@ def _persons(frames: list[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
             "score": float(person["score"]),
             "area": (right - left) * (bottom - top) * BOX_SHARE,
         }
+
+
+def as_poses(truth: Annotations, source: str = ".") -> dict[str, Any]:
+    """Convert annotations to the format of `vitruvian predict --json` (docs/output.md); crowds are left out.
+
+    Keypoints that aren't labelled score 0, the others what the annotations say, 1 without scores.
+
+    Args:
+        truth: the annotations.
+        source: the folder of the pictures.
+    """
+    scores = truth.keypoint_scores * (truth.keypoints[..., 2] > 0)
+    frames = []
+    for index, (record, rows) in enumerate(zip(truth.images.values(), truth.by_picture, strict=True)):
+        own = rows[~truth.crowd[rows]]
+        boxes, sure = truth.xyxy[own].astype(np.float32), truth.confidences[own].astype(np.float32)
+        points = truth.keypoints[own, :, :2].astype(np.float32)
+        poses = Poses(boxes, sure, points, scores[own].astype(np.float32), truth.skeleton)
+        sides = {side: record.get(side) for side in ("width", "height")}
+        place = {"source": os.path.join(source, str(record["file_name"])), "index": index, "time": None, **sides}
+        frames.append(place | {"persons": poses.to_dict()["persons"]})
+    names, limbs = truth.skeleton.keypoints, truth.skeleton.limbs
+    return {
+        "version": SCHEMA_VERSION,
+        "generator": f"vitruvian {__version__}",
+        "source": source,
+        "skeleton": {"name": truth.skeleton.name, "keypoints": names, "limbs": limbs},
+        "frames": frames,
+    }

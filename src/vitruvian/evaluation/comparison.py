@@ -91,11 +91,12 @@ def compare(
     runs: Sequence[Run],
     load: Callable[[Path], PoseEstimator],
     truth: Annotations,
-    images: Path,
+    images: Path | None,
     boxes: Path | Detector | None,
     output: Path,
     *,
     strict: bool = False,
+    allow_outside: bool = False,
     resume: bool = False,
     worst: int = 24,
     progress: Callable[[str], AbstractContextManager[Callable[[int, int], object]]] | None = None,
@@ -107,7 +108,7 @@ def compare(
     Args:
         runs: see `plan_runs`.
         load: opens a pose net.
-        truth, images, boxes, strict, resume: see `evaluate_coco`; `boxes` are its `detections`.
+        truth, images, boxes, strict, allow_outside, resume: see `evaluate_coco`; `boxes` are its `detections`.
         output: folder of the summary.
         worst: how many persons a report shows.
         progress: gives, for a run's label, a context of the function that takes the pictures done and all of them.
@@ -126,6 +127,7 @@ def compare(
                     *(pose, truth, images, boxes),
                     procedure=_changed(own, run.changes),
                     strict=strict,
+                    allow_outside=allow_outside,
                     journal=run.folder / JOURNAL,
                     resume=resume,
                     progress=update,

@@ -30,12 +30,13 @@ if TYPE_CHECKING:
 def evaluate_coco(
     model: TopDown | PoseEstimator,
     annotations: File | Mapping[str, Any] | Annotations,
-    images: File,
+    images: File | None = None,
     detections: File | Sequence[Mapping[str, Any]] | Detector | None = None,
     flip: bool | None = None,
     *,
     procedure: Procedure | None = None,
     strict: bool = False,
+    allow_outside: bool = False,
     journal: File | None = None,
     resume: bool = False,
     progress: Callable[[int, int], object] | None = None,
@@ -45,14 +46,15 @@ def evaluate_coco(
 
     Args:
         model: the pose net, alone or in a `TopDown`, whose own detector is not used.
-        annotations: COCO's keypoint format, as a file or its content.
-        images: the folder of their pictures.
+        annotations: COCO's keypoint format, as a file or its content, or another file that `read_annotations` reads.
+        images: the folder of their pictures; None for that of a YOLO data set.
         detections: the source of boxes: a file in COCO's results format (or its content), or a detector such as
             ``model.detector``; AP is then taken over the pictures that it covers. None takes the annotated boxes.
         flip: average with the mirrored crop; None leaves it to `procedure`, or to the model.
         procedure: the settings; None takes those of the model's family.
         strict: raise an error instead of adding a note: for missing or unreadable pictures, pictures of another
             size than annotated, detections that can't be used.
+        allow_outside: take pictures whose names lead out of the folder.
         journal: a file to which predictions are appended, picture by picture.
         resume: continue from the journal's predictions.
         progress: called with the number of pictures done and their total.
@@ -84,8 +86,8 @@ def evaluate_coco(
     else:
         read = read_detections(detections, truth)
         boxes, problems = dict(read.boxes), [*read.problems]
-    pictures, missing = gather(truth, images, boxes)
-    _report_problems([*problems, *_missing_note(images, missing)], notes, strict)
+    pictures, missing = gather(truth, images, boxes, allow_outside)
+    _report_problems([*problems, *_missing_note(truth, images, missing)], notes, strict)
     tally = Tally()
     done: dict[int, Predicted] = {}
     log = None
@@ -111,15 +113,19 @@ def evaluate_coco(
     if detector is not None and found is not None:
         found.update({number: predicted.boxes for number, predicted in done.items()})
     if not done:
-        raise InputError(f"{images}: none of the pictures can be read")
+        raise InputError(f"{images or truth.name}: none of the pictures can be read")
     files = {picture.image_id: picture.path for picture in pictures if picture.image_id in done}
     ordered = [done[number] for number in files]
     cost = tally.crops, tally.seconds
     return measure(truth, ordered, skeleton, settings, pose.card, files, detections is not None, cost, notes)
 
 
-def _missing_note(images: File, missing: Sequence[str]) -> list[str]:
-    return [f"{images} lacks {len(missing)} pictures, which don't count: {listed(missing)}"] if missing else []
+def _missing_note(truth: Annotations, images: File | None, missing: Sequence[str]) -> list[str]:
+    return (
+        [f"{images or truth.name} lacks {len(missing)} pictures, which don't count: {listed(missing)}"]
+        if missing
+        else []
+    )
 
 
 def _report_problems(problems: Sequence[str], notes: list[str], strict: bool) -> None:
@@ -131,9 +137,10 @@ def _report_problems(problems: Sequence[str], notes: list[str], strict: bool) ->
 def evaluate_boxes(
     detector: Detector,
     annotations: File | Mapping[str, Any] | Annotations,
-    images: File,
+    images: File | None = None,
     *,
     strict: bool = False,
+    allow_outside: bool = False,
     progress: Callable[[int, int], object] | None = None,
 ) -> tuple[dict[str, float], list[str]]:
     """Evaluate a person detector: AP and AR of its boxes, see `Metrics.boxes`, and notes.
@@ -142,9 +149,9 @@ def evaluate_boxes(
     threshold, such as 0.001: AP is taken over all thresholds.
     """
     truth = annotations if isinstance(annotations, Annotations) else read_annotations(annotations, boxes_alone=True)
-    pictures, missing = gather(truth, images, None)
+    pictures, missing = gather(truth, images, None, allow_outside)
     notes = [*truth.notes]
-    _report_problems(_missing_note(images, missing), notes, strict)
+    _report_problems(_missing_note(truth, images, missing), notes, strict)
     tally = Tally()
     found = []
     for picture, _, boxes in detect(pictures, detector, tally):

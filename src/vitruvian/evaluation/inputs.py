@@ -12,6 +12,8 @@ import numpy as np
 
 from ..datasets.annotations import Annotations
 from ..datasets.json_records import boxes_of, is_id, is_number, listed
+from ..datasets.locations import picture_paths
+from ..datasets.persons import folder_of
 from ..errors import InputError
 from ..geometry import solid
 from ..io import read_json
@@ -121,23 +123,28 @@ def annotated(truth: Annotations, clip: bool) -> dict[int, Boxes]:
 
 
 def gather(
-    truth: Annotations, folder: str | os.PathLike[str], boxes: Mapping[int, Boxes] | None
+    truth: Annotations,
+    folder: str | os.PathLike[str] | None,
+    boxes: Mapping[int, Boxes] | None,
+    allow_outside: bool = False,
 ) -> tuple[list[EvaluatedPicture], list[str]]:
     """The pictures whose files exist, and the names of the missing ones.
 
     Args:
+        folder: of the pictures; None for that of a YOLO data set.
         boxes: by image id; pictures without an entry are left out. None if a detector finds them.
+        allow_outside: see `picture_paths`.
 
     Raises:
-        InputError: no such folder, or none of the pictures is in it.
+        InputError: no such folder, a name that leads out of it, or none of the pictures is in it.
     """
-    if not os.path.isdir(folder):
-        raise InputError(f"{folder}: no such folder; give the folder of the annotations' images")
+    folder = folder_of(truth.name, folder)
     pictures, missing = [], []
-    for number, record in truth.images.items():
+    paths = picture_paths(list(truth.images.values()), folder, truth.name, allow_outside)
+    for (number, record), file in zip(truth.images.items(), paths, strict=True):
         if boxes is not None and number not in boxes:
             continue
-        path = Path(folder, str(record["file_name"]))
+        path = Path(file)
         if not path.is_file():
             missing.append(str(record["file_name"]))
             continue

@@ -12,8 +12,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..media import read_image
-from ..media.memory import BYTES_AHEAD, held_by
 from ..media.threads import prefetch
+from ..pictures.memory import BYTES_AHEAD, held_by
 from ..pipeline import CROPS_AT_ONCE, FRAMES_AT_ONCE, PoseEstimator, batches
 from ..poses import Boxes
 from .inputs import EvaluatedPicture as Picture

@@ -5,8 +5,9 @@ from .boxes import BoxFile
 from .cameras import Camera
 from .excerpts import Section
 from .frames import Frame, Kind, Source, VideoInfo
+from .parquet import ParquetFile
 from .pictures import GivenPictures, ImageBytes, ImageFiles, PictureList
-from .records import CocoFile, CsvFile, JsonFile, image_ids
+from .records import CocoDataset, CocoFile, CsvFile, JsonFile, image_ids, numbered_by_place
 from .several import SourceList, open_sources
 from .sinks import DrawnPictures, DrawnVideo, Sink
 from .sources import open_source
@@ -16,6 +17,7 @@ from .writers import VideoWriter, write_image
 __all__ = [
     "BoxFile",
     "Camera",
+    "CocoDataset",
     "CocoFile",
     "CsvFile",
     "DrawnPictures",
@@ -27,6 +29,7 @@ __all__ = [
     "ImageFiles",
     "JsonFile",
     "Kind",
+    "ParquetFile",
     "PictureList",
     "Section",
     "Sink",
@@ -37,6 +40,7 @@ __all__ = [
     "VideoWriter",
     "as_rgb",
     "image_ids",
+    "numbered_by_place",
     "open_source",
     "open_sources",
     "read_image",

@@ -247,6 +247,9 @@ def open_folder(pattern: str | os.PathLike[str], recursive: bool = False) -> Ima
     pictures, skipped = expand(pattern, recursive)
     some = {0: [], 1: ["1 file that is no picture was skipped"]}
     notes = some.get(skipped, [f"{skipped} files that are no pictures were skipped"])
+    if not recursive and (folders := _folders(os.fspath(pattern))):
+        were = "1 folder was" if folders == 1 else f"{folders} folders were"
+        notes.append(f"{were} skipped: -r (recursive=True) takes the pictures in folders, too")
     return ImageFiles(pictures, os.fspath(pattern), notes)
 
 
@@ -268,6 +271,14 @@ def _files_matching(pattern: str, recursive: bool) -> list[str]:
             found.append(path)
     # A "**" with `recursive` meets the same file more than once.
     return list(dict.fromkeys(found))
+
+
+def _folders(spec: str) -> int:
+    """How many folders, not hidden, are in a folder, or match a glob."""
+    if os.path.isdir(spec):
+        with os.scandir(spec) as entries:
+            return sum(entry.is_dir() and not entry.name.startswith(".") for entry in entries)
+    return 0 if "**" in spec else sum(map(os.path.isdir, glob.iglob(spec)))
 
 
 def _raise(error: OSError) -> None:

@@ -48,6 +48,8 @@ def open_source(spec: str | Path | int, recursive: bool = False) -> Source:
         if spec.isascii() and spec.isdigit():
             return Camera(int(spec))
         if spec == "-":
+            if sys.stdin is None:
+                raise InputError("standard input is closed: give a file")
             return _encoded(read_bounded(sys.stdin.buffer, "stdin"), "stdin")
         if is_url(spec):
             return _open_stream(spec)

@@ -225,6 +225,10 @@ class VideoWriter:
         except (av.FFmpegError, OSError) as error:
             self._closed = True
             self._abandon()
+            with contextlib.suppress(OSError):
+                # Nothing fitted onto the disk.
+                if not is_special(self._path) and os.path.getsize(self._path) == 0:
+                    os.unlink(self._path)
             raise OutputError(why_not_written(self.name, error)) from error
 
     def _abandon(self) -> None:

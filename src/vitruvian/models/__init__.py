@@ -7,12 +7,11 @@ here, in the tuple below, and one in `vitruvian.networks`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
 from ..cards import ModelCard, Weights
-from ..errors import ModelError
+from ..errors import ModelError, did_you_mean, matching
 from . import hrnet, person_csp, psa, pyramid, rle, rtmdet, rtmpose, simdr, simple_baselines, vitpose, yolov5, yolox
 from .base import Architecture, Identity, Spec
 from .published import BACKBONES
@@ -29,6 +28,7 @@ __all__ = [
     "card",
     "cards",
     "describe",
+    "find",
     "spec",
 ]
 
@@ -65,10 +65,19 @@ def cards() -> tuple[ModelCard, ...]:
 def card(name: str) -> ModelCard:
     """The card of a model. Raises ModelError, with the names that come close, for a name that there isn't."""
     if name not in _CARDS:
-        close = get_close_matches(name, _CARDS, n=3, cutoff=0.5)
-        hint = f"did you mean {', '.join(close)}?" if close else "vitruvian models lists them"
+        hint = did_you_mean(name, _CARDS, "vitruvian models lists them")
         raise ModelError(f"no model is called {name!r}, and no such file is there; {hint}")
     return _CARDS[name]
+
+
+def find(text: str) -> tuple[ModelCard, ...]:
+    """The models whose name, task and family contain all words of a text.
+
+    Raises ModelError, with the names that come close, if there are none.
+    """
+    described = {f"{card.name} {card.task} {card.family}": card for card in cards()}
+    found = tuple(described[words] for words in matching(text, described))
+    return found or (card(text),)
 
 
 def backbone(name: str) -> Weights:
@@ -83,8 +92,7 @@ def spec(name: str) -> Spec:
     known = {**_VARIANTS, **SPECS}
     if name in known:
         return known[name]
-    close = get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {', '.join(close)}?" if close else f"there are {', '.join(SPECS)}"
+    hint = did_you_mean(name, known, f"there are {', '.join(SPECS)}")
     raise ModelError(f"no network is called {name!r}; {hint}")
 
 

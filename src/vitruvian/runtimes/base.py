@@ -6,7 +6,7 @@ import ctypes
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float32]
 
 MAX_STREAMS = 4
+_WAIT = 0.2
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Runtime(ABC):
         self.threads = threads
         self._lock = threading.Lock()
         self._forked = False
-        self._open()
+        interruptibly(self._open)
         if not self.inputs or not self.outputs:
             raise ModelError(f"{path}: an ONNX file without a network in it; fetch or export it again")
         self._set_batch(self.inputs[0].shape[0] if self.inputs[0].shape else None)
@@ -90,7 +91,7 @@ class Runtime(ABC):
         # at most, so that a single person in the picture still gets a good part of a large machine.
         streams = 1 if size is None else min(self.threads, MAX_STREAMS)
         try:
-            self._compile(streams)
+            interruptibly(self._compile, streams)
         except Exception as error:  # the engines' exceptions have no common base but Exception
             raise self.fail(error) from None
         self._pool = ThreadPoolExecutor(streams, thread_name_prefix="vitruvian-runtime")
@@ -160,6 +161,31 @@ class Runtime(ABC):
     @abstractmethod
     def _infer(self, batch: Array) -> tuple[Array, ...]:
         """Run one batch, in as many threads at a time as there are streams. Raises whatever the engine does."""
+
+
+def interruptibly(function: Callable[..., object], *arguments: object) -> None:
+    """Call a function of an engine on a thread of its own: Ctrl-C isn't heard while the main thread is inside of one.
+
+    The thread of a call that never returns is left behind.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        function(*arguments)
+        return
+    errors: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            function(*arguments)
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=call, name="vitruvian-opening", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        # An untimed wait can't be interrupted on every platform.
+        thread.join(_WAIT)
+    if errors:
+        raise errors[0]
 
 
 _OPENED: WeakSet[Runtime] = WeakSet()

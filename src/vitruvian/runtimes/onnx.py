@@ -32,7 +32,7 @@ class ONNXRuntime(Runtime):
             raise InputError(
                 f"onnxruntime runs {self.path} in the file's own precision, not in {precision}; openvino can"
             )
-        self._providers = _providers(self.options.place, precision)
+        self._providers = providers(self.options.place, precision)
         try:
             self._runner = self._session(self.threads)
         except Exception as error:  # its exceptions have no common base but Exception
@@ -59,7 +59,8 @@ class ONNXRuntime(Runtime):
         return tuple(map(as_float32, outputs))
 
 
-def _providers(device: str, precision: str) -> list[Any]:
+def providers(device: str, precision: str) -> list[Any]:
+    """ONNX Runtime's providers for a device. Raises InputError for a device that it doesn't have here."""
     name, _, index = device.partition(":")
     if name == "cpu":
         return ["CPUExecutionProvider"]

@@ -55,6 +55,37 @@ def open_onnx(path: str | os.PathLike[str], options: EngineOptions) -> Runtime:
     return opened
 
 
+def check_device(options: EngineOptions, checkpoint: bool = False) -> None:
+    """Find out, before a network is there, whether the package for NVIDIA's GPUs is, where one is asked for.
+
+    Args:
+        options: how the network is to run.
+        checkpoint: whether it is a checkpoint, which torch runs on CUDA.
+
+    Raises:
+        InputError: the package that runs the network on this device is not installed.
+    """
+    device = options.place
+    if not device.startswith(("cuda", "tensorrt")):
+        return
+    if options.runtime == "torch" or (checkpoint and options.runtime == "auto" and device.startswith("cuda")):
+        if not util.find_spec("torch"):
+            raise InputError(f"torch runs checkpoints on {device}, and isn't installed: pip install 'vitruvian[torch]'")
+        return
+    if options.runtime == "openvino":
+        raise InputError(
+            f"openvino has no device {device!r}: for NVIDIA's GPUs take --runtime onnxruntime (pip install "
+            "onnxruntime-gpu), or torch for checkpoints (pip install 'vitruvian[torch]')"
+        )
+    if not util.find_spec("onnxruntime"):
+        raise InputError(
+            f"onnxruntime-gpu runs ONNX files on {device}, and isn't installed: pip install onnxruntime-gpu"
+        )
+    from .onnx import providers
+
+    providers(device, options.precision)
+
+
 def open_network(
     network: nn.Module,
     path: str | os.PathLike[str],

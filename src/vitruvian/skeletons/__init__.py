@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import InputError
+from ..errors import InputError, did_you_mean
 from .ap10k17 import AP10K17
 from .base import Side, Skeleton, numbered
 from .coco17 import COCO17
@@ -57,7 +57,8 @@ def named_skeleton(name: str) -> Skeleton:
     number = name.removeprefix("keypoints")
     if number.isascii() and number.isdecimal() and len(number) < 5 and numbered(int(number)).name == name:
         return numbered(int(number))
-    raise InputError(f"no skeleton is called {name!r}; there are {', '.join(SKELETONS)}")
+    hint = did_you_mean(name, SKELETONS, f"there are {', '.join(SKELETONS)}")
+    raise InputError(f"no skeleton is called {name!r}; {hint}")
 
 
 def as_skeleton(given: str | os.PathLike[str] | Skeleton) -> Skeleton:

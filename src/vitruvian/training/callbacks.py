@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -31,6 +32,8 @@ STATE, LAST, BEST = "state.ckpt", "last.safetensors", "best.safetensors"
 # Settings that may differ when a run resumes. With another number of epochs, a cosine and the end of mosaics follow it.
 FREE = {"compile", "epochs", "workers", "val_interval", "patience", "save_every", "init"}
 _LOGGED = 50
+PROGRESS_SECONDS = 10.0
+"""Seconds between two lines of progress, where no progress bar is shown."""
 
 
 @dataclass(frozen=True)
@@ -59,16 +62,24 @@ class TrainingCallback(L.Callback):
         card: the network's card.
         identity: properties that a resumed run must share: seed, data, processes.
         evaluate: evaluates the network; None without validation data.
+        reports: log lines of progress within epochs.
     """
 
     def __init__(
-        self, folder: Path, recipe: BaseRecipe, card: ModelCard, identity: Mapping[str, Any], evaluate: Evaluate | None
+        self,
+        folder: Path,
+        recipe: BaseRecipe,
+        card: ModelCard,
+        identity: Mapping[str, Any],
+        evaluate: Evaluate | None,
+        reports: bool = True,
     ) -> None:
         self.folder = folder
         self.recipe = recipe
         self.card = card
         self.identity = dict(identity)
         self.evaluate = evaluate
+        self.reports = reports
         self.history: list[dict[str, float]] = []
         self.best = -1.0
         self.waited = 0
@@ -76,6 +87,7 @@ class TrainingCallback(L.Callback):
         self.begun = False
         self._total = torch.zeros((), dtype=torch.float64)
         self._count = 0
+        self._reported, self._seen = 0.0, 0
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Write the recipe; by now the state of a resumed run has been checked."""
@@ -85,6 +97,7 @@ class TrainingCallback(L.Callback):
 
     def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Start the epoch of the data loader."""
+        self._reported = 0.0
         trainer.train_dataloader.batches.set_epoch(trainer.current_epoch)  # type: ignore[union-attr]
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, *_: Any) -> None:
@@ -92,6 +105,9 @@ class TrainingCallback(L.Callback):
         loss = outputs["loss"].detach()
         self._total = self._total.to(loss.device, non_blocking=True) + loss * trainer.accumulate_grad_batches
         self._count += 1
+        self._report(trainer)
+        if self._count == _LOGGED:
+            self._check_loss(trainer.current_epoch + 1)
         step = trainer.global_step
         if step % _LOGGED == 0:
             self._log(trainer, {"loss": float(loss) * trainer.accumulate_grad_batches, "rate": _lr(trainer)})
@@ -99,10 +115,38 @@ class TrainingCallback(L.Callback):
         if self.recipe.save_every and steps_ended and step % self.recipe.save_every == 0:
             trainer.save_checkpoint(self.folder / STATE)
 
+    def _report(self, trainer: L.Trainer) -> None:
+        """Log loss, speed and time left, every few seconds."""
+        now = time.monotonic()
+        self._seen += self.recipe.batch * trainer.world_size
+        if not self._reported:
+            # The first batch is slower, by compilation and the start of the workers.
+            self._reported, self._seen = now, 0
+        elif self.reports and now - self._reported >= PROGRESS_SECONDS:
+            rate = self._seen / max(now - self._reported, 1e-9)
+            batches = int(trainer.num_training_batches)
+            epochs = max((trainer.max_epochs or 1) - trainer.current_epoch, 1)
+            left = (epochs * batches - self._count) * self.recipe.batch * trainer.world_size / max(rate, 1e-9)
+            logger.info(
+                "epoch %d of %s, batch %d of %d: loss %.6g, %.1f samples/s, about %s left",
+                *(trainer.current_epoch + 1, trainer.max_epochs, self._count, batches),
+                *(float(self._total) / self._count, rate, _duration(left)),
+            )
+            self._reported, self._seen = now, 0
+
+    def _check_loss(self, epoch: int) -> None:
+        """Raise InputError for a loss of exactly 0: there is nothing to learn from."""
+        if self._count and float(self._total) == 0:
+            raise InputError(
+                f"the loss is 0 in epoch {epoch}: no keypoint counts, as none is labelled and inside of its crop; "
+                "check the data (vitruvian check-data)"
+            )
+
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Evaluate where it is time, write models and history, and save the state."""
         assert isinstance(module, Training)
         epoch = trainer.current_epoch + 1
+        self._check_loss(epoch)
         loss = trainer.strategy.reduce(self._total / max(self._count, 1), reduce_op="mean")
         row = {"epoch": float(epoch), "step": float(trainer.global_step), "loss": float(loss), "rate": _lr(trainer)}
         self._total, self._count = torch.zeros((), dtype=torch.float64), 0
@@ -203,3 +247,11 @@ def torch_runtime(network: torch.nn.Module, card: ModelCard, device: str) -> Tor
 def _lr(trainer: L.Trainer) -> float:
     """The highest learning rate of the parameter groups."""
     return max(float(group["lr"]) for group in trainer.optimizers[0].param_groups)
+
+
+def _duration(seconds: float) -> str:
+    """A duration in the largest unit of which there are two or more."""
+    for unit, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds:.0f} seconds"

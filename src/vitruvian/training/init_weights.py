@@ -68,8 +68,11 @@ def _from_checkpoint(network: nn.Module, family: Architecture, init: str) -> Non
         raise InputError(f"{init} is no start for this network: {reason}; take a checkpoint of the same width")
     check_finite(init, fitting)
     network.load_state_dict(fitting, strict=False)
-    missing = [name for name in own if name not in fitting and not name.endswith("num_batches_tracked")]
-    logger.info("start: %s, %d of %d tensors; %s", init, len(fitting), len(own), _describe_new(missing))
+    # Norms' counters of batches are nothing learned.
+    learned = [name for name in own if not name.endswith("num_batches_tracked")]
+    missing = [name for name in learned if name not in fitting]
+    found = len(learned) - len(missing)
+    logger.info("start: %s, %d of %d tensors; %s", init, found, len(learned), _describe_new(missing))
 
 
 def _named_alike(family: Architecture, tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:

@@ -6,13 +6,12 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 from ..datasets.json_records import listed
-from ..errors import InputError, ModelError
+from ..errors import InputError, ModelError, did_you_mean
 from ..io import read_yaml
 from ..models import Spec, architecture
 from ..models import spec as spec_of
@@ -147,9 +146,7 @@ def read_settings(kind: type[Kind], name: str | os.PathLike[str], settings: Sequ
     else:
         known = recipe_names(kind)
         if str(name) not in known:
-            begun = [item for item in known if item.startswith(str(name))]
-            close = begun or get_close_matches(str(name), known, n=3, cutoff=0.5)
-            hint = f"did you mean {', '.join(close)}?" if close else f"there are {', '.join(known)}"
+            hint = did_you_mean(str(name), known, f"there are {', '.join(known)}")
             raise InputError(f"no recipe is called {name}, and it is no YAML file; {hint}")
         source = resources.files(__package__).joinpath("recipes").joinpath(f"{name}.yaml")
     content = read_yaml(source) or {}

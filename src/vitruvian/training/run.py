@@ -21,6 +21,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException  # 
 
 from ..cards import ModelCard
 from ..datasets import DataSource
+from ..datasets.persons import picture_files
 from ..errors import InputError, VitruvianError
 from ..evaluation.report import write_json
 from ..io import write_file
@@ -155,7 +156,7 @@ def _run(job: BaseJob, task: Task) -> TrainingResult:
     module = task.module()
     module.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     identity = {"the seed": job.seed, "the data": task.digest, "the number of processes": f"{job.nodes}x{job.devices}"}
-    callback = TrainingCallback(job.output, recipe, task.card, identity, task.evaluate)
+    callback = TrainingCallback(job.output, recipe, task.card, identity, task.evaluate, reports=not job.progress)
     trainer = _trainer(job, recipe, callback)
     if recipe.sync_batchnorm and trainer.strategy.root_device.type == "cpu":
         raise InputError("sync_batchnorm is for GPUs; on CPUs leave it out, or freeze the norms (freeze_norm=true)")
@@ -179,14 +180,15 @@ def overfit_job(job: AnyJob, augmentation: Any, content: Callable[[], Any]) -> A
     if is_rank_zero():
         write_json(job.output / OVERFIT, content())
     recipe = replace(job.recipe, **asdict(augmentation), reduced_decoding=False)
-    return replace(job, recipe=recipe, validation=DataSource(job.output / OVERFIT, job.data[0].images))
+    source = job.data[0]
+    validation = DataSource(job.output / OVERFIT, source.folder, allow_outside=source.allow_outside)
+    return replace(job, recipe=recipe, validation=validation)
 
 
 def require_pictures(source: DataSource, truth: Annotations) -> None:
     """Raise InputError unless the folder has at least one of the pictures."""
-    files = (os.path.join(source.images, str(record["file_name"])) for record in truth.images.values())
-    if not any(map(os.path.isfile, files)):
-        raise InputError(f"{source.images} has none of the images of {source.annotations}; is this their folder?")
+    if not any(map(os.path.isfile, picture_files(source, truth))):
+        raise InputError(f"{source.folder} has none of the images of {source.annotations}; is this their folder?")
 
 
 def _trainer(job: BaseJob, recipe: BaseRecipe, callback: TrainingCallback) -> L.Trainer:

@@ -492,3 +492,30 @@ def test_a_state_that_was_changed(draw, tmp_path):
             train(replace(first, resume=True))
     (out / "state.ckpt").write_bytes(whole)
     assert train(replace(first, resume=True)).model.is_file()
+
+
+def test_progress_is_told_every_few_seconds(draw, tmp_path, caplog, monkeypatch):
+    caplog.set_level("INFO", "vitruvian")
+    monkeypatch.setattr("vitruvian.training.callbacks.PROGRESS_SECONDS", 0)
+    train(job(draw(8), tmp_path / "out", "batch=2", "epochs=2"))
+    lines = [re.match(r"epoch (\d) of 2, batch (\d) of 4: loss \S+, (\S+) samples/s, about \d+ \w+ left", text)
+             for text in caplog.messages]  # fmt: skip
+    found = [match.groups() for match in lines if match]
+    assert [pair[:2] for pair in found] == [(epoch, batch) for epoch in "12" for batch in "234"]
+    assert all(float(rate) > 0 for *_, rate in found)
+    caplog.clear()
+    train(job(draw(4, "other"), tmp_path / "bar", "batch=2", progress=True))
+    assert "samples/s" not in caplog.text
+
+
+def test_a_loss_of_0_is_an_error(draw, tmp_path):
+    """All keypoints lie outside of their crops, where no heatmap has a place for them."""
+    source = draw(4)
+    content = json.loads(Path(source.annotations).read_text())
+    for person in content["annotations"]:
+        person["bbox"] = [2, 2, 4, 4]
+        person["keypoints"] = [value for _ in range(5) for value in (150, 110, 2)]
+    Path(source.annotations).write_text(json.dumps(content))
+    settings = ["rotation=0", "scale=0", "half_body_prob=0"]
+    with pytest.raises(InputError, match="the loss is 0 in epoch 1: no keypoint counts"):
+        train(job(source, tmp_path / "out", *settings))

@@ -91,7 +91,7 @@ def _overfit(job: DetectorJob, pictures: BoxedPictures) -> tuple[DetectorJob, Bo
 
 def _subset(source: DataSource, ids: list[int]) -> Mapping[str, Any]:
     """The content of an annotation file, reduced to these pictures and their annotations."""
-    content: dict[str, Any] = read_content(source.annotations)
+    content: dict[str, Any] = read_content(source.annotations, source.split)
     wanted = set(ids)
     images = [record for record in content["images"] if record["id"] in wanted]
     kept = [record for record in content["annotations"] if record["image_id"] in wanted]
@@ -116,14 +116,14 @@ def _evaluation(job: DetectorJob, card: ModelCard) -> Evaluate | None:
     def evaluate(network: nn.Module, device: str) -> Evaluation:
         assert truth is not None
         detector = create(card, torch_runtime(network, card, device), _LEAST_SCORE, max_persons=_MOST_BOXES)
-        return Evaluation(evaluate_boxes(detector, truth, source.images)[0])
+        return Evaluation(evaluate_boxes(detector, truth, source.folder, allow_outside=source.allow_outside)[0])
 
     return evaluate
 
 
 def _truth(job: DetectorJob, source: DataSource) -> Annotations:
     """The annotations for evaluation. Raises InputError before training if they can't be used."""
-    truth = read_annotations(source.annotations, boxes_alone=True)
+    truth = read_annotations(source.annotations, boxes_alone=True, split=source.split)
     require_pictures(source, truth)
     if job.dry_run:
         return read_annotations(_subset(source, list(truth.images)[:_DRY_PICTURES]), boxes_alone=True)

@@ -134,14 +134,15 @@ def _evaluation(job: Job, card: ModelCard) -> Evaluate | None:
     """Evaluation by the procedure of the model's authors, with the annotated boxes."""
     if job.validation is None:
         return None
-    images = job.validation.images
+    source = job.validation
     codec = codecs.create(card.family, card.input_size, card.options)
     # Only the first process evaluates; the others may be here before it has written the file of --overfit.
     truth = _truth(job, job.validation, card) if is_rank_zero() else None
 
     def evaluate(network: nn.Module, device: str) -> Evaluation:
         assert truth is not None
-        metrics = evaluate_coco(PoseEstimator(card, torch_runtime(network, card, device), codec), truth, images)
+        estimator = PoseEstimator(card, torch_runtime(network, card, device), codec)
+        metrics = evaluate_coco(estimator, truth, source.folder, allow_outside=source.allow_outside)
         return Evaluation(metrics.keypoints, lambda: page(metrics, card.name, _WORST).encode(errors="replace"))
 
     return evaluate
@@ -149,7 +150,7 @@ def _evaluation(job: Job, card: ModelCard) -> Evaluate | None:
 
 def _truth(job: Job, source: DataSource, card: ModelCard) -> Annotations:
     """The annotations for evaluation. Raises InputError before training if they can't be used."""
-    truth = read_annotations(source.annotations)
+    truth = read_annotations(source.annotations, split=source.split)
     require_pictures(source, truth)
     assert card.skeleton is not None
     try:
