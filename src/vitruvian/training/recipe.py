@@ -112,7 +112,7 @@ class BaseRecipe:
         try:
             return changed(self.model, given)
         except ModelError as error:
-            raise InputError(f"{self.model} can't be made like this: {error}") from None
+            raise InputError(f"{self.model}: {error}") from None
 
     def to_yaml(self) -> str:
         """YAML that `read_settings` reads, one setting a line."""

@@ -31,7 +31,7 @@ def saved(path, name: str, **options):
     spec = replace(networks.spec(name), **{"width": 8, "input_size": (64, 64), **options})
     network = networks.build(spec, 5).eval()
     with torch.no_grad():
-        if spec.head == "heatmap":
+        if describe(spec, "teacher", 5).family == "heatmap":
             network.final_layer.weight.mul_(100)
     card = replace(describe(spec, "teacher", 5), skeleton=unnamed(5))
     save_model(path, network.state_dict(), card, spec)

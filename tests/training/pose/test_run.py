@@ -281,11 +281,13 @@ def test_a_full_disk_does_not_hide_a_broken_loss(draw, tmp_path, monkeypatch):
 
 
 def test_every_kind_of_backbone_can_be_kept():
-    for name in ("pose_hrnet_w32_256x192", "pose_pyramid_w32_256x192", "rle_resnet50_256x192", "rle_hrnet_w48_384x288"):
-        network = networks.create(name, num_keypoints=5, width=8)
+    names = ("pose_hrnet_w32_256x192", "pose_pyramid_w32_256x192", "rle_resnet50_256x192", "rle_hrnet_w48_384x288")
+    for name in (*names, "mmpose_resnet50_256x192", "psa_s_hrnet_w48_384x288"):
+        spec = networks.changed(name, {"width": 8})
+        network = networks.build(spec, 5)
         learning = [sum(parameter.requires_grad for parameter in network.parameters())]
         for stages in range(1, 6):
-            freeze_stages(network, stages)
+            freeze_stages(network, spec, stages)
             learning.append(sum(parameter.requires_grad for parameter in network.parameters()))
         assert sorted(set(learning), reverse=True) == learning, name
     with pytest.raises(InputError, match="pyramids were never trained on ImageNet"):
@@ -456,12 +458,12 @@ CHANGED = {
     "deep recipe": lambda state: _other(rounds(state), ["recipe"], "[" * 100_000),
     "identity": lambda state: _other(rounds(state), ["identity"], 5),
     "callbacks": lambda state: _other(state, ["callbacks"], [1]),
-    "threads": lambda state: _other(state["callbacks"]["SameSums"], ["threads"], 10**7),
+    "threads": lambda state: _other(state["callbacks"]["ThreadCount"], ["threads"], 10**7),
 }
 
 
 def rounds(state):
-    return next(value for key, value in state["callbacks"].items() if "Rounds" in key)
+    return next(value for key, value in state["callbacks"].items() if "TrainingCallback" in key)
 
 
 def message_of(resumed):
