@@ -17,8 +17,8 @@ test: $(VENV)/.test
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
-	$(BIN)/pytest tests/training
-	$(BIN)/pytest --ignore=tests/training
+	$(BIN)/pytest tests/training tests/fuzz
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --ignore=tests/training --ignore=tests/fuzz
 
 fuzz: $(VENV)/.test
 	$(BIN)/python tests/fuzz/running.py $(MINUTES)
