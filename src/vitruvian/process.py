@@ -201,6 +201,7 @@ class Process:
         source: the opened source; its `notes` are what a user may want to know before.
         targets: the files to be written.
         summary: what was done so far.
+        numbering: a note where the COCO file numbers pictures by their place, and not by their names; else empty.
 
     Raises:
         InputError: nothing of the source can be read, or a file that can't or must not be written.
@@ -211,8 +212,7 @@ class Process:
         self.source = media.open_source(source, recursive=self.options.recursive)
         self.targets = Targets.of(self.source, self.options)
         self.summary = Summary()
-        if self.targets.coco is not None and (note := media.numbered_by_place(self.source)):
-            self.source.notes.append(note)
+        self.numbering = "" if self.targets.coco is None else media.numbered_by_place(self.source)
 
     def run(self, model: TopDown, progress: Callable[[], object] | None = None) -> Summary:
         """Find the persons of every frame, and write them. Memory is constant; reading and writing run in threads.

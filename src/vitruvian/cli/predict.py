@@ -155,7 +155,7 @@ def predict(
     if no_draw and not show and not any((json, csv, coco, parquet)):
         console.print("vitruvian: nothing is written: --no-draw, and no --json, --csv, --coco or --parquet")
     for note in run.source.notes:
-        console.print(f"vitruvian: {printable(note)}", markup=False)
+        console.print(f"vitruvian: {printable(note)}", markup=False, soft_wrap=True)
     model = load(
         pose,
         detector,
@@ -181,7 +181,8 @@ def predict(
     except KeyboardInterrupt:
         interrupted = True
     if not quiet:
-        print(printable(_closing_line(run, interrupted)), file=sys.stderr if run.targets.to_stdout else sys.stdout)
+        lines = filter(None, (_closing_line(run, interrupted), run.numbering))
+        print(printable("\n  ".join(lines)), file=sys.stderr if run.targets.to_stdout else sys.stdout)
     for problem in run.summary.problems:
         print(f"vitruvian: {printable(problem)}", file=sys.stderr)
     if interrupted:
