@@ -178,7 +178,7 @@ def load_pose(
         try:
             card = card.with_options(refine=refine)
         except ModelError as error:
-            raise InputError(str(error)) from None
+            raise InputError(f"{file}: {error}") from None
     if skeleton is not None:
         card = replace(card, skeleton=_fitting(skeleton, card, file))
     estimator = PoseEstimator(card, network, codecs.create(card.family, card.input_size, card.options), flip)
