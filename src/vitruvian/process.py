@@ -155,7 +155,8 @@ class Targets:
         data = [None if file is None else Path(file) for file in given]
         files = [path for path in (video, *data) if path not in (None, STDOUT)]
         check_targets([*files, *(pictures or {}).values()], source, options.overwrite)
-        return cls(pictures, video, *data, coco_mode=options.coco_mode)
+        json, csv, coco, parquet = data
+        return cls(pictures, video, json, csv, coco, parquet, options.coco_mode)
 
     def open(self, source: Source, skeleton: Skeleton, style: Mapping[str, Any]) -> Iterator[Sink]:
         """The sinks, one after the other, so that the first ones can be closed if a later one fails."""
