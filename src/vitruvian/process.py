@@ -285,6 +285,7 @@ class Process:
         notes: what a user may want to know before.
         targets: the files to be written, of each source.
         summary: what was done so far.
+        numbering: a note where the COCO file numbers pictures by their place, and not by their names; else empty.
 
     Raises:
         InputError: nothing of the source can be read, or a file that can't or must not be written.
@@ -297,10 +298,10 @@ class Process:
             raise InputError("pictures in memory have no names for files: use vitruvian.TopDown.stream for them")
         self.name = opened.name
         self.sources = opened.sources
-        self.notes = list(opened.notes)
+        self.notes = opened.notes
         self.targets = Targets.of(opened, self.options)
-        if self.options.coco is not None:
-            self.notes += dict.fromkeys(filter(None, map(media.numbered_by_place, self.sources)))
+        numbered = map(media.numbered_by_place, self.sources) if self.options.coco is not None else ()
+        self.numbering = next(filter(None, numbered), "")
         limits = self.options.score or 0.0, self.options.max_persons
         self._boxes = None if self.options.boxes is None else media.BoxFile(self.options.boxes, *limits)
         self.summary = Summary(problems=list(opened.problems), unread=len(opened.problems))

@@ -506,11 +506,11 @@ def test_coco_says_where_ids_are_places(predict, folder):
     for name in ("COCO_val2014_000000000139.jpg", "COCO_val2014_000000000785.jpg"):
         make_picture(folder / "in" / name)
     done = predict("in", "--coco", "a.json", "--no-draw")
-    assert (done.code, "image_id" in done.err) == (0, False)
+    assert (done.code, "image_id" in done.out) == (0, False)
     assert {record["image_id"] for record in read_json(folder / "a.json")} == {139, 785}
     make_picture(folder / "in/other.jpg")
     done = predict("in", "--coco", "b.json", "--no-draw", "--coco-mode", "dataset")
-    assert (done.code, "COCO's image_id is the pictures' place" in done.err) == (0, True)
+    assert (done.code, "COCO's image_id is the pictures' place" in done.out) == (0, True)
     data = read_json(folder / "b.json")
     assert [image["id"] for image in data["images"]] == [0, 1, 2]
     assert data["images"][2]["file_name"] == "other.jpg"

@@ -192,7 +192,7 @@ def predict(
     if no_draw and not show and not any((json, csv, coco, parquet)):
         console.print("vitruvian: nothing is written: --no-draw, and no --json, --csv, --coco or --parquet")
     for note in run.notes:
-        console.print(f"vitruvian: {printable(note)}", markup=False)
+        console.print(f"vitruvian: {printable(note)}", markup=False, soft_wrap=True)
     engine = EngineOptions(runtime, device, threads, precision, compile)
     reading: dict[str, Any] = {"refine": refine, "pose_size": parse_size("--pose-size", pose_size), "flip": flip}
     reading["skeleton"] = skeleton
@@ -217,7 +217,8 @@ def predict(
     except KeyboardInterrupt:
         interrupted = True
     if not quiet:
-        print(printable(_closing_line(run, interrupted)), file=sys.stderr if run.to_stdout else sys.stdout)
+        lines = filter(None, (_closing_line(run, interrupted), run.numbering))
+        print(printable("\n  ".join(lines)), file=sys.stderr if run.to_stdout else sys.stdout)
     for problem in run.summary.problems:
         print(f"vitruvian: {printable(problem)}", file=sys.stderr)
     if interrupted:
