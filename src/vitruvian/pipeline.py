@@ -422,7 +422,7 @@ class Result(tuple["NDArray[np.uint8]", Poses]):
         made.source, made.index, made.time = frame.source, frame.index, frame.time
         return made
 
-    def __getnewargs__(self) -> tuple[Frame, Poses]:  # type: ignore[override]
+    def __getnewargs__(self) -> tuple[Frame, Poses]:
         """What pickle makes it from."""
         return Frame(self.image, self.source, self.index, self.time), self.poses
 
