@@ -187,6 +187,12 @@ def test_several_sources_are_one_run(model, mixed, here) -> None:
     assert run.written == "out, data/p.json, data/p, data/p.csv, data/p, data/coco.json, data/coco"
 
 
+def test_pictures_in_memory_have_files_too(model, folder) -> None:
+    image = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+    process(model, [image, f"{folder}/a.png", image[::-1]], ProcessOptions("out", csv="p.csv"))
+    assert sorted(files("out")) == ["a.png", "picture 0.png", "picture 2.png"]
+
+
 def test_videos_that_differ_by_extension_only_have_a_file_each(model, video, here) -> None:
     Path("clip.mkv").write_bytes(Path(video).read_bytes())
     process(model, ["clip.mkv", video], ProcessOptions("out", json="p.json"))
@@ -205,8 +211,8 @@ def test_what_several_sources_cannot_be_written_to(mixed, video, here) -> None:
     Path("out/other/clip.mp4").write_text("precious")
     with pytest.raises(InputError, match=r"out/other/clip\.mp4 exists already"):
         Process(mixed, ProcessOptions("out"))
-    with pytest.raises(InputError, match="in memory"):
-        Process([np.zeros((9, 9, 3), np.uint8)])
+    with pytest.raises(InputError, match="iterator"):
+        Process(iter([np.zeros((9, 9, 3), np.uint8)]))
 
 
 def test_memory_does_not_grow_with_the_number_of_sources(model, video, here) -> None:
@@ -260,6 +266,14 @@ def test_boxes_for_other_pictures_are_a_problem(model, folder) -> None:
     assert summary.unread == 1
     with pytest.raises(InputError, match=r"gone\.csv"):
         Process(f"{folder}/a.png", ProcessOptions(draw=False, boxes="gone.csv"))
+
+
+def test_faces_that_a_skeleton_has_not_are_not_blurred_silently(model, folder, here) -> None:
+    hand = vt.skeletons.SKELETONS["hand21"]
+    model.pose.skeleton = hand
+    with pytest.raises(InputError, match="hand21 has no keypoints of a face"):
+        process(model, f"{folder}/a.png", ProcessOptions(blur_faces=True))
+    assert not Path("runs").exists()
 
 
 def test_a_section_of_a_video_is_read_and_drawn(model, video) -> None:

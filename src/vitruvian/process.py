@@ -276,7 +276,7 @@ class Process:
 
     Args:
         source: an image, a folder, a glob, a video, a stream's URL, ``-`` for an image on standard input, or the number
-            of a camera; or a list of these.
+            of a camera; a picture in memory, as `vitruvian.TopDown` takes it; or a list of these.
         options: what is written, and how persons are tracked.
 
     Attributes:
@@ -294,8 +294,10 @@ class Process:
     def __init__(self, source: Specs, options: ProcessOptions | None = None) -> None:
         self.options = options or ProcessOptions()
         opened = media.open_sources(source, self.options.recursive, self.options.section)
-        if any(isinstance(item, media.GivenPictures) for item in opened.sources):
-            raise InputError("pictures in memory have no names for files: use vitruvian.TopDown.stream for them")
+        if any(isinstance(item, media.GivenPictures) and item.length is None for item in opened.sources):
+            raise InputError(
+                "pictures of an iterator have no names for files yet: use vitruvian.TopDown.stream for them"
+            )
         self.name = opened.name
         self.sources = opened.sources
         self.notes = opened.notes
