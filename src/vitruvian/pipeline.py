@@ -21,7 +21,7 @@ from .media.memory import BYTES_AHEAD, held_by
 from .media.threads import prefetch
 from .poses import Boxes, Poses
 from .skeletons import COCO17, Skeleton
-from .tracking import Smoother, Tracker, TrackerSettings
+from .tracking import DetectEvery, DetectionSchedule, Follower, Smoother, Tracker, TrackerSettings
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -232,6 +232,7 @@ class TopDown:
         track: bool | Tracker = False,
         recursive: bool = False,
         smooth: bool | Smoother = False,
+        detect_every: DetectEvery = 1,
     ) -> Iterator[tuple[NDArray[np.uint8], Poses]]:
         """Pictures and poses of a source, one by one, in constant memory; decoding runs ahead in a thread.
 
@@ -242,17 +243,19 @@ class TopDown:
                 continue no track.
             recursive: take a folder's subfolders too.
             smooth: steady the keypoints of tracked persons over time; a Smoother brings settings of its own.
+            detect_every: look for persons on every n-th frame only, or with "auto" where enough has moved, and on
+                the first of each scene; in between, tracked persons are followed by their keypoints.
 
         Yields:
             The picture, RGB uint8 (H, W, 3), and its Poses. Files that can't be read are logged and passed over.
 
         Raises:
-            InputError: nothing of the source can be read.
+            InputError: nothing of the source can be read; `smooth` or `detect_every` without `track`.
         """
         opened = open_source(source, recursive=recursive)
         delivered = 0
         try:
-            with closing(self.frames(opened, track, smooth)) as frames:
+            with closing(self.frames(opened, track, smooth, detect_every)) as frames:
                 for frame, poses in frames:
                     delivered += 1
                     yield frame.image, poses
@@ -263,7 +266,11 @@ class TopDown:
             raise InputError(f"{source}: none of its pictures could be read")
 
     def frames(
-        self, source: Source, track: bool | Tracker = False, smooth: bool | Smoother = False
+        self,
+        source: Source,
+        track: bool | Tracker = False,
+        smooth: bool | Smoother = False,
+        detect_every: DetectEvery = 1,
     ) -> Generator[tuple[Frame, Poses], None, None]:
         """Like `stream`, but from an opened source, and with `Frame`s, which have a name and a time.
 
@@ -273,10 +280,21 @@ class TopDown:
         smoother = smooth if isinstance(smooth, Smoother) else Smoother() if smooth else None
         if smoother is not None and tracker is None:
             raise InputError("smoothing needs tracks: track as well (track=True, --track)")
+        schedule = None if detect_every == 1 else DetectionSchedule(detect_every)
+        if schedule is not None and tracker is None:
+            raise InputError("detecting on some frames only needs tracks: track as well (track=True, --track)")
+        if schedule is None or tracker is None:
+            found = self._every_frame(source, tracker)
+        else:
+            found = self._followed(source, tracker, schedule)
+        with closing(found):
+            for frame, poses in found:
+                yield frame, poses if smoother is None else smoother.update(poses, frame.time)
+
+    def _every_frame(self, source: Source, tracker: Tracker | None) -> Generator[tuple[Frame, Poses], None, None]:
         # Frames of live sources go through one by one, and few are read ahead, so that results aren't late.
         at_once, depth = (1, 1) if source.kind == "live" else (FRAMES_AT_ONCE, 2 * FRAMES_AT_ONCE)
-        low = None if tracker is None else tracker.settings.low
-        with closing(prefetch(self._detected(source, at_once, depth, low), 1)) as detected:
+        with closing(prefetch(self._detected(source, at_once, depth, self._detector_for(tracker)), 1)) as detected:
             for batch, boxes in detected:
                 if tracker is not None:
                     wanted = [tracker.may_matter(found, frame.time) for frame, found in zip(batch, boxes, strict=True)]
@@ -284,26 +302,56 @@ class TopDown:
                 for frame, poses in zip(batch, self.pose([frame.image for frame in batch], boxes), strict=True):
                     if tracker is not None:
                         poses = tracker.update(poses, frame.time, frame.image, followed_only=True)
-                    if smoother is not None:
-                        poses = smoother.update(poses, frame.time)
                     yield frame, poses
+
+    def _followed(
+        self, source: Source, tracker: Tracker, schedule: DetectionSchedule
+    ) -> Generator[tuple[Frame, Poses], None, None]:
+        """Frames and their poses, with detection where the schedule says so; it runs ahead in a thread."""
+        depth = 1 if source.kind == "live" else 2 * FRAMES_AT_ONCE
+        follower = Follower()
+        with closing(prefetch(self._scheduled(source, schedule, depth, self._detector_for(tracker)), depth)) as ahead:
+            for frame, found in ahead:
+                if found is not None:
+                    (poses,) = self.pose([frame.image], [found[tracker.may_matter(found, frame.time)]])
+                    poses = tracker.update(poses, frame.time, frame.image, followed_only=True)
+                    follower.start(poses)
+                else:
+                    boxes = follower.boxes(tracker.predict(frame.time), frame.image.shape[:2])
+                    (poses,) = self.pose([frame.image], [boxes])
+                    poses = tracker.update(follower.kept(poses), frame.time, frame.image)
+                    follower.seen(poses)
+                yield frame, poses
 
     @property
     def tracker_settings(self) -> TrackerSettings:
         """Settings of tracking that fit the detector's score."""
         return TrackerSettings() if self.detector is None else TrackerSettings.above(self.detector.score)
 
-    def _detected(
-        self, source: Source, at_once: int, depth: int, score: float | None
-    ) -> Iterator[tuple[list[Frame], list[Boxes]]]:
-        """Frames and the persons on them, those scored `score` or more if that is below the detector's own."""
+    def _detector_for(self, tracker: Tracker | None) -> Detector | None:
+        """The detector, letting through the faint persons that a tracker wants as well."""
         detector = self.detector
-        if score is not None and detector is not None and detector.score > score:
+        if tracker is not None and detector is not None and detector.score > tracker.settings.low:
             detector = copy.copy(detector)
-            detector.score = score
+            detector.score = tracker.settings.low
+        return detector
+
+    def _detected(
+        self, source: Source, at_once: int, depth: int, detector: Detector | None
+    ) -> Iterator[tuple[list[Frame], list[Boxes]]]:
+        """Frames, `at_once` at a time, and the persons on them."""
         with closing(prefetch(source, depth, newest=source.paced)) as ahead:
             for batch in batches(ahead, at_once, start=1, enough=lambda batch: held_by(batch) >= BYTES_AHEAD):
                 yield batch, self._find([frame.image for frame in batch], detector)
+
+    def _scheduled(
+        self, source: Source, schedule: DetectionSchedule, depth: int, detector: Detector | None
+    ) -> Iterator[tuple[Frame, Boxes | None]]:
+        """Frames, and the persons on those that the schedule names."""
+        with closing(prefetch(source, depth, newest=source.paced)) as ahead:
+            for frame in ahead:
+                due = schedule.due(frame.image, frame.time)
+                yield frame, self._find([frame.image], detector)[0] if due else None
 
 
 def _picture(image: Picture) -> NDArray[np.uint8]:

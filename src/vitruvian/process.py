@@ -25,7 +25,7 @@ from .media.destinations import check_targets, picture_targets, video_target
 from .media.records import STDOUT
 from .media.threads import Background
 from .media.window import Window
-from .tracking import Tracker
+from .tracking import DetectEvery, Tracker, check_every
 
 if TYPE_CHECKING:
     from .media import Frame, Sink, Source
@@ -54,12 +54,13 @@ class ProcessOptions:
             that is higher.
         track_patience: seconds that somebody may be out of sight and keep the number; None is 1.
         smooth: steady the keypoints of tracked persons.
+        detect_every: look for persons on every n-th frame, or with "auto" where enough has moved (needs `track`).
         show: show the results in a window, which ends the run when it is closed; for the main thread only.
         draw_boxes, draw_scores, draw_names: draw boxes, each person's score, each keypoint's name.
         keypoint_score: draw keypoints from this score on, 0..1.
 
     Raises:
-        InputError: smoothing or settings of tracking without `track`; several files to standard output.
+        InputError: what needs `track` without it; a setting out of its range; several files to standard output.
     """
 
     output: File | None = None
@@ -73,6 +74,7 @@ class ProcessOptions:
     track_score: float | None = None
     track_patience: float | None = None
     smooth: bool = False
+    detect_every: DetectEvery = 1
     show: bool = False
     draw_boxes: bool = False
     draw_scores: bool = False
@@ -85,6 +87,8 @@ class ProcessOptions:
                 "smooth, track_score and track_patience need track "
                 "(--smooth, --track-score and --track-patience need --track)"
             )
+        if check_every(self.detect_every) != 1 and not self.track:
+            raise InputError("detect_every needs track (--detect-every needs --track)")
         if [Path(file) for file in (self.json, self.csv, self.coco) if file is not None].count(STDOUT) > 1:
             raise InputError("standard output (-) takes one of --json, --csv and --coco: give the others files")
 
@@ -225,7 +229,9 @@ class Process:
                 window = Window(f"vitruvian: {source.name}") if options.show else None
                 if window is not None:
                     stack.callback(window.close)
-                with closing(model.frames(source, self._tracker(model), options.smooth)) as frames:
+                with closing(
+                    model.frames(source, self._tracker(model), options.smooth, options.detect_every)
+                ) as frames:
                     for frame, poses in frames:
                         writer.submit(frame, poses)
                         summary.frames += 1

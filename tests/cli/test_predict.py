@@ -376,6 +376,15 @@ def test_options_of_tracking_need_it(predict, folder):
     assert [frame["persons"] for frame in read_json(folder / "a.json")["frames"]] == [[]] * 3
 
 
+def test_detection_on_some_frames(predict, folder):
+    for value, reason in (("0", "whole number"), ("2.5", "whole number"), ("2", "needs --track")):
+        done = predict("clip.mp4", "--detect-every", value, "--json", "a.json")
+        assert done.code == 2
+        assert reason in done.err
+    assert predict("clip.mp4", "--track", "--detect-every", 3, "--json", "a.json").code == 0
+    assert len(read_json(folder / "a.json")["frames"]) == 6
+
+
 def test_track_numbers_the_persons(predict, folder):
     make_video(folder / "clip.mp4", numbered_frames(6, HEIGHT, WIDTH))
     assert predict("clip.mp4", "--track", "--json", "a.json", "--csv", "a.csv").code == 0

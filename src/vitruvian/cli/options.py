@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -132,6 +132,15 @@ TrackPatience = Annotated[
         rich_help_panel=TIME,
     ),
 ]
+DetectEveryN = Annotated[
+    str,
+    typer.Option(
+        "--detect-every",
+        metavar="N|auto",
+        help="With --track: look for persons on every N-th frame only, or where enough has moved.",
+        rich_help_panel=TIME,
+    ),
+]
 Runtime = Annotated[
     RuntimeName,
     typer.Option(help="Engine for all networks; checkpoints are converted for it once.", rich_help_panel=ENGINE),
@@ -171,3 +180,12 @@ def parse_size(option: str, text: str | None) -> tuple[int, int] | None:
             f"{option} {text}: give one number, or HEIGHTxWIDTH, in pixels, such as 640 or 384x640"
         ) from None
     return height, width
+
+
+def parse_every(text: str) -> int | Literal["auto"]:
+    """The value of --detect-every. Raises InputError for what is neither auto nor a number."""
+    if text == "auto":
+        return "auto"
+    if text.isascii() and text.isdecimal() and len(text) < 10:
+        return int(text)
+    raise InputError(f"--detect-every {text}: give a whole number of frames, or auto")

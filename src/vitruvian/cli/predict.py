@@ -14,6 +14,7 @@ from .options import (
     OUTPUT,
     TIME,
     Compile,
+    DetectEveryN,
     DetectorModel,
     Device,
     Flip,
@@ -32,6 +33,7 @@ from .options import (
     Threads,
     TrackPatience,
     TrackScore,
+    parse_every,
     parse_size,
 )
 from .progress import progress_bar
@@ -92,6 +94,7 @@ def predict(
     smooth: Annotated[
         bool, typer.Option("--smooth", help="Steady the keypoints over time (with --track).", rich_help_panel=TIME)
     ] = False,
+    detect_every: DetectEveryN = "1",
     recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Take subfolders too.")] = False,
     no_draw: Annotated[
         bool, typer.Option("--no-draw", help="Write no pictures and no video.", rich_help_panel=LOOK)
@@ -131,6 +134,7 @@ def predict(
         track_score=track_score,
         track_patience=track_patience,
         smooth=smooth,
+        detect_every=parse_every(detect_every),
         show=show,
         draw_boxes=draw_boxes,
         draw_scores=draw_scores,
