@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from .angles import angles as angles_of
+from .angles import joints as joints_of
 from .errors import InputError
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ def draw(
     boxes: bool = False,
     scores: bool = False,
     names: bool = False,
+    angles: bool = False,
 ) -> Image:
     """A copy of a picture with the persons' skeletons on it.
 
@@ -66,6 +69,7 @@ def draw(
         boxes: draw the persons' boxes too.
         scores: label each person with its box score (and its track number, which is shown whenever there is one).
         names: write each keypoint's name beside it.
+        angles: write the joint angles, in degrees, beside the joints.
 
     Returns:
         RGB uint8 (H, W, 3).
@@ -74,10 +78,13 @@ def draw(
         raise InputError("a picture to draw on must be an RGB uint8 array (H, W, 3)")
     canvas = np.ascontiguousarray(image).copy()
     seen = (poses.scores >= keypoint_score) & (np.abs(poses.keypoints) < FAR).all(axis=2)
+    degrees = angles_of(poses, keypoint_score) if angles else np.zeros((len(poses.boxes), 0))
     for person in reversed(range(len(poses.boxes))):  # the best last, on top
         _draw_skeleton(canvas, poses, person, seen[person], keypoint_score)
         if names:
             _draw_names(canvas, poses, person, seen[person])
+        if angles:
+            _draw_angles(canvas, poses, person, degrees[person])
         if boxes:
             _draw_box(canvas, poses.boxes[person], _track_colour(poses, person), _unit(poses.boxes[person]))
         if scores or poses.track_ids is not None:
@@ -140,6 +147,14 @@ def _draw_names(canvas: Image, poses: Drawable, person: int, seen: NDArray[np.bo
     for index in np.flatnonzero(seen):
         x, y = poses.keypoints[person, index]
         _write(canvas, poses.skeleton.keypoints[index], round(x + 2 * unit), round(y), unit * 0.8, OUTLINE)
+
+
+def _draw_angles(canvas: Image, poses: Drawable, person: int, degrees: NDArray[np.float64]) -> None:
+    unit = _unit(poses.boxes[person])
+    for (_, joint, _), value in zip(joints_of(poses.skeleton).values(), degrees.tolist(), strict=True):
+        if value == value:  # not NaN
+            x, y = np.clip(poses.keypoints[person, joint], -FAR, FAR)
+            _write(canvas, f"{value:.0f}", round(float(x) + 2 * unit), round(float(y)), unit * 0.8, OUTLINE)
 
 
 def _draw_box(canvas: Image, box: NDArray[np.float32], colour: Colour, unit: float) -> None:

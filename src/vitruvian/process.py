@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING, Any
 from . import media
 from .errors import InputError
 from .media.destinations import check_targets, picture_targets, video_target
+from .media.person_crop import PersonCrop
 from .media.records import STDOUT
 from .media.threads import Background
+from .media.trails import Trails
 from .media.window import Window
 from .tracking import DetectEvery, Tracker, check_every
 
@@ -56,6 +58,11 @@ class ProcessOptions:
         smooth: steady the keypoints of tracked persons.
         detect_every: look for persons on every n-th frame, or with "auto" where enough has moved (needs `track`).
         show: show the results in a window, which ends the run when it is closed; for the main thread only.
+        angles: write joint angles into JSON and CSV.
+        trail: draw the way of these keypoints over the last second, such as "wrist" or "left_wrist" (needs `track`).
+        crop: the drawn video shows the person with this track number alone, 480x640 pixels (needs `track`).
+        slow: the drawn video goes by so many times as slowly, 1..100, without sound.
+        draw_angles: write the joint angles beside the joints.
         draw_boxes, draw_scores, draw_names: draw boxes, each person's score, each keypoint's name.
         keypoint_score: draw keypoints from this score on, 0..1.
 
@@ -75,10 +82,15 @@ class ProcessOptions:
     track_patience: float | None = None
     smooth: bool = False
     detect_every: DetectEvery = 1
+    angles: bool = False
+    trail: tuple[str, ...] = ()
+    crop: int | None = None
+    slow: float = 1.0
     show: bool = False
     draw_boxes: bool = False
     draw_scores: bool = False
     draw_names: bool = False
+    draw_angles: bool = False
     keypoint_score: float = 0.3
 
     def __post_init__(self) -> None:
@@ -89,13 +101,22 @@ class ProcessOptions:
             )
         if check_every(self.detect_every) != 1 and not self.track:
             raise InputError("detect_every needs track (--detect-every needs --track)")
+        if not self.track and (self.trail or self.crop is not None):
+            raise InputError("trail and crop need track (--trail and --crop need --track)")
+        if not 1 <= self.slow <= 100:
+            raise InputError(f"slow is {self.slow}; a number from 1 to 100 wanted (--slow N)")
         if [Path(file) for file in (self.json, self.csv, self.coco) if file is not None].count(STDOUT) > 1:
             raise InputError("standard output (-) takes one of --json, --csv and --coco: give the others files")
 
     @property
     def style(self) -> dict[str, Any]:
         """Keywords of `vitruvian.drawing.draw`."""
-        switches = {"boxes": self.draw_boxes, "scores": self.draw_scores, "names": self.draw_names}
+        switches = {
+            "boxes": self.draw_boxes,
+            "scores": self.draw_scores,
+            "names": self.draw_names,
+            "angles": self.draw_angles,
+        }
         return {**switches, "keypoint_score": self.keypoint_score}
 
 
@@ -135,6 +156,10 @@ class Targets:
     def of(cls, source: Source, options: ProcessOptions) -> Targets:
         """The files for a source. Raises InputError for those that don't fit it, and where something would be lost."""
         pictures = video = None
+        if (options.trail or options.crop is not None or options.slow != 1) and (
+            source.kind == "images" or not options.draw
+        ):
+            raise InputError("trail, crop and slow are for drawn videos (--trail, --crop, --slow)")
         output = None if options.output is None else os.fspath(options.output)
         if options.draw and source.kind == "images":
             pictures = picture_targets(source, output)
@@ -145,17 +170,19 @@ class Targets:
         check_targets([*files, *(pictures or {}).values()], source, options.overwrite)
         return cls(pictures, video, *data)
 
-    def open(self, source: Source, skeleton: Skeleton, style: Mapping[str, Any]) -> Iterator[Sink]:
+    def open(self, source: Source, skeleton: Skeleton, options: ProcessOptions) -> Iterator[Sink]:
         """The sinks, one after the other, so that the first ones can be closed if a later one fails."""
         if self.pictures is not None:
-            yield media.DrawnPictures(self.pictures, style)
+            yield media.DrawnPictures(self.pictures, options.style)
         if self.video is not None and source.info is not None:
             sound = source.name if source.kind == "video" and source.info.has_audio else None
-            yield media.DrawnVideo(self.video, source.info, sound, style)
+            trails = Trails(skeleton, options.trail, options.keypoint_score) if options.trail else None
+            crop = None if options.crop is None else PersonCrop(options.crop)
+            yield media.DrawnVideo(self.video, source.info, sound, options.style, trails, crop, options.slow)
         if self.json is not None:
-            yield media.JsonFile(self.json, source.name, skeleton)
+            yield media.JsonFile(self.json, source.name, skeleton, options.angles)
         if self.csv is not None:
-            yield media.CsvFile(self.csv, skeleton)
+            yield media.CsvFile(self.csv, skeleton, options.angles)
         if self.coco is not None:
             yield media.CocoFile(self.coco, media.image_ids(source))
 
@@ -221,7 +248,7 @@ class Process:
 
         try:
             with ExitStack() as stack:
-                for sink in self.targets.open(source, model.pose.skeleton, options.style):
+                for sink in self.targets.open(source, model.pose.skeleton, options):
                     sinks.append(sink)
                     stack.callback(sink.close)
                 writer = Background(write, _WRITER_QUEUE)

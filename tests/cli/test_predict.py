@@ -377,6 +377,7 @@ def test_options_of_tracking_need_it(predict, folder):
 
 
 def test_detection_on_some_frames(predict, folder):
+    make_video(folder / "clip.mp4", numbered_frames(6, HEIGHT, WIDTH))
     for value, reason in (("0", "whole number"), ("2.5", "whole number"), ("2", "needs --track")):
         done = predict("clip.mp4", "--detect-every", value, "--json", "a.json")
         assert done.code == 2

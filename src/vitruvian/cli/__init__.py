@@ -20,6 +20,7 @@ from .evaluate import evaluate
 from .evaluate_tracking import evaluate_tracking
 from .export import export
 from .models import models
+from .plot import plot
 from .predict import predict
 from .train import check_data, train
 from .train_detector import train_detector
@@ -35,6 +36,7 @@ for command in (
     predict,
     evaluate,
     evaluate_tracking,
+    plot,
     export,
     models,
     benchmark,

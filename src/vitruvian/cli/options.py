@@ -141,6 +141,29 @@ DetectEveryN = Annotated[
         rich_help_panel=TIME,
     ),
 ]
+Angles = Annotated[bool, typer.Option("--angles", help="Write joint angles into JSON and CSV.", rich_help_panel=OUTPUT)]
+DrawAngles = Annotated[
+    bool, typer.Option("--draw-angles", help="Write the joint angles beside the joints.", rich_help_panel=LOOK)
+]
+Trail = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trail",
+        metavar="KEYPOINT",
+        help="With --track: draw the way of a keypoint, such as wrist or left_wrist; repeatable.",
+        rich_help_panel=LOOK,
+    ),
+]
+Crop = Annotated[
+    int | None,
+    typer.Option(
+        "--crop", min=1, metavar="N", help="With --track: a video of person N alone, 480x640.", rich_help_panel=LOOK
+    ),
+]
+Slow = Annotated[
+    float,
+    typer.Option("--slow", metavar="N", help="Slow motion: N times as slow, without sound.", rich_help_panel=LOOK),
+]
 Runtime = Annotated[
     RuntimeName,
     typer.Option(help="Engine for all networks; checkpoints are converted for it once.", rich_help_panel=ENGINE),
