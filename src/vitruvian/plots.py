@@ -109,7 +109,7 @@ def plot(
     if len(movements) > MOST_PERSONS:
         raise InputError(f"{len(movements)} persons are too many for a plot: choose some (--person {min(movements)})")
     figure = figure_canvas()
-    panels = [(name, None) for name in angle_names]
+    panels: list[tuple[str, int | None]] = [(name, None) for name in angle_names]
     panels += [(name, axis) for name in keypoint_names for axis in (0, 1)]
     figure.set_size_inches(9, 1 + 2.2 * len(panels))
     for row, (name, axis) in enumerate(panels, 1):

@@ -382,8 +382,11 @@ def test_detection_on_some_frames(predict, folder):
         done = predict("clip.mp4", "--detect-every", value, "--json", "a.json")
         assert done.code == 2
         assert reason in done.err
-    assert predict("clip.mp4", "--track", "--detect-every", 3, "--json", "a.json").code == 0
-    assert len(read_json(folder / "a.json")["frames"]) == 6
+    options = ("--angles", "--draw-angles", "--trail", "wrist", "--trail", "nose", "--slow", 2, "--smooth")
+    assert predict("clip.mp4", "--track", "--detect-every", 3, "--json", "a.json", *options).code == 0
+    frames = read_json(folder / "a.json")["frames"]
+    assert len(frames) == 6
+    assert all("left_knee" in person["angles"] for frame in frames for person in frame["persons"])
 
 
 def test_track_numbers_the_persons(predict, folder):

@@ -10,6 +10,8 @@ import numpy as np
 from ..geometry import crop, crop_affines, solid
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ..poses import Poses
     from .frames import Image
 
@@ -30,13 +32,13 @@ class PersonCrop:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self._box: np.ndarray | None = None
+        self._box: NDArray[np.float64] | None = None
         self._time = self._seen = 0.0
 
-    def box(self, poses: Poses, time: float) -> np.ndarray | None:
+    def box(self, poses: Poses, time: float) -> NDArray[np.float64] | None:
         """The smoothed box, float64 (4,) xyxy, for the next frame at `time` in seconds; None where there is nobody."""
-        rows = [] if poses.track_ids is None else np.flatnonzero(poses.track_ids == self.number)
-        rows = [row for row in rows if solid(poses.boxes[row])[0]]
+        own = np.zeros(len(poses), bool) if poses.track_ids is None else poses.track_ids == self.number
+        rows = np.flatnonzero(own & solid(poses.boxes))
         passed, self._time = time - self._time, time
         if len(rows):
             now = poses.boxes[rows[0]].astype(np.float64)

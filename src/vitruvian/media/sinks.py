@@ -12,7 +12,7 @@ from .writers import VideoWriter, write_image
 
 if TYPE_CHECKING:
     from ..poses import Poses
-    from .frames import Frame, Image, VideoInfo
+    from .frames import Frame, VideoInfo
     from .person_crop import PersonCrop
     from .trails import Trails
 
@@ -92,9 +92,8 @@ class DrawnVideo:
         """Draw the poses and append the frame."""
         time = frame.index / 30 if frame.time is None else frame.time
         image = frame.image if self._trails is None else self._trails.draw(frame.image, poses, time)
-        drawn: Image | None = poses.draw(image, **self._style)
-        if self._crop is not None:
-            drawn = self._crop(drawn, poses, time)
+        whole = poses.draw(image, **self._style)
+        drawn = whole if self._crop is None else self._crop(whole, poses, time)
         if drawn is not None:
             self._writer.write(drawn, frame.pts)
             self._empty = False
