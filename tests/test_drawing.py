@@ -403,3 +403,17 @@ def test_poses_draw_on_files_and_pil_images(tmp_path: Path):
         assert np.array_equal(person().draw(form), wanted)
     with pytest.raises(InputError, match=r"gone\.png: no such file"):
         person().draw(tmp_path / "gone.png")
+
+
+def test_angles_are_written_beside_their_joints_on_request():
+    plain = draw(GREY, person())
+    marked = draw(GREY, person(), angles=True)
+    knee = STANDING[13] + (6, -6)
+    assert changed(marked, plain).any()
+    assert near(changed(marked, plain), knee, 3).any()
+    # None without a sure keypoint, nor where nothing is finite.
+    unsure = np.ones(17)
+    unsure[[13, 14, 7, 8, 11, 12]] = 0
+    assert np.array_equal(draw(GREY, person(scores=unsure), angles=True), draw(GREY, person(scores=unsure)))
+    broken = np.full((17, 2), np.nan)
+    assert np.array_equal(draw(GREY, person(broken), angles=True), GREY)

@@ -347,6 +347,35 @@ def test_a_stream_steadies_the_keypoints_on_request(model, pictures):
         next(model.stream(pictures, smooth=True))
 
 
+class Counted:
+    """A network that counts the pictures it is given."""
+
+    def __init__(self, runtime) -> None:
+        self.runtime, self.pictures = runtime, 0
+
+    def __call__(self, batch):
+        self.pictures += len(batch)
+        return self.runtime(batch)
+
+
+def test_a_stream_detects_on_some_frames_and_has_persons_on_all(model, tmp_path):
+    """The picture stands still, so that the persons do."""
+    for index in range(11):
+        PIL.fromarray(PICTURE).save(tmp_path / f"{index:02}.png")
+    model.detector.runtime = counted = Counted(model.detector.runtime)
+    every = [poses for _, poses in model.stream(tmp_path, track=True)]
+    assert counted.pictures == 11
+    for setting, calls in ((5, 3), ("auto", 1)):
+        counted.pictures = 0
+        some = [poses for _, poses in model.stream(tmp_path, track=True, smooth=True, detect_every=setting)]
+        assert counted.pictures == calls
+        assert same(some[0], every[0], within=1e-3)
+        assert [poses.track_ids.tolist() for poses in some] == [poses.track_ids.tolist() for poses in every]
+    for setting, reason in ((2, "track as well"), (0, "whole number"), ("rarely", "whole number")):
+        with pytest.raises(InputError, match=reason):
+            next(model.stream(tmp_path, detect_every=setting))
+
+
 def test_a_stream_can_be_left_early(model, pictures):
     stream = model.stream(pictures)
     image, _ = next(stream)

@@ -141,6 +141,42 @@ def test_what_cannot_be_is_found_before_a_model_is_needed(folder, video) -> None
         ProcessOptions(json="-", coco=Path("-"))
 
 
+def test_slow_motion_and_one_person_s_video(model, video) -> None:
+    options = ProcessOptions(
+        "slow.mp4", track=True, slow=2.5, trail=("wrist",), draw_angles=True, csv="a.csv", angles=True
+    )
+    process(model, video, options)
+    slow = list(vt.media.open_source("slow.mp4"))
+    # Ten frames a second, two and a half times as slow: a frame each quarter of a second.
+    assert [frame.time for frame in slow] == pytest.approx([0.25 * index for index in range(FRAMES)], abs=1e-3)
+    assert slow[0].image.shape == (HEIGHT, WIDTH, 3)
+    assert "left_knee_angle" in Path("a.csv").read_text().splitlines()[0]
+    summary = process(model, video, ProcessOptions("one.mp4", track=True, crop=1))
+    assert summary.problems == []
+    one = list(vt.media.open_source("one.mp4"))
+    assert (len(one), one[0].image.shape) == (FRAMES, (640, 480, 3))
+    (problem,) = process(model, video, ProcessOptions("two.mp4", track=True, crop=9)).problems
+    assert "two.mp4" in problem
+    assert "number 9" in problem
+    assert not Path("two.mp4").exists()
+
+
+def test_options_of_videos_are_for_videos(folder, video, model) -> None:
+    for settings in ({"trail": ("wrist",)}, {"crop": 1}):
+        with pytest.raises(InputError, match="need track"):
+            ProcessOptions(**settings)
+        with pytest.raises(InputError, match="drawn videos"):
+            Process(folder, ProcessOptions(track=True, **settings))
+        with pytest.raises(InputError, match="drawn videos"):
+            Process(video, ProcessOptions(track=True, draw=False, json="a.json", **settings))
+    for slow in (0.5, 0, -1, 101, float("nan")):
+        with pytest.raises(InputError, match="from 1 to 100"):
+            ProcessOptions(slow=slow)
+    with pytest.raises(InputError, match="left_wrist"):
+        process(model, video, ProcessOptions("a.mp4", track=True, trail=("wing",)))
+    assert not Path("a.mp4").exists()
+
+
 def test_an_interruption_leaves_whole_files_and_a_summary(model, video) -> None:
     run = Process(video, ProcessOptions("out.mp4", json="p.json"))
 

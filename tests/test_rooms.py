@@ -18,6 +18,7 @@ _version errors choices
 io settings
 pictures skeletons geometry
 cards
+angles
 drawing
 poses
 codecs runtimes
@@ -32,6 +33,7 @@ loading
 process benchmark
 datasets
 evaluation
+plots
 graphs
 quantization
 export

@@ -22,7 +22,7 @@ from .pictures.memory import BYTES_AHEAD, held_by
 from .poses import Boxes, Poses
 from .selection import Selector
 from .skeletons import COCO17, Skeleton
-from .tracking import Smoother, Tracker, TrackerSettings
+from .tracking import DetectEvery, DetectionSchedule, Follower, Smoother, Tracker, TrackerSettings
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -287,6 +287,7 @@ class TopDown:
         track: bool | Tracker = False,
         recursive: bool = False,
         smooth: bool | Smoother = False,
+        detect_every: DetectEvery = 1,
         *,
         channels: Channels = "rgb",
         score: float | None = None,
@@ -302,6 +303,8 @@ class TopDown:
                 well, and left out where they continue no track.
             recursive: take a folder's subfolders too.
             smooth: steady the keypoints of tracked persons over time; a Smoother brings settings of its own.
+            detect_every: look for persons on every n-th frame only, or with "auto" where enough has moved, and on
+                the first of each scene; in between, tracked persons are followed by their keypoints.
             channels: order of the channels of arrays and tensors, "rgb" or "bgr" (OpenCV's).
             score, max_persons: see `limited`.
 
@@ -310,14 +313,14 @@ class TopDown:
             size. Files that can't be read are logged and passed over.
 
         Raises:
-            InputError: nothing of the source can be read.
+            InputError: nothing of the source can be read; `smooth` or `detect_every` without `track`.
         """
         model = self.limited(score, max_persons)
         opened = open_sources(source, recursive, channels=channels)
         problems, delivered = list(opened.problems), 0
         for one in opened.sources:
             try:
-                with closing(model.frames(one, track, smooth)) as frames:
+                with closing(model.frames(one, track, smooth, detect_every)) as frames:
                     for frame, poses in frames:
                         delivered += 1
                         yield Result(frame, poses)
@@ -337,6 +340,7 @@ class TopDown:
         source: Source,
         track: bool | Tracker = False,
         smooth: bool | Smoother = False,
+        detect_every: DetectEvery = 1,
         *,
         boxes: FindBoxes | None = None,
         select: Selection | None = None,
@@ -347,7 +351,7 @@ class TopDown:
 
         Args:
             source: the source.
-            track, smooth: see `stream`.
+            track, smooth, detect_every: see `stream`.
             boxes: the persons of each frame, instead of the detector's.
             select: keep this person only.
         """
@@ -355,11 +359,29 @@ class TopDown:
         smoother = smooth if isinstance(smooth, Smoother) else Smoother() if smooth else None
         if smoother is not None and tracker is None:
             raise InputError("smoothing needs tracks: track as well (track=True, --track)")
+        schedule = None if detect_every == 1 else DetectionSchedule(detect_every)
+        if schedule is not None and tracker is None:
+            raise InputError("detecting on some frames only needs tracks: track as well (track=True, --track)")
+        if schedule is not None and boxes is not None:
+            raise InputError("boxes from a file are there for every frame: leave out detect_every (--detect-every)")
         selector = None if select is None else Selector(select)
+        if schedule is None or tracker is None:
+            found = self._every_frame(source, tracker, boxes, selector)
+        else:
+            found = self._followed(source, tracker, schedule)
+        with closing(found):
+            for frame, poses in found:
+                if tracker is not None and selector is not None:
+                    poses = selector.of_tracks(poses, frame.time, frame.size)
+                yield frame, poses if smoother is None else smoother.update(poses, frame.time)
+
+    def _every_frame(
+        self, source: Source, tracker: Tracker | None, boxes: FindBoxes | None, selector: Selector | None
+    ) -> Generator[tuple[Frame, Poses], None, None]:
         # Frames of live sources go through one by one, and few are read ahead, so that results aren't late.
         at_once, depth = (1, 1) if source.kind == "live" else (FRAMES_AT_ONCE, 2 * FRAMES_AT_ONCE)
-        low = None if tracker is None else tracker.settings.low
-        with closing(prefetch(self._detected(source, at_once, depth, low, boxes), 1)) as detected:
+        ahead = self._detected(source, at_once, depth, self._detector_for(tracker), boxes)
+        with closing(prefetch(ahead, 1)) as detected:
             for batch, persons in detected:
                 if tracker is not None:
                     wanted = [
@@ -372,31 +394,59 @@ class TopDown:
                 for frame, poses in zip(batch, self.pose([frame.image for frame in batch], persons), strict=True):
                     if tracker is not None:
                         poses = tracker.update(poses, frame.time, frame.image, followed_only=True)
-                        if selector is not None:
-                            poses = selector.of_tracks(poses, frame.time, frame.size)
-                    if smoother is not None:
-                        poses = smoother.update(poses, frame.time)
                     yield frame, poses
+
+    def _followed(
+        self, source: Source, tracker: Tracker, schedule: DetectionSchedule
+    ) -> Generator[tuple[Frame, Poses], None, None]:
+        """Frames and their poses, with detection where the schedule says so; it runs ahead in a thread."""
+        depth = 1 if source.kind == "live" else 2 * FRAMES_AT_ONCE
+        follower = Follower()
+        with closing(prefetch(self._scheduled(source, schedule, depth, self._detector_for(tracker)), depth)) as ahead:
+            for frame, found in ahead:
+                if found is not None:
+                    (poses,) = self.pose([frame.image], [found[tracker.may_matter(found, frame.time)]])
+                    poses = tracker.update(poses, frame.time, frame.image, followed_only=True)
+                    follower.start(poses)
+                else:
+                    boxes = follower.boxes(tracker.predict(frame.time), frame.image.shape[:2])
+                    (poses,) = self.pose([frame.image], [boxes])
+                    poses = tracker.update(follower.kept(poses), frame.time, frame.image)
+                    follower.seen(poses)
+                yield frame, poses
 
     @property
     def tracker_settings(self) -> TrackerSettings:
         """Settings of tracking that fit the detector's score."""
         return TrackerSettings() if self.detector is None else TrackerSettings.above(self.detector.score)
 
-    def _detected(
-        self, source: Source, at_once: int, depth: int, score: float | None, given: FindBoxes | None
-    ) -> Iterator[tuple[list[Frame], list[Boxes]]]:
-        """Frames and the persons on them, those scored `score` or more if that is below the detector's own."""
+    def _detector_for(self, tracker: Tracker | None) -> Detector | None:
+        """The detector, letting through the faint persons that a tracker wants as well."""
         detector = self.detector
-        if score is not None and detector is not None and detector.score > score:
+        if tracker is not None and detector is not None and detector.score > tracker.settings.low:
             detector = copy.copy(detector)
-            detector.score = score
+            detector.score = tracker.settings.low
+        return detector
+
+    def _detected(
+        self, source: Source, at_once: int, depth: int, detector: Detector | None, given: FindBoxes | None
+    ) -> Iterator[tuple[list[Frame], list[Boxes]]]:
+        """Frames, `at_once` at a time, and the persons on them."""
         with closing(prefetch(source, depth, newest=source.paced)) as ahead:
             for batch in batches(ahead, at_once, start=1, enough=lambda batch: held_by(batch) >= BYTES_AHEAD):
                 if given is not None:
                     yield batch, [given(frame) for frame in batch]
                 else:
                     yield batch, self._find([frame.image for frame in batch], detector)
+
+    def _scheduled(
+        self, source: Source, schedule: DetectionSchedule, depth: int, detector: Detector | None
+    ) -> Iterator[tuple[Frame, Boxes | None]]:
+        """Frames, and the persons on those that the schedule names."""
+        with closing(prefetch(source, depth, newest=source.paced)) as ahead:
+            for frame in ahead:
+                due = schedule.due(frame.image, frame.time)
+                yield frame, self._find([frame.image], detector)[0] if due else None
 
 
 class Result(tuple["NDArray[np.uint8]", Poses]):

@@ -34,12 +34,14 @@ from .media.destinations import (
 )
 from .media.excerpts import Section
 from .media.parquet import check_parquet
+from .media.person_crop import PersonCrop
 from .media.records import STDOUT
 from .media.threads import Background
+from .media.trails import Trails
 from .media.window import Window
 from .poses import Boxes
 from .selection import Selection
-from .tracking import Tracker
+from .tracking import DetectEvery, Tracker, check_every
 
 if TYPE_CHECKING:
     from .media import Frame, Sink, Source, SourceList
@@ -78,7 +80,13 @@ class ProcessOptions:
             that is higher.
         track_patience: seconds that somebody may be out of sight and keep the number; None is 1.
         smooth: steady the keypoints of tracked persons.
+        detect_every: look for persons on every n-th frame, or with "auto" where enough has moved (needs `track`).
         show: show the results in a window, which ends the run when it is closed; for the main thread only.
+        angles: write joint angles into JSON and CSV.
+        trail: draw the way of these keypoints over the last second, such as "wrist" or "left_wrist" (needs `track`).
+        crop: the drawn video shows the person with this track number alone, 480x640 pixels (needs `track`).
+        slow: the drawn video goes by so many times as slowly, 1..100, without sound.
+        draw_angles: write the joint angles beside the joints.
         draw_boxes, draw_scores, draw_names: draw boxes, each person's score, each keypoint's name.
         keypoint_score: draw keypoints from this score on, 0..1.
         colours: as of `vitruvian.drawing.draw`, but that "auto" colours the persons of pictures, too.
@@ -86,7 +94,7 @@ class ProcessOptions:
         blur_faces: make faces unrecognisable in what is drawn.
 
     Raises:
-        InputError: smoothing or settings of tracking without `track`; several files to standard output.
+        InputError: what needs `track` without it; a setting out of its range; several files to standard output.
     """
 
     output: File | None = None
@@ -109,10 +117,16 @@ class ProcessOptions:
     track_score: float | None = None
     track_patience: float | None = None
     smooth: bool = False
+    detect_every: DetectEvery = 1
+    angles: bool = False
+    trail: tuple[str, ...] = ()
+    crop: int | None = None
+    slow: float = 1.0
     show: bool = False
     draw_boxes: bool = False
     draw_scores: bool = False
     draw_names: bool = False
+    draw_angles: bool = False
     keypoint_score: float = 0.3
     colours: Colours = "auto"
     line_width: float | None = None
@@ -132,6 +146,12 @@ class ProcessOptions:
             check_parquet()
             if Path(self.parquet) == STDOUT:
                 raise InputError("a Parquet file can't go to standard output (-): give a file")
+        if check_every(self.detect_every) != 1 and not self.track:
+            raise InputError("detect_every needs track (--detect-every needs --track)")
+        if not self.track and (self.trail or self.crop is not None):
+            raise InputError("trail and crop need track (--trail and --crop need --track)")
+        if not 1 <= self.slow <= 100:
+            raise InputError(f"slow is {self.slow}; a number from 1 to 100 wanted (--slow N)")
         if [Path(file) for file in (self.json, self.csv, self.coco) if file is not None].count(STDOUT) > 1:
             raise InputError("standard output (-) takes one of --json, --csv and --coco: give the others files")
 
@@ -148,7 +168,12 @@ class ProcessOptions:
     @property
     def style(self) -> dict[str, Any]:
         """Keywords of `vitruvian.drawing.draw`."""
-        switches = {"boxes": self.draw_boxes, "scores": self.draw_scores, "names": self.draw_names}
+        switches = {
+            "boxes": self.draw_boxes,
+            "scores": self.draw_scores,
+            "names": self.draw_names,
+            "angles": self.draw_angles,
+        }
         looks = {"colours": self.colours, "line_width": self.line_width, "blur_faces": self.blur_faces}
         return {**switches, **looks, "keypoint_score": self.keypoint_score}
 
@@ -199,6 +224,10 @@ class Targets:
         Several sources have one data file for all pictures, the given one, and one for each video, in the folder that
         is called like the given file without its extension.
         """
+        if (options.trail or options.crop is not None or options.slow != 1) and (
+            not options.draw or all(source.kind == "images" for source in opened.sources)
+        ):
+            raise InputError("trail, crop and slow are for drawn videos (--trail, --crop, --slow)")
         sources, root = opened.sources, opened.root if len(opened.sources) > 1 else None
         output = None if options.output is None else os.fspath(options.output)
         if options.draw and output is None and not options.overwrite:
@@ -246,17 +275,21 @@ class Targets:
         """All of them."""
         return [*([self.video] if self.video else []), *self.data, *(self.pictures or {}).values()]
 
-    def open(self, source: Source, name: str, skeleton: Skeleton, style: Mapping[str, Any]) -> Iterator[Sink]:
+    def open(
+        self, source: Source, name: str, skeleton: Skeleton, style: Mapping[str, Any], options: ProcessOptions
+    ) -> Iterator[Sink]:
         """The sinks, one after the other, so that the first ones can be closed if a later one fails."""
         if self.pictures is not None:
             yield media.DrawnPictures(self.pictures, style)
         if self.video is not None and source.info is not None:
             sound = source.name if source.kind == "video" and source.info.has_audio else None
-            yield media.DrawnVideo(self.video, source.info, sound, style)
+            trails = Trails(skeleton, options.trail, options.keypoint_score) if options.trail else None
+            crop = None if options.crop is None else PersonCrop(options.crop)
+            yield media.DrawnVideo(self.video, source.info, sound, style, trails, crop, options.slow)
         if self.json is not None:
-            yield media.JsonFile(self.json, name if source.kind == "images" else source.name, skeleton)
+            yield media.JsonFile(self.json, name if source.kind == "images" else source.name, skeleton, options.angles)
         if self.csv is not None:
-            yield media.CsvFile(self.csv, skeleton)
+            yield media.CsvFile(self.csv, skeleton, options.angles)
         if self.coco is not None and self.coco_mode == "dataset":
             yield media.CocoDataset(self.coco, media.image_ids(source), source, skeleton)
         elif self.coco is not None:
@@ -393,13 +426,15 @@ class Process:
 
         try:
             with ExitStack() as stack:
-                for sink in targets.open(source, self.name, model.pose.skeleton, style):
+                for sink in targets.open(source, self.name, model.pose.skeleton, style, options):
                     sinks.append(sink)
                     stack.callback(sink.close)
                 writer = Background(write, _WRITER_QUEUE)
                 stack.callback(writer.close)
                 found = model.frames(
-                    source, self._tracker(model), options.smooth, boxes=given, select=options.selection
+                    *(source, self._tracker(model), options.smooth, options.detect_every),
+                    boxes=given,
+                    select=options.selection,
                 )
                 with closing(found) as frames:
                     for frame, poses in frames:

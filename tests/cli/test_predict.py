@@ -376,6 +376,19 @@ def test_options_of_tracking_need_it(predict, folder):
     assert [frame["persons"] for frame in read_json(folder / "a.json")["frames"]] == [[]] * 3
 
 
+def test_detection_on_some_frames(predict, folder):
+    make_video(folder / "clip.mp4", numbered_frames(6, HEIGHT, WIDTH))
+    for value, reason in (("0", "whole number"), ("2.5", "whole number"), ("2", "needs --track")):
+        done = predict("clip.mp4", "--detect-every", value, "--json", "a.json")
+        assert done.code == 2
+        assert reason in done.err
+    options = ("--angles", "--draw-angles", "--trail", "wrist", "--trail", "nose", "--slow", 2, "--smooth")
+    assert predict("clip.mp4", "--track", "--detect-every", 3, "--json", "a.json", *options).code == 0
+    frames = read_json(folder / "a.json")["frames"]
+    assert len(frames) == 6
+    assert all("left_knee" in person["angles"] for frame in frames for person in frame["persons"])
+
+
 def test_track_numbers_the_persons(predict, folder):
     make_video(folder / "clip.mp4", numbered_frames(6, HEIGHT, WIDTH))
     assert predict("clip.mp4", "--track", "--json", "a.json", "--csv", "a.csv").code == 0

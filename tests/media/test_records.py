@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from vitruvian import InputError, OutputError, Poses, Skeleton, __version__
+from vitruvian import COCO17, InputError, OutputError, Poses, Skeleton, __version__
 from vitruvian.datasets import read_annotations
 from vitruvian.media import (
     CocoDataset,
@@ -264,3 +264,25 @@ def test_image_ids_of_pictures_that_share_a_number_are_distinct():
 def test_image_ids_of_other_sources_are_their_frames_numbers():
     number = image_ids(ImageBytes(b"", "stdin"))
     assert [number(Frame(IMAGE, "stdin", index)) for index in (0, 5)] == [0, 5]
+
+
+def test_angles_are_fields_of_json_and_columns_of_csv(tmp_path):
+    """A knee bent by a right angle; the other joints are unsure."""
+    points, scores = np.zeros((1, 17, 2), np.float32), np.zeros((1, 17), np.float32)
+    for name, point in {"hip": (100, 0), "knee": (100, 50), "ankle": (150, 50)}.items():
+        index = COCO17.keypoints.index(f"right_{name}")
+        points[0, index], scores[0, index] = point, 0.9
+    found = Poses(np.float32([[0, 0, 200, 100]]), np.float32([0.9]), points, scores, COCO17)
+    frames = [(Frame(IMAGE, "1.png", 0), found), (Frame(IMAGE, "2.png", 1), found[:0])]
+    names = [f"{side}_{joint}" for joint in ("shoulder", "elbow", "hip", "knee") for side in ("left", "right")]
+    expected = dict.fromkeys(names) | {"right_knee": 90.0}
+    data = json.loads(written(JsonFile(tmp_path / "a.json", "s", COCO17, with_angles=True), frames).read_text())
+    assert data["frames"][0]["persons"][0]["angles"] == expected
+    assert data["frames"][1]["persons"] == []
+    path = written(CsvFile(tmp_path / "a.csv", COCO17, with_angles=True), frames)
+    with path.open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert list(row)[-8:] == [f"{name}_angle" for name in names]
+    assert {name: row[f"{name}_angle"] for name in names} == {name: str(expected[name] or "") for name in names}
+    plain = json.loads(written(JsonFile(tmp_path / "b.json", "s", COCO17), frames).read_text())
+    assert "angles" not in plain["frames"][0]["persons"][0]

@@ -25,6 +25,7 @@ from .evaluate_tracking import evaluate_tracking
 from .export import export
 from .interruption import EXIT_CODE, end_in_any_case, interruptible
 from .models import models
+from .plot import plot
 from .predict import predict
 from .train import check_data, train
 from .train_detector import train_detector
@@ -58,6 +59,7 @@ for command in (
     predict,
     evaluate,
     evaluate_tracking,
+    plot,
     export,
     models,
     benchmark,

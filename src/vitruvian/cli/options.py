@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -177,6 +177,38 @@ LineWidth = Annotated[
 BlurFaces = Annotated[
     bool, typer.Option("--blur-faces", help="Make faces unrecognisable in what is drawn.", rich_help_panel=LOOK)
 ]
+DetectEveryN = Annotated[
+    str,
+    typer.Option(
+        "--detect-every",
+        metavar="N|auto",
+        help="With --track: look for persons on every N-th frame only, or where enough has moved.",
+        rich_help_panel=TIME,
+    ),
+]
+Angles = Annotated[bool, typer.Option("--angles", help="Write joint angles into JSON and CSV.", rich_help_panel=OUTPUT)]
+DrawAngles = Annotated[
+    bool, typer.Option("--draw-angles", help="Write the joint angles beside the joints.", rich_help_panel=LOOK)
+]
+Trail = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trail",
+        metavar="KEYPOINT",
+        help="With --track: draw the way of a keypoint, such as wrist or left_wrist; repeatable.",
+        rich_help_panel=LOOK,
+    ),
+]
+Crop = Annotated[
+    int | None,
+    typer.Option(
+        "--crop", min=1, metavar="N", help="With --track: a video of person N alone, 480x640.", rich_help_panel=LOOK
+    ),
+]
+Slow = Annotated[
+    float,
+    typer.Option("--slow", metavar="N", help="Slow motion: N times as slow, without sound.", rich_help_panel=LOOK),
+]
 Runtime = Annotated[
     RuntimeName,
     typer.Option(help="Engine for all networks; checkpoints are converted for it once.", rich_help_panel=ENGINE),
@@ -229,3 +261,12 @@ def parse_time(option: str, text: str | None) -> float | None:
     except ValueError:
         raise InputError(f"{option} {text}: give seconds, or M:SS, or H:MM:SS, such as 90 or 1:30") from None
     return sum(part * 60**power for power, part in enumerate(reversed(parts)))
+
+
+def parse_every(text: str) -> int | Literal["auto"]:
+    """The value of --detect-every. Raises InputError for what is neither auto nor a number."""
+    if text == "auto":
+        return "auto"
+    if text.isascii() and text.isdecimal() and len(text) < 10:
+        return int(text)
+    raise InputError(f"--detect-every {text}: give a whole number of frames, or auto")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ..angles import angles as angles_of
+from ..angles import joints as joints_of
 from ..errors import InputError
 from ..pictures import load_rgb
 from .colours import COLOURS, OUTLINE, Colours, check_colours, person_colours
@@ -62,6 +64,7 @@ def draw(
     colours: Colours = "auto",
     line_width: float | None = None,
     blur_faces: bool = False,
+    angles: bool = False,
 ) -> Image:
     """A copy of a picture with the persons' skeletons on it.
 
@@ -78,6 +81,7 @@ def draw(
             else sides; or colours for one person after the other, as ``"#ff8800,#0088ff"`` or RGB triples.
         line_width: of limbs, in pixels, above 0; None is as the person is large.
         blur_faces: make every face unrecognisable, whatever its keypoints' scores.
+        angles: write the joint angles, in degrees, beside the joints.
 
     Returns:
         RGB uint8 (H, W, 3).
@@ -100,6 +104,7 @@ def draw(
         _draw_skeleton(canvas, poses, person, seen[person], keypoint_score, colour, unit)
         if boxes:
             _draw_box(canvas, poses.boxes[person], colour or COLOURS["centre"], unit)
+    degrees = angles_of(poses, keypoint_score) if angles else None
     labels = Labels(canvas)
     if scores or poses.track_ids is not None:
         for person in reversed(order):
@@ -107,6 +112,9 @@ def draw(
     if names:
         for person in order:  # those of the best where there isn't room for all
             _draw_names(labels, poses, person, seen[person])
+    if degrees is not None:
+        for person in order:
+            _draw_angles(labels, poses, person, degrees[person])
     return canvas
 
 
@@ -194,6 +202,14 @@ def _draw_names(labels: Labels, poses: Drawable, person: int, seen: NDArray[np.b
     for index in np.flatnonzero(seen):
         x, y = poses.keypoints[person, index].tolist()
         labels.write_where_free(poses.skeleton.keypoints[index], x, y, unit * 0.8, OUTLINE)
+
+
+def _draw_angles(labels: Labels, poses: Drawable, person: int, degrees: NDArray[np.float64]) -> None:
+    unit = _unit(poses.boxes[person])
+    for (_, joint, _), value in zip(joints_of(poses.skeleton).values(), degrees.tolist(), strict=True):
+        if value == value:  # not NaN
+            x, y = np.clip(poses.keypoints[person, joint], -FAR, FAR).tolist()
+            labels.write_where_free(f"{value:.0f}", x, y, unit * 0.8, OUTLINE)
 
 
 def _draw_box(canvas: Image, box: NDArray[np.float32], colour: Colour, unit: float) -> None:

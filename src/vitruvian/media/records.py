@@ -16,6 +16,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
+from ..angles import angles, joints
 from ..errors import OutputError
 from ..io import why_not_written
 from ..poses import RESCORING_THRESHOLD
@@ -154,10 +155,12 @@ class JsonFile(_JsonList):
         path: the file to write; its folder is made.
         source: what the pictures come from.
         skeleton: what the keypoints are.
+        with_angles: write the joint angles of each person too.
     """
 
-    def __init__(self, path: Path, source: str, skeleton: Skeleton) -> None:
+    def __init__(self, path: Path, source: str, skeleton: Skeleton, with_angles: bool = False) -> None:
         super().__init__(path)
+        self._with_angles = with_angles
         self._header = {
             "version": SCHEMA_VERSION,
             "generator": f"vitruvian {__version__}",
@@ -172,7 +175,11 @@ class JsonFile(_JsonList):
         height, width = frame.image.shape[:2]
         time = None if frame.time is None else round(frame.time, 6)
         record = {"source": frame.source, "index": frame.index, "time": time, "width": width, "height": height}
-        self._append_record(record | {"persons": poses.to_dict()["persons"]})
+        persons = poses.to_dict()["persons"]
+        if self._with_angles:
+            for person, values in zip(persons, _angles(poses), strict=True):
+                person["angles"] = dict(zip(joints(poses.skeleton), values, strict=True))
+        self._append_record(record | {"persons": persons})
 
     def _finish(self) -> None:
         self._file.write("\n]}\n")
@@ -257,12 +264,20 @@ class CocoDataset(_JsonList):
 
 
 class CsvFile(RecordFile):
-    """One row a person: where it is from, its box, and x, y, score of each keypoint under the keypoint's name."""
+    """One row a person: where it is from, its box, and x, y, score of each keypoint under the keypoint's name.
 
-    def __init__(self, path: Path, skeleton: Skeleton) -> None:
+    Args:
+        path: the file to write; its folder is made.
+        skeleton: what the keypoints are.
+        with_angles: write the joint angles too.
+    """
+
+    def __init__(self, path: Path, skeleton: Skeleton, with_angles: bool = False) -> None:
         super().__init__(path)
+        self._with_angles = with_angles
         self._columns = ["source", "frame", "time", "person", "track_id", "score", "x1", "y1", "x2", "y2"]
         self._columns += [f"{name}_{part}" for name in skeleton.keypoints for part in ("x", "y", "score")]
+        self._columns += [f"{name}_angle" for name in joints(skeleton)] if with_angles else []
 
     def _start(self) -> None:
         csv.writer(self._file).writerow(self._columns)
@@ -270,11 +285,17 @@ class CsvFile(RecordFile):
     def _append(self, frame: Frame, poses: Poses) -> None:
         writer = csv.writer(self._file)
         time = None if frame.time is None else round(frame.time, 6)
-        for number, person in enumerate(poses.to_dict()["persons"]):
+        extra = _angles(poses) if self._with_angles else [[] for _ in range(len(poses))]
+        for number, (person, values) in enumerate(zip(poses.to_dict()["persons"], extra, strict=True)):
             row = [frame.source, frame.index, time, number, person["track_id"], person["score"], *person["box"]]
             for point, score in zip(person["keypoints"], person["keypoint_scores"], strict=True):
                 row += [*point, score]
-            writer.writerow(row)
+            writer.writerow(row + values)
+
+
+def _angles(poses: Poses) -> list[list[float | None]]:
+    """Degrees of each person's joints, None where they aren't known."""
+    return [[None if value != value else round(value, 2) for value in row] for row in angles(poses).tolist()]
 
 
 _COCO_NAME = re.compile(r"(?:COCO_[A-Za-z0-9]+_)?([0-9]+)")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,6 +13,8 @@ from .writers import VideoWriter, write_image
 if TYPE_CHECKING:
     from ..poses import Poses
     from .frames import Frame, VideoInfo
+    from .person_crop import PersonCrop
+    from .trails import Trails
 
 
 class Sink(Protocol):
@@ -58,17 +62,44 @@ class DrawnVideo:
         info: the source's timing and size.
         audio_from: the file whose sound is kept.
         style: keywords of `vitruvian.drawing.draw`.
+        trails: drawn below the skeletons.
+        crop: the video is of one person; frames without that person are left out.
+        slow: times go by so many times as slowly, without the sound.
     """
 
-    def __init__(self, path: Path, info: VideoInfo, audio_from: str | None, style: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        info: VideoInfo,
+        audio_from: str | None,
+        style: Mapping[str, Any],
+        trails: Trails | None = None,
+        crop: PersonCrop | None = None,
+        slow: float = 1.0,
+    ) -> None:
+        if slow != 1:
+            factor = Fraction(slow).limit_denominator(100)
+            info = replace(info, fps=info.fps / factor, time_base=info.time_base * factor)
+            audio_from = None
         self._writer = VideoWriter(path, info, audio_from)
         self.problems = self._writer.problems
         self._style = style
+        self._trails = trails
+        self._crop = crop
+        self._empty = True
 
     def write(self, frame: Frame, poses: Poses) -> None:
         """Draw the poses and append the frame."""
-        self._writer.write(poses.draw(frame.image, **self._style), frame.pts)
+        time = frame.index / 30 if frame.time is None else frame.time
+        image = frame.image if self._trails is None else self._trails.draw(frame.image, poses, time)
+        whole = poses.draw(image, **self._style)
+        drawn = whole if self._crop is None else self._crop(whole, poses, time)
+        if drawn is not None:
+            self._writer.write(drawn, frame.pts)
+            self._empty = False
 
     def close(self) -> None:
         """Complete the video file."""
+        if self._crop is not None and self._empty:
+            self.problems.append(f"{self._writer.name} wasn't written: nobody has the track number {self._crop.number}")
         self._writer.close()

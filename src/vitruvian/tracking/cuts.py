@@ -22,15 +22,19 @@ FLAT = 8
 
 
 class CutDetector:
-    """Says of each frame whether a new scene begins with it. Slow fades aren't found."""
+    """Says of each frame whether a new scene begins with it. Slow fades aren't found.
+
+    Attributes:
+        last: the thumbnail of the last frame; None before the first.
+    """
 
     def __init__(self) -> None:
-        self._before: Image | None = None
+        self.last: Image | None = None
 
     def is_cut(self, image: Image) -> bool:
         """Whether this frame, RGB uint8 (H, W, 3), shows another scene than the one before."""
-        now, before = thumbnail(image), self._before
-        self._before = now
+        now, before = thumbnail(image), self.last
+        self.last = now
         if before is None:
             return False
         return correlation(before, now) < CORRELATION and colour_difference(before, now) > COLOURS
