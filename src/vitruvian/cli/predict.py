@@ -162,7 +162,6 @@ def predict(
     """Find every person in each SOURCE and the keypoints of each; draw them, and write them as data."""
     from rich.console import Console
 
-    from ..pipeline import TopDown
     from ..process import Process, ProcessOptions
     from ..zoo import PRESETS, load, load_pose
 
@@ -216,6 +215,8 @@ def predict(
     reading: dict[str, Any] = {"refine": refine, "pose_size": parse_size("--pose-size", pose_size), "flip": flip}
     reading["skeleton"] = skeleton
     if boxes is not None:
+        from ..pipeline import TopDown
+
         model = TopDown(load_pose(pose or PRESETS[preset].pose, **reading, engine=engine))
     else:
         model = load(
