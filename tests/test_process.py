@@ -169,6 +169,8 @@ def test_options_of_videos_are_for_videos(folder, video, model) -> None:
             Process(folder, ProcessOptions(track=True, **settings))
         with pytest.raises(InputError, match="drawn videos"):
             Process(video, ProcessOptions(track=True, draw=False, json="a.json", **settings))
+    with pytest.raises(InputError, match="from 1"):
+        ProcessOptions(track=True, crop=0)
     for slow in (0.5, 0, -1, 101, float("nan")):
         with pytest.raises(InputError, match="from 1 to 100"):
             ProcessOptions(slow=slow)

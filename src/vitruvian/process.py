@@ -150,6 +150,8 @@ class ProcessOptions:
             raise InputError("detect_every needs track (--detect-every needs --track)")
         if not self.track and (self.trail or self.crop is not None):
             raise InputError("trail and crop need track (--trail and --crop need --track)")
+        if self.crop is not None and self.crop < 1:
+            raise InputError(f"crop is {self.crop}; a track number from 1 wanted (--crop N)")
         if not 1 <= self.slow <= 100:
             raise InputError(f"slow is {self.slow}; a number from 1 to 100 wanted (--slow N)")
         if [Path(file) for file in (self.json, self.csv, self.coco) if file is not None].count(STDOUT) > 1:
