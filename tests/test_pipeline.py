@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image as PIL
 
 import vitruvian as vt
@@ -358,22 +359,44 @@ class Counted:
         return self.runtime(batch)
 
 
-def test_a_stream_detects_on_some_frames_and_has_persons_on_all(model, tmp_path):
+@pytest.fixture
+def dots(detector, tmp_path) -> tuple[vt.TopDown, NDArray[np.uint8]]:
+    """A net that finds five colours, and a picture of two persons whose five keypoints are dots of these colours."""
+    torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
+    colours = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.7, 0.7, 0], [0, 0.7, 0.7]])
+    net = torch.nn.Sequential(torch.nn.AvgPool2d(4), torch.nn.Conv2d(3, 5, 1, bias=False)).eval()
+    net[1].weight.data = torch.tensor(colours, dtype=torch.float32)[..., None, None]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecation notes
+        path = export(net, tmp_path / "dots.onnx", (3, 64, 48), ["heatmaps"], True)
+    picture = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
+    for places in (
+        ((26, 20), (64, 26), (46, 44), (30, 72), (66, 70)),
+        ((98, 26), (110, 30), (104, 50), (98, 70), (110, 74)),
+    ):
+        for (x, y), colour in zip(places, colours, strict=True):
+            picture[y - 3 : y + 4, x - 3 : x + 4] = 128 + 127 * colour
+    return vt.load(pose=path, detector=detector, threads=1, precision="fp32"), picture
+
+
+def test_a_stream_detects_on_some_frames_and_has_persons_on_all(dots, tmp_path):
     """The picture stands still, so that the persons do."""
+    model, picture = dots
+    (tmp_path / "in").mkdir()
     for index in range(11):
-        PIL.fromarray(PICTURE).save(tmp_path / f"{index:02}.png")
+        PIL.fromarray(picture).save(tmp_path / f"in/{index:02}.png")
     model.detector.runtime = counted = Counted(model.detector.runtime)
-    every = [poses for _, poses in model.stream(tmp_path, track=True)]
+    every = [poses for _, poses in model.stream(tmp_path / "in", track=True)]
     assert counted.pictures == 11
     for setting, calls in ((5, 3), ("auto", 1)):
         counted.pictures = 0
-        some = [poses for _, poses in model.stream(tmp_path, track=True, smooth=True, detect_every=setting)]
+        some = [poses for _, poses in model.stream(tmp_path / "in", track=True, smooth=True, detect_every=setting)]
         assert counted.pictures == calls
         assert same(some[0], every[0], within=1e-3)
         assert [poses.track_ids.tolist() for poses in some] == [poses.track_ids.tolist() for poses in every]
     for setting, reason in ((2, "track as well"), (0, "whole number"), ("rarely", "whole number")):
         with pytest.raises(InputError, match=reason):
-            next(model.stream(tmp_path, detect_every=setting))
+            next(model.stream(tmp_path / "in", detect_every=setting))
 
 
 def test_a_stream_can_be_left_early(model, pictures):

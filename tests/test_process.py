@@ -261,7 +261,7 @@ def test_memory_does_not_grow_with_the_number_of_sources(model, video, here) -> 
 
     def count() -> None:
         gc.collect()
-        alive.append(sum(isinstance(item, vt.media.Frame) for item in gc.get_objects()))
+        alive.append(sum(type(item) is vt.media.Frame for item in gc.get_objects()))
 
     process(model, [f"{number}.mp4" for number in range(12)], ProcessOptions("out"), count)
     assert len(alive) == 12 * FRAMES

@@ -91,7 +91,7 @@ def test_a_skeleton_is_given_by_name_file_or_itself(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("coco", "no skeleton is called 'coco'; there are coco17, halpe26"),
+        ("coco", "no skeleton is called 'coco'; did you mean"),
         ("keypoints03", "no skeleton is called"),
         ("nowhere.json", r"nowhere\.json: no such file"),
         (5, "must be a name, a file or a Skeleton"),

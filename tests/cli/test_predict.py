@@ -283,7 +283,7 @@ def test_keypoint_score_keeps_unsure_keypoints_out_of_the_picture(predict, folde
 
 
 def test_boxes_scores_and_names_are_drawn_on_request(predict, folder):
-    make_picture(folder / "a.png")
+    make_picture(folder / "a.png", (4 * WIDTH, 4 * HEIGHT))  # names are written where there is room
     assert predict("a.png", "-o", "plain.png").code == 0
     plain = pixels(folder / "plain.png")
     for option in ("--draw-boxes", "--draw-scores", "--draw-names"):

@@ -35,7 +35,7 @@ def test_predict_names_the_keypoints(predict: Command, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("coco", "no skeleton is called 'coco'; there are coco17, "),
+        ("coco", "no skeleton is called 'coco'; did you mean"),
         ("nowhere.yaml", "nowhere.yaml can't be read"),
         ("halpe26", "returns 17 keypoints; the skeleton halpe26 has 26"),
     ],

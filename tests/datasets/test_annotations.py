@@ -57,7 +57,7 @@ def test_broken_json(tmp_path, text):
 def test_json_that_is_something_else(tmp_path, content):
     path = tmp_path / "other.json"
     path.write_text(json.dumps(content))
-    refused(path, r"other\.json has no list 'images'|no list 'annotations'")
+    refused(path, r"other\.json (is a list, such as COCO's results|has no list '(images|annotations)')")
 
 
 def test_entries_that_are_no_objects():

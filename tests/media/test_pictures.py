@@ -378,10 +378,12 @@ def test_expand(tmp_path):
     assert expand(tmp_path / "*") == (here, 1)
     assert expand(tmp_path / "**" / "*.jpg") == ([below], 0)
     assert set(expand(tmp_path / "*", recursive=True)[0]) == {*here, below}
-    assert open_folder(tmp_path).notes == ["1 file that is no picture was skipped"]
+    below_too = "1 folder was skipped: -r (recursive=True) takes the pictures in folders, too"
+    assert open_folder(tmp_path).notes == ["1 file that is no picture was skipped", below_too]
+    assert open_folder(tmp_path, recursive=True).notes == ["1 file that is no picture was skipped"]
     assert open_folder(tmp_path / "*.png").notes == []
     (tmp_path / "more.csv").touch()
-    assert open_folder(tmp_path).notes == ["2 files that are no pictures were skipped"]
+    assert open_folder(tmp_path).notes[0] == "2 files that are no pictures were skipped"
 
 
 def test_expand_of_nothing(tmp_path):

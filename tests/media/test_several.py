@@ -60,7 +60,8 @@ def test_a_folder_of_videos_and_of_both(here):
     (here / "in/notes.txt").write_text("words")
     opened = open_sources("in")
     assert [source.kind for source in opened.sources] == ["images", "video", "video"]
-    assert opened.notes == ["1 file that is no picture was skipped"]
+    below_too = "1 folder was skipped: -r (recursive=True) takes the pictures in folders, too"
+    assert opened.notes == ["1 file that is no picture was skipped", below_too]
     assert opened.root == str(here / "in")
     assert len(open_sources("in", recursive=True).sources) == 4
 

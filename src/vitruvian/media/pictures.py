@@ -244,13 +244,20 @@ def open_folder(pattern: str | os.PathLike[str], recursive: bool = False) -> Ima
     Raises:
         InputError: there are none.
     """
-    pictures, skipped = expand(pattern, recursive)
-    some = {0: [], 1: ["1 file that is no picture was skipped"]}
-    notes = some.get(skipped, [f"{skipped} files that are no pictures were skipped"])
-    if not recursive and (folders := _folders(os.fspath(pattern))):
+    pictures, others = expand(pattern, recursive)
+    return ImageFiles(pictures, os.fspath(pattern), skipped(os.fspath(pattern), others, recursive))
+
+
+def skipped(pattern: str, others: int, recursive: bool) -> list[str]:
+    """Notes on what a folder or a glob holds that isn't taken: `others` files, and the folders below."""
+    notes = []
+    if others:
+        files = "1 file that is no picture was" if others == 1 else f"{others} files that are no pictures were"
+        notes.append(f"{files} skipped")
+    if not recursive and (folders := _folders(pattern)):
         were = "1 folder was" if folders == 1 else f"{folders} folders were"
         notes.append(f"{were} skipped: -r (recursive=True) takes the pictures in folders, too")
-    return ImageFiles(pictures, os.fspath(pattern), notes)
+    return notes
 
 
 def _files_below(folder: str, recursive: bool) -> list[str]:

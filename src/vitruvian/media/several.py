@@ -15,7 +15,7 @@ from ..pictures.fetching import is_url
 from ..pictures.reading import read_bounded
 from .excerpts import Excerpt, Section
 from .frames import Source
-from .pictures import GivenPictures, ImageBytes, ImageFiles, PictureList, listed, natural
+from .pictures import GivenPictures, ImageBytes, ImageFiles, PictureList, listed, natural, skipped
 from .sources import is_glob, open_source
 
 if TYPE_CHECKING:
@@ -146,9 +146,8 @@ class _Opening:
             self.folders.append(folder if alone else os.path.dirname(folder))
         else:
             self.folders += {os.path.dirname(os.path.abspath(path)) for path in (*pictures, *videos)}
-        if skipped := len(others) - len(videos):
-            file = "1 file that is no picture was" if skipped == 1 else f"{skipped} files that are no pictures were"
-            self.notes.append(f"{'' if alone else f'{spec}: '}{file} skipped")
+        notes = skipped(spec, len(others) - len(videos), self.recursive)
+        self.notes += notes if alone else [f"{spec}: {note}" for note in notes]
         # Only its content tells whether a GIF moves.
         gifs = [path for path in pictures if Path(path).suffix.lower() == ".gif"]
         known_before = len(self.sources)
