@@ -68,7 +68,18 @@ def same(first: Path, second: Path) -> bool:
 
 def command(source, output: Path, *settings: str) -> list[str]:
     given = [part for setting in [*SETTINGS, *settings] for part in ("--set", setting)]
-    return ["train", "--data", str(source.annotations), "--images", str(source.images), "-o", str(output), *given]
+    recipe = ["--recipe", "pose_hrnet_w32_256x192"]
+    return [
+        "train",
+        *recipe,
+        "--data",
+        str(source.annotations),
+        "--images",
+        str(source.images),
+        "-o",
+        str(output),
+        *given,
+    ]
 
 
 def test_the_recipe_says_whether_boxes_are_clipped(draw, tmp_path):
