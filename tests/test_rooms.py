@@ -38,6 +38,7 @@ graphs
 quantization
 export
 training
+serving
 zoo
 cli
 __main__

@@ -27,6 +27,7 @@ from .interruption import EXIT_CODE, end_in_any_case, interruptible
 from .models import models
 from .plot import plot
 from .predict import predict
+from .serve import serve
 from .train import check_data, train
 from .train_detector import train_detector
 
@@ -67,6 +68,7 @@ for command in (
     train_detector,
     check_data,
     convert,
+    serve,
 ):
     app.command()(command)
 

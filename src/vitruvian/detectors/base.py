@@ -112,7 +112,7 @@ class Family:
 class Detector:
     """Finds persons in pictures.
 
-    Its steps can be called one by one: `prepare`, `outputs`, `decode`, `select`.
+    Its steps can be called one by one: `prepare`, `outputs`, `decode` (these together: `candidates`), `select`.
 
     Args:
         card: what the network takes. With a `size_multiple` pictures get no more border than they need.
@@ -139,16 +139,20 @@ class Detector:
 
     def __call__(self, images: Sequence[Image]) -> list[Boxes]:
         """Persons of each RGB uint8 picture (H, W, 3), of any sizes; one batch through the network per input size."""
+        candidates = zip(images, self.candidates(images), strict=True)
+        return [self.select(*found, (image.shape[0], image.shape[1])) for image, found in candidates]
+
+    def candidates(self, images: Sequence[Image]) -> list[tuple[Array, Array, Prepared]]:
+        """What `select` takes of each RGB uint8 picture (H, W, 3): all boxes, their scores, the prepared picture."""
         prepared = self.prepare(images)
         sizes: dict[tuple[int, int], list[int]] = {}
         for index, item in enumerate(prepared):
             sizes.setdefault((item.canvas.shape[0], item.canvas.shape[1]), []).append(index)
-        found: dict[int, Boxes] = {}
+        found: dict[int, tuple[Array, Array, Prepared]] = {}
         for size, indices in sizes.items():
             decoded = self.decode(self.outputs([prepared[index].canvas for index in indices]), size)
             for index, (boxes, scores) in zip(indices, decoded, strict=True):
-                height, width = images[index].shape[:2]
-                found[index] = self.select(boxes, scores, prepared[index], (height, width))
+                found[index] = boxes, scores, prepared[index]
         return [found[index] for index in range(len(images))]
 
     def prepare(self, images: Sequence[Image]) -> list[Prepared]:

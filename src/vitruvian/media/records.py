@@ -16,7 +16,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
-from ..angles import angles, joints
+from ..angles import MIN_SCORE, angles, joints
 from ..errors import OutputError
 from ..io import why_not_written
 from ..poses import RESCORING_THRESHOLD
@@ -161,25 +161,13 @@ class JsonFile(_JsonList):
     def __init__(self, path: Path, source: str, skeleton: Skeleton, with_angles: bool = False) -> None:
         super().__init__(path)
         self._with_angles = with_angles
-        self._header = {
-            "version": SCHEMA_VERSION,
-            "generator": f"vitruvian {__version__}",
-            "source": source,
-            "skeleton": {"name": skeleton.name, "keypoints": skeleton.keypoints, "limbs": skeleton.limbs},
-        }
+        self._header = header_record(source, skeleton)
 
     def _start(self) -> None:
         self._file.write(json.dumps(self._header)[:-1] + ', "frames": [')
 
     def _append(self, frame: Frame, poses: Poses) -> None:
-        height, width = frame.image.shape[:2]
-        time = None if frame.time is None else round(frame.time, 6)
-        record = {"source": frame.source, "index": frame.index, "time": time, "width": width, "height": height}
-        persons = poses.to_dict()["persons"]
-        if self._with_angles:
-            for person, values in zip(persons, _angles(poses), strict=True):
-                person["angles"] = dict(zip(joints(poses.skeleton), values, strict=True))
-        self._append_record(record | {"persons": persons})
+        self._append_record(frame_record(frame, poses, MIN_SCORE if self._with_angles else None))
 
     def _finish(self) -> None:
         self._file.write("\n]}\n")
@@ -293,9 +281,37 @@ class CsvFile(RecordFile):
             writer.writerow(row + values)
 
 
-def _angles(poses: Poses) -> list[list[float | None]]:
+def header_record(source: str, skeleton: Skeleton) -> dict[str, Any]:
+    """What the JSON output says before its frames (docs/output.md)."""
+    return {
+        "version": SCHEMA_VERSION,
+        "generator": f"vitruvian {__version__}",
+        "source": source,
+        "skeleton": {"name": skeleton.name, "keypoints": skeleton.keypoints, "limbs": skeleton.limbs},
+    }
+
+
+def frame_record(frame: Frame, poses: Poses, angles_from: float | None = None) -> dict[str, Any]:
+    """A frame of the JSON output (docs/output.md).
+
+    Args:
+        frame: the picture.
+        poses: its persons.
+        angles_from: write the joint angles, of keypoints scored so, 0..1; None leaves them out.
+    """
+    height, width = frame.image.shape[:2]
+    time = None if frame.time is None else round(frame.time, 6)
+    record = {"source": frame.source, "index": frame.index, "time": time, "width": width, "height": height}
+    persons = poses.to_dict()["persons"]
+    if angles_from is not None:
+        for person, values in zip(persons, _angles(poses, angles_from), strict=True):
+            person["angles"] = dict(zip(joints(poses.skeleton), values, strict=True))
+    return record | {"persons": persons}
+
+
+def _angles(poses: Poses, min_score: float = MIN_SCORE) -> list[list[float | None]]:
     """Degrees of each person's joints, None where they aren't known."""
-    return [[None if value != value else round(value, 2) for value in row] for row in angles(poses).tolist()]
+    return [[None if value != value else round(value, 2) for value in row] for row in angles(poses, min_score).tolist()]
 
 
 _COCO_NAME = re.compile(r"(?:COCO_[A-Za-z0-9]+_)?([0-9]+)")

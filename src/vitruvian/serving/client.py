@@ -1,0 +1,303 @@
+"""Clients of a server, synchronous and asynchronous, which return `Poses`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, overload
+
+from ..errors import InputError, VitruvianError
+from ..poses import Poses
+from ..skeletons import Skeleton, named_skeleton
+
+try:
+    import httpx
+except ImportError:
+    raise InputError("clients need a package more: pip install 'vitruvian[serve]'") from None
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+File: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO"
+"""A picture's or a video's file: path, bytes, or binary file object."""
+
+_TIMEOUT = 60.0
+
+
+class ServerError(VitruvianError):
+    """A server's answer that says what went wrong, or none at all.
+
+    Args:
+        message: the server's sentence.
+        status: HTTP status; 0 where there was no answer.
+        retry_after: seconds after which to try again, where the server says so.
+    """
+
+    def __init__(self, message: str, status: int = 0, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class _Requests:
+    """What both clients ask, and how they read the answers."""
+
+    @staticmethod
+    def picture(picture: File, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of a request with one picture."""
+        headers = {"Content-Type": "application/octet-stream"}
+        return {"content": _bytes(picture), "params": _query(options), "headers": headers}
+
+    @staticmethod
+    def pictures(pictures: Sequence[File], options: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of a request with several."""
+        files = [("picture", (_name(item, place), _bytes(item))) for place, item in enumerate(pictures)]
+        return {"files": files, "params": _query(options)}
+
+    @staticmethod
+    def video(video: File, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of a request with a video."""
+        opened = open(video, "rb") if isinstance(video, (str, os.PathLike)) else video  # noqa: SIM115 (httpx closes it not)
+        return {"files": [("video", (_name(video, 0), opened))], "params": _query(options)}
+
+    @staticmethod
+    def poses(record: Mapping[str, Any]) -> Poses:
+        """The poses of one picture's answer."""
+        return Poses.from_dict(record, _skeleton(record))
+
+    @staticmethod
+    def several(record: Mapping[str, Any]) -> list[Poses]:
+        """The poses of several pictures' answer. Raises ServerError for the first that could not be read."""
+        skeleton = _skeleton(record)
+        for frame in record["frames"]:
+            if "error" in frame:
+                raise ServerError(frame["error"]["detail"], frame["error"]["status"])
+        return [Poses.from_dict(frame, skeleton) for frame in record["frames"]]
+
+
+class Client:
+    """A server's client.
+
+        with Client("http://127.0.0.1:8000") as client:
+            poses = client.poses("photo.jpg", score=0.5)
+            for frame, poses in client.video("dance.mp4", track=True): ...
+
+    Args:
+        address: the server's URL.
+        token: bearer token, where the server wants one.
+        timeout: seconds without an answer, or between two lines of a video's.
+        http: further keywords of `httpx.Client`.
+
+    Raises:
+        ServerError: in every method: the server can't be reached, or doesn't take the request.
+    """
+
+    def __init__(self, address: str, token: str | None = None, timeout: float = _TIMEOUT, **http: Any) -> None:
+        self._http = httpx.Client(base_url=address, headers=_authorized(token), timeout=timeout, **http)
+
+    @overload
+    def poses(self, picture: list[File] | tuple[File, ...], **options: Any) -> list[Poses]: ...
+    @overload
+    def poses(self, picture: File, **options: Any) -> Poses: ...
+    def poses(self, picture: Any, **options: Any) -> Poses | list[Poses]:
+        """The poses of one picture, or of a list of pictures.
+
+        Args:
+            picture: file or files; see `File`.
+            options: the query of ``POST /v1/poses``: `score`, `max_persons`.
+        """
+        if isinstance(picture, (list, tuple)):
+            return _Requests.several(self._post("/v1/poses", _Requests.pictures(picture, options)).json())
+        return _Requests.poses(self._post("/v1/poses", _Requests.picture(picture, options)).json())
+
+    def drawn(self, picture: File, **options: Any) -> bytes:
+        """The picture with the skeletons drawn, as a PNG file; options are the query of ``POST /v1/poses/drawn``."""
+        return self._post("/v1/poses/drawn", _Requests.picture(picture, options)).content
+
+    def video(self, video: File, **options: Any) -> Iterator[tuple[dict[str, Any], Poses]]:
+        """Each frame of a video as docs/output.md has it, and its poses; options are the query of ``/v1/videos``."""
+        arguments = _Requests.video(video, options)
+        with _errors(), self._http.stream("POST", "/v1/videos", **arguments) as answer:
+            if answer.status_code != 200:
+                answer.read()
+            reader = _Lines(_checked(answer))
+            for line in answer.iter_lines():
+                frame = reader.read(line)
+                if frame is not None:
+                    yield frame
+            reader.check()
+
+    def models(self) -> dict[str, Any]:
+        """What ``/v1/models`` answers."""
+        with _errors():
+            return _checked(self._http.get("/v1/models")).json()
+
+    def ready(self) -> bool:
+        """Whether the server takes requests; False also where there is none."""
+        try:
+            return self._http.get("/readyz").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def _post(self, path: str, arguments: dict[str, Any]) -> httpx.Response:
+        with _errors():
+            return _checked(self._http.post(path, **arguments))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class AsyncClient:
+    """The same for asyncio: arguments, results and errors are those of `Client`."""
+
+    def __init__(self, address: str, token: str | None = None, timeout: float = _TIMEOUT, **http: Any) -> None:
+        self._http = httpx.AsyncClient(base_url=address, headers=_authorized(token), timeout=timeout, **http)
+
+    @overload
+    async def poses(self, picture: list[File] | tuple[File, ...], **options: Any) -> list[Poses]: ...
+    @overload
+    async def poses(self, picture: File, **options: Any) -> Poses: ...
+    async def poses(self, picture: Any, **options: Any) -> Poses | list[Poses]:
+        """See `Client.poses`."""
+        if isinstance(picture, (list, tuple)):
+            return _Requests.several((await self._post("/v1/poses", _Requests.pictures(picture, options))).json())
+        return _Requests.poses((await self._post("/v1/poses", _Requests.picture(picture, options))).json())
+
+    async def drawn(self, picture: File, **options: Any) -> bytes:
+        """See `Client.drawn`."""
+        return (await self._post("/v1/poses/drawn", _Requests.picture(picture, options))).content
+
+    async def video(self, video: File, **options: Any) -> AsyncIterator[tuple[dict[str, Any], Poses]]:
+        """See `Client.video`."""
+        arguments = _Requests.video(video, options)
+        with _errors():
+            async with self._http.stream("POST", "/v1/videos", **arguments) as answer:
+                if answer.status_code != 200:
+                    await answer.aread()
+                reader = _Lines(_checked(answer))
+                async for line in answer.aiter_lines():
+                    frame = reader.read(line)
+                    if frame is not None:
+                        yield frame
+                reader.check()
+
+    async def models(self) -> dict[str, Any]:
+        """See `Client.models`."""
+        with _errors():
+            return _checked(await self._http.get("/v1/models")).json()
+
+    async def ready(self) -> bool:
+        """See `Client.ready`."""
+        try:
+            return (await self._http.get("/readyz")).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    async def _post(self, path: str, arguments: dict[str, Any]) -> httpx.Response:
+        with _errors():
+            return _checked(await self._http.post(path, **arguments))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+class _Lines:
+    """Reader of a video's answer, line by line."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self._skeleton: Skeleton | None = None
+        self._done = False
+
+    def read(self, line: str) -> tuple[dict[str, Any], Poses] | None:
+        """A frame and its poses; None for the header and the end. Raises ServerError for the line of an error."""
+        record = json.loads(line)
+        if "error" in record:
+            raise ServerError(record["error"]["detail"], record["error"]["status"])
+        if "skeleton" in record:
+            self._skeleton = _skeleton(record)
+        elif "done" in record:
+            self._done = True
+        else:
+            return record, Poses.from_dict(record, self._skeleton)
+        return None
+
+    def check(self) -> None:
+        """Raises ServerError for an answer that broke off."""
+        if not self._done:
+            raise ServerError("the server's answer broke off; try again")
+
+
+def _skeleton(record: Mapping[str, Any]) -> Skeleton:
+    said = record["skeleton"]
+    names, limbs = tuple(said["keypoints"]), tuple((first, second) for first, second in said["limbs"])
+    try:
+        known = named_skeleton(said["name"])
+    except InputError:
+        known = None
+    return known if known is not None and known.keypoints == names else Skeleton(said["name"], names, limbs)
+
+
+def _authorized(token: str | None) -> dict[str, str]:
+    return {} if token is None else {"Authorization": f"Bearer {token}"}
+
+
+def _query(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _bytes(file: File) -> bytes:
+    """A file's bytes. Raises InputError where it can't be read."""
+    if isinstance(file, bytes):
+        return file
+    try:
+        return Path(file).read_bytes() if isinstance(file, (str, os.PathLike)) else file.read()
+    except OSError as error:
+        raise InputError(f"{_name(file, 0)} can't be read: {error.strerror or error}; check the path") from None
+
+
+def _name(file: File, place: int) -> str:
+    return Path(file).name if isinstance(file, (str, os.PathLike)) else f"picture {place}"
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Context in which a connection's errors become ServerError."""
+    try:
+        yield
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise ServerError(f"the server can't be reached: {error}; check its address") from None
+
+
+def _checked(answer: httpx.Response) -> httpx.Response:
+    """The answer itself. Raises ServerError for a problem."""
+    if answer.status_code == 200:
+        return answer
+    try:
+        detail = str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        detail = f"the server answers {answer.status_code} {answer.reason_phrase}"
+    after = answer.headers.get("retry-after", "")
+    raise ServerError(detail, answer.status_code, float(after) if after.isdecimal() else None)

@@ -1,0 +1,201 @@
+"""Bodies of requests: raw or multipart, read with limits of size and time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
+
+import anyio
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+
+from ..io import MIB, parse_json
+from .problems import ClientGone, Problem, too_large
+
+MULTIPART = "multipart/form-data"
+JSON = "application/json"
+_VAGUE = ("", "application/octet-stream", "binary/octet-stream")
+# A part's headers and boundary beside its data.
+_PART_OVERHEAD = 4096
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file of a request.
+
+    Args:
+        name: what answers and messages call it.
+        data: its bytes.
+    """
+
+    name: str
+    data: bytes
+
+
+def content_type(request: Request) -> str:
+    """The type of a request's body, lower case, without parameters; empty where none is said."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def check_type(request: Request, kind: str) -> str:
+    """The type of a request's body. Raises Problem (415) for one that is neither raw (image/*, ...) nor multipart.
+
+    Args:
+        request: the request.
+        kind: "image" or "video".
+    """
+    given = content_type(request)
+    if given in (*_VAGUE, MULTIPART) or given.startswith(f"{kind}/") or (kind == "video" and given == "image/gif"):
+        return given
+    raise Problem(
+        415,
+        f"the body is {given[:100]}; send {'a picture' if kind == 'image' else 'a video'} as {kind}/... or "
+        f"application/octet-stream, or as {MULTIPART} with parts named {'picture' if kind == 'image' else 'video'}",
+    )
+
+
+@asynccontextmanager
+async def _in_time(seconds: float) -> AsyncIterator[None]:
+    """Context for reading a body. Raises Problem (408) when it takes too long, ClientGone when the client leaves."""
+    try:
+        with anyio.fail_after(seconds):
+            yield
+    except TimeoutError:
+        raise Problem(408, f"the body was not there within {seconds:g} s; send it faster, or less") from None
+    except ClientDisconnect:
+        raise ClientGone from None
+
+
+def _declared(request: Request, limit: int) -> None:
+    """Raises Problem (413) for a Content-Length above the limit."""
+    length = request.headers.get("content-length", "")
+    if length.isascii() and length.isdecimal() and int(length) > limit:
+        raise _over(limit)
+
+
+def _over(limit: int) -> Problem:
+    return too_large(f"the body has more than {limit:,} bytes, the most that is taken; send less")
+
+
+async def read_picture(request: Request, limit: int, seconds: float) -> bytes:
+    """The whole body. Raises Problem for more than `limit` bytes (413), none at all (400), or too slow (408)."""
+    _declared(request, limit)
+    data = bytearray()
+    async with _in_time(seconds):
+        async for part in request.stream():
+            data += part
+            if len(data) > limit:
+                raise _over(limit)
+    if not data:
+        raise Problem(400, "the request has no body; send a picture")
+    return bytes(data)
+
+
+async def read_parts(request: Request, field: str, count: int, limit: int, seconds: float) -> list[Part]:
+    """The files of a multipart body.
+
+    Args:
+        request: the request.
+        field: the name of their parts.
+        count: at most so many.
+        limit: bytes of each; together they may have `limit` times `count`, at most 8 times `limit`.
+        seconds: until all are there.
+
+    Raises:
+        Problem: another part, no part, too many, too large, too slow, or no multipart at all.
+    """
+    async with multipart(request, field, count, limit * min(count, 8), seconds) as files:
+        parts = []
+        for number, file in enumerate(files):
+            if (file.size or 0) > limit:
+                raise too_large(f"{_named(file, number)} has more than {limit:,} bytes, the most that is taken")
+            parts.append(Part(_named(file, number), await file.read()))
+        return parts
+
+
+@asynccontextmanager
+async def multipart(
+    request: Request, field: str, count: int, limit: int, seconds: float
+) -> AsyncIterator[list[UploadFile]]:
+    """Context with the files of a multipart body, which are gone after it. Arguments and errors: see `read_parts`."""
+    _declared(request, limit + count * _PART_OVERHEAD)
+    limited = _Limited(request, limit + count * _PART_OVERHEAD)
+    bounded = Request(request.scope, limited.receive)
+    try:
+        async with _in_time(seconds):
+            form = await bounded.form(max_files=count, max_fields=0)
+    except HTTPException as error:
+        status = 413 if "Too many" in str(error.detail) else 400
+        hint = f"at most {count} files, as parts named {field}"
+        raise Problem(status, f"the multipart body can't be taken: {error.detail}; send {hint}") from None
+    try:
+        files = [value for name, value in form.multi_items() if name == field and isinstance(value, UploadFile)]
+        if len(files) != len(form.multi_items()) or not files:
+            raise Problem(400, f"the multipart body must have files as parts named {field}, and nothing else")
+        yield files
+    finally:
+        await form.close()
+
+
+class _Limited:
+    """The messages of a request, up to a number of bytes."""
+
+    def __init__(self, request: Request, limit: int) -> None:
+        self._receive = request.receive
+        self._limit = self._left = limit
+
+    async def receive(self) -> Any:
+        """The next message. Raises Problem (413) beyond the limit."""
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._left -= len(message.get("body", b""))
+            if self._left < 0:
+                raise _over(self._limit)
+        return message
+
+
+def _named(file: UploadFile, number: int) -> str:
+    return file.filename or f"picture {number}"
+
+
+async def read_url(request: Request, seconds: float) -> str:
+    """The address in a body ``{"url": "..."}``. Raises Problem (400) for another body."""
+    data = await read_picture(request, 8192, seconds)
+    record = parse_json(data, "the body")
+    address = record.get("url") if isinstance(record, dict) and len(record) == 1 else None
+    if not isinstance(address, str):
+        raise Problem(400, 'a JSON body must be {"url": "https://..."}')
+    return address
+
+
+@asynccontextmanager
+async def spooled(request: Request, limit: int, seconds: float) -> AsyncIterator[IO[bytes]]:
+    """Context with the raw body in a file without a name, which is gone after it. Raises as `read_picture`."""
+    _declared(request, limit)
+    size = 0
+    with SpooledTemporaryFile(MIB) as file:
+        async with _in_time(seconds):
+            async for part in request.stream():
+                size += len(part)
+                if size > limit:
+                    raise _over(limit)
+                if size > MIB:
+                    await anyio.to_thread.run_sync(file.write, part)
+                else:
+                    file.write(part)
+        if not size:
+            raise Problem(400, "the request has no body; send a video")
+        yield file
+
+
+async def discard(request: Request, limit: int, seconds: float = 5.0) -> None:
+    """Read what a refused client still sends, up to a limit, so that it sees the answer and not a broken connection."""
+    with suppress(Exception), anyio.move_on_after(seconds):
+        async for part in request.stream():
+            limit -= len(part)
+            if limit < 0:
+                return

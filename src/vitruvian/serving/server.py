@@ -1,0 +1,142 @@
+"""The server process: socket, signals, and the end after what was begun."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from ..errors import InputError
+from .app import create_app
+from .protocol import LimitedProtocol
+from .service import Service
+
+if TYPE_CHECKING:
+    from ..pipeline import TopDown
+    from .options import ServerOptions
+
+logger = logging.getLogger("vitruvian")
+
+# Connections that the system keeps until they are taken.
+_BACKLOG = 1024
+
+
+def listen(options: ServerOptions) -> socket.socket:
+    """A listening socket. Raises InputError where the address can't be had."""
+    try:
+        family = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((options.host, options.port), family=family, backlog=_BACKLOG)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"{options.host}:{options.port} can't be listened on: {reason}; give another --host or --port"
+        ) from None
+
+
+def address(listening: socket.socket) -> str:
+    """The URL of a listening socket."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def run(
+    model: TopDown,
+    options: ServerOptions,
+    listening: socket.socket,
+    ready: Callable[[], Any],
+    signals: Sequence[int] = (signal.SIGINT, signal.SIGTERM),
+) -> int:
+    """Serve until a signal says to leave.
+
+    Args:
+        model: with a detector.
+        options: of the server.
+        listening: see `listen`; it is closed at the end.
+        ready: called when requests are taken.
+        signals: that end it.
+
+    Returns:
+        The number of the signal.
+    """
+    service = Service(model, options)
+    server = _Server(_config(service, options), service, ready, signals)
+    asyncio.run(server.serve(sockets=[listening]))
+    return server.received
+
+
+def _config(service: Service, options: ServerOptions) -> uvicorn.Config:
+    limits = options.limits
+    protocol = type("Protocol", (LimitedProtocol,), {})
+    protocol.header_seconds = limits.header_seconds  # type: ignore[attr-defined]
+    protocol.most_connections = limits.connections  # type: ignore[attr-defined]
+    return uvicorn.Config(
+        create_app(service),
+        http=protocol,
+        ws="websockets-sansio",
+        ws_max_size=limits.picture_bytes,
+        ws_per_message_deflate=False,
+        h11_max_incomplete_event_size=limits.header_bytes,
+        loop="asyncio",
+        lifespan="on",
+        interface="asgi3",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=int(max(1, limits.header_seconds)),
+        timeout_graceful_shutdown=10,
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server with another end: the first signal drains, a second one ends at once."""
+
+    def __init__(
+        self, config: uvicorn.Config, service: Service, ready: Callable[[], Any], signals: Sequence[int]
+    ) -> None:
+        super().__init__(config)
+        self._service, self._ready, self._signals = service, ready, signals
+        self._until = 0.0
+        self.received = 0
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take requests."""
+        await super().startup(sockets)
+        self._ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Context in which the signals are heard; they aren't raised again at its end."""
+        before = {number: signal.signal(number, self.handle_exit) for number in self._signals}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Begin to leave."""
+        if self.received:
+            self.force_exit = self.should_exit = True
+            return
+        self.received = sig
+        self._until = time.monotonic() + self._service.options.drain_seconds
+        self._service.draining = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Leave when nothing is being handled any more, or when it takes too long."""
+        if self._service.draining and not self.should_exit:
+            late = time.monotonic() > self._until
+            if late and self._service.inside:
+                logger.warning("%d requests were not done in time, and are given up", self._service.inside)
+            # Of WebSockets each leaves by itself.
+            self.should_exit = late or not (self._service.inside or self._service.streams)
+        return await super().on_tick(counter)
