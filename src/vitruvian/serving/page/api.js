@@ -91,22 +91,30 @@ function pause(milliseconds, signal) {
   });
 }
 
-const body = (file) => ({ method: "POST", body: file, headers: { "content-type": file.type || "application/octet-stream" } });
+/** A file as a part of a form, so that the server's sentences name it. */
+function form(field, file, name) {
+  const body = new FormData();
+  body.append(field, file, name);
+  return { method: "POST", body };
+}
 
 /** What the server runs, as GET /v1/models tells. */
 export async function models() {
   return (await request("v1/models")).json();
 }
 
-/** The frame of a picture, with its skeleton. */
-export async function poses(file, query, { signal, waiting }) {
-  const response = await request("v1/poses", { ...body(file), query, signal, waiting });
-  return response.json();
+/** The answer to a picture: {generator, skeleton, frames} with one frame. */
+export async function poses(file, name, query, { signal, waiting }) {
+  const response = await request("v1/poses", { ...form("picture", file, name), query, signal, waiting });
+  const answer = await response.json();
+  const { error } = answer.frames[0];
+  if (error) throw asProblem(422, error);
+  return answer;
 }
 
 /** The lines of a video's answer one after the other: the header, then frames; ends when the server is done. */
-export async function* video(file, query, { signal, waiting }) {
-  const response = await request("v1/videos", { ...body(file), query, signal, waiting });
+export async function* video(file, name, query, { signal, waiting }) {
+  const response = await request("v1/videos", { ...form("video", file, name), query, signal, waiting });
   for await (const line of lines(response.body)) {
     const record = JSON.parse(line);
     if (record.error) throw asProblem(500, record.error);

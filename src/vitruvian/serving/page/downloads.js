@@ -1,20 +1,18 @@
 // Results as files: JSON, CSV, NDJSON, pictures. The formats are those of docs/output.md.
 
-/** One object of frames, as `vitruvian predict --json` writes it; `frames` have their file's name as source. */
+/** One object of frames, as `vitruvian predict --json` writes it; those of several pictures are counted through. */
 export function asJson(items) {
   const source = items.length === 1 ? items[0].name : "page";
   const { generator, skeleton } = items[0];
   const header = JSON.stringify({ version: 1, generator, source, skeleton });
-  const frames = items.flatMap((item) => item.frames.map((frame) => ({ ...frame, source: item.name })));
+  const frames = items.flatMap((item) => item.frames).map((frame) => ({ ...frame }));
   if (items.length > 1) frames.forEach((frame, index) => (frame.index = index));
   return `${header.slice(0, -1)}, "frames": [\n${frames.map((frame) => JSON.stringify(frame)).join(",\n")}\n]}\n`;
 }
 
 /** One line a frame, after one with the skeleton. */
 export function asNdjson(item) {
-  const named = (record) => ({ ...record, source: item.name });
-  const lines = [named(item.header), ...item.frames.map(named)];
-  return lines.map((line) => `${JSON.stringify(line)}\n`).join("");
+  return [item.header, ...item.frames].map((line) => `${JSON.stringify(line)}\n`).join("");
 }
 
 /** One row a person, as `vitruvian predict --csv --angles` writes it. */
@@ -31,7 +29,7 @@ export function asCsv(items) {
       frame.persons.forEach((person, number) => {
         const values = person.keypoints.flatMap(([x, y], point) => [x, y, person.keypoint_scores[point]]);
         const angles = joints.map((name) => person.angles?.[name]);
-        rows.push([item.name, index, frame.time, number, person.track_id, person.score, ...person.box, ...values, ...angles]);
+        rows.push([frame.source, index, frame.time, number, person.track_id, person.score, ...person.box, ...values, ...angles]);
       });
     }
   });

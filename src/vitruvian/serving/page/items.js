@@ -101,12 +101,12 @@ export class Queue {
   }
 
   async #picture(item, control) {
-    const { version: _, generator, skeleton, ...frame } = await api.poses(item.file, this.settings("picture"), control);
-    Object.assign(item, { generator, skeleton, frames: [frame] });
+    const { generator, skeleton, frames } = await api.poses(item.file, item.name, this.settings("picture"), control);
+    Object.assign(item, { generator, skeleton, frames });
   }
 
   async #video(item, control) {
-    for await (const record of api.video(item.file, this.settings("video"), control)) {
+    for await (const record of api.video(item.file, item.name, this.settings("video"), control)) {
       if (control.signal.aborted) return;
       if (record.skeleton) Object.assign(item, { header: record, generator: record.generator, skeleton: record.skeleton });
       else item.frames.push(record);

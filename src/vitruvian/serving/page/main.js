@@ -18,6 +18,7 @@ const MOST_ANNOUNCED = 1000; // milliseconds between announcements
 const items = [];
 let current = null;
 let camera = null;
+// The chosen person: a track number where there is one, else a place in the frame.
 let chosen = null;
 
 const style = options({ looks: redraw, asks: askAgain });
@@ -114,8 +115,7 @@ function changed(item) {
 function shown(source, frame) {
   const size = frame ?? source;
   if (size) byId("stage").style.setProperty("--aspect", `${size.width} / ${size.height}`);
-  stage.show(source, frame, current?.skeleton);
-  showPersons(frame, current?.skeleton);
+  showFrame(source, frame, current?.skeleton);
   if (current && (frame || source)) thumbnail(current, source);
 }
 
@@ -129,9 +129,13 @@ function thumbnail(item, source) {
   strip.picture(item, source, style);
 }
 
-function showPersons(frame, skeleton) {
+function showFrame(source, frame, skeleton) {
   const known = frame && skeleton ? frame : null;
+  stage.show(source, frame, skeleton);
   persons.show(known, skeleton, style.keypointScore);
+  const place = chosenPlace();
+  persons.setChosen(place);
+  if (!hovering) stage.setFocus(place);
   exported.showing(stage.source, known, skeleton);
   byId("canvas").setAttribute("aria-label", known
     ? `${count(known.persons.length, "person", "persons")} with keypoints drawn on ${current?.name ?? "the camera"}`
@@ -143,11 +147,22 @@ function redraw() {
   persons.show(stage.skeleton ? stage.frame : null, stage.skeleton, style.keypointScore);
 }
 
+const keyOf = (person, place) => (person.track_id ? `#${person.track_id}` : place);
+
+/** The place of the chosen person in the frame that is shown, or null. */
+function chosenPlace() {
+  const place = stage.frame?.persons.findIndex((person, index) => keyOf(person, index) === chosen) ?? -1;
+  return place < 0 ? null : place;
+}
+
+let hovering = false;
+
 function hover(place, keypoint = -1, x = 0, y = 0) {
   const { frame, skeleton } = stage;
   const person = place === null ? null : frame?.persons[place];
+  hovering = Boolean(person);
   persons.setHovered(person ? place : null);
-  stage.setFocus(person ? place : chosen);
+  stage.setFocus(person ? place : chosenPlace());
   const tooltip = byId("tooltip");
   tooltip.hidden = !person || !(x || y);
   if (tooltip.hidden) return;
@@ -160,7 +175,7 @@ function hover(place, keypoint = -1, x = 0, y = 0) {
 }
 
 function choose(place) {
-  chosen = place;
+  chosen = place === null ? null : keyOf(stage.frame.persons[place], place);
   persons.setChosen(place);
   stage.setFocus(place);
 }
@@ -220,8 +235,7 @@ async function startCamera() {
 
 function cameraResult(source, frame, skeleton) {
   byId("stage").style.setProperty("--aspect", `${frame.width} / ${frame.height}`);
-  stage.show(source, frame, skeleton);
-  showPersons(frame, skeleton);
+  showFrame(source, frame, skeleton);
   const found = count(frame.persons.length, "person", "persons");
   setText(byId("caption-state"), `${found} · ${camera.rate} frames a second · ${Math.round(camera.delay)} ms behind`);
 }

@@ -11,6 +11,8 @@ export class Persons {
   constructor({ hovered, chosen }) {
     this.body = byId("persons-body");
     this.rows = [];
+    // The place in the frame of each row's person: tracked persons are listed by their numbers, so that they stay.
+    this.order = [];
     this.chosen = null;
     this.notify = { hovered, chosen };
     this.body.addEventListener("keydown", (event) => this.#key(event));
@@ -22,44 +24,47 @@ export class Persons {
     const persons = frame?.persons ?? [];
     while (this.rows.length > persons.length) this.rows.pop().remove();
     while (this.rows.length < persons.length) this.#addRow();
-    persons.forEach((person, place) => this.#fill(place, person));
+    this.order = [...persons.keys()].sort((one, other) => rank(persons[one]) - rank(persons[other]) || one - other);
+    this.rows.forEach((row, index) => this.#fill(row, this.order[index]));
     byId("persons-table").hidden = !persons.length;
     byId("persons-none").hidden = Boolean(persons.length) || !frame;
     setText(byId("persons-count"), frame ? String(persons.length) : "");
-    this.#tabStops();
+    this.#mark();
     this.#details();
   }
 
   setChosen(place) {
     this.chosen = place;
-    this.rows.forEach((row, index) => row.setAttribute("aria-selected", String(index === place)));
-    this.#tabStops();
+    this.#mark();
     this.#details();
   }
 
   setHovered(place) {
-    this.rows.forEach((row, index) => row.classList.toggle("hovered", index === place));
+    this.rows.forEach((row, index) => row.classList.toggle("hovered", place !== null && this.order[index] === place));
   }
 
   #addRow() {
-    const place = this.rows.length;
+    const index = this.rows.length;
     const row = make("tr", { role: "row", "aria-selected": "false" });
     const swatch = make("span", { className: "swatch", "aria-hidden": "true" });
     row.append(
       make("th", { scope: "row" }, swatch, make("span")),
       ...Array.from({ length: 4 }, () => make("td", { className: "number" })),
     );
-    row.addEventListener("pointerenter", () => this.notify.hovered(place));
-    row.addEventListener("pointerleave", () => this.notify.hovered(null));
-    row.addEventListener("focus", () => this.notify.hovered(place));
-    row.addEventListener("blur", () => this.notify.hovered(null));
-    row.addEventListener("click", () => this.notify.chosen(this.chosen === place ? null : place));
+    for (const name of ["pointerenter", "focus"]) row.addEventListener(name, () => this.notify.hovered(this.order[index]));
+    for (const name of ["pointerleave", "blur"]) row.addEventListener(name, () => this.notify.hovered(null));
+    row.addEventListener("click", () => this.#toggle(index));
     this.rows.push(row);
     this.body.append(row);
   }
 
-  #fill(place, person) {
-    const [head, ...cells] = this.rows[place].children;
+  #toggle(index) {
+    this.notify.chosen(this.chosen === this.order[index] ? null : this.order[index]);
+  }
+
+  #fill(row, place) {
+    const person = this.frame.persons[place];
+    const [head, ...cells] = row.children;
     head.firstChild.style.backgroundColor = css(personColour(this.frame, place));
     setText(head.lastChild, person.track_id ? `#${person.track_id}` : String(place + 1));
     const [x1, y1, x2, y2] = person.box;
@@ -72,18 +77,21 @@ export class Persons {
     texts.forEach((text, index) => setText(cells[index], text));
   }
 
-  #tabStops() {
-    const stop = this.chosen !== null && this.chosen < this.rows.length ? this.chosen : 0;
-    this.rows.forEach((row, index) => (row.tabIndex = index === stop ? 0 : -1));
+  #mark() {
+    const chosen = this.chosen === null ? -1 : this.order.indexOf(this.chosen);
+    this.rows.forEach((row, index) => {
+      row.setAttribute("aria-selected", String(index === chosen));
+      row.tabIndex = index === Math.max(chosen, 0) ? 0 : -1;
+    });
   }
 
   #key(event) {
-    const place = this.rows.indexOf(event.target);
-    if (place < 0) return;
+    const index = this.rows.indexOf(event.target);
+    if (index < 0) return;
     const last = this.rows.length - 1;
-    const target = { ArrowDown: Math.min(place + 1, last), ArrowUp: Math.max(place - 1, 0), Home: 0, End: last }[event.key];
+    const target = { ArrowDown: Math.min(index + 1, last), ArrowUp: Math.max(index - 1, 0), Home: 0, End: last }[event.key];
     if (target !== undefined) this.rows[target].focus();
-    else if (event.key === "Enter" || event.key === " ") this.notify.chosen(this.chosen === place ? null : place);
+    else if (event.key === "Enter" || event.key === " ") this.#toggle(index);
     else if (event.key === "Escape") this.notify.chosen(null);
     else return;
     event.preventDefault();
@@ -109,6 +117,8 @@ export class Persons {
     byId("details-body").replaceChildren(...rows);
   }
 }
+
+const rank = (person) => person.track_id ?? Infinity;
 
 export const personName = (person, place) => (person.track_id ? `Person #${person.track_id}` : `Person ${place + 1}`);
 
