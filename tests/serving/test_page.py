@@ -1,0 +1,371 @@
+"""The page in a real browser, against the direct call, the library's drawing and the files' own truth."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+from browser import Visit, chromium, decoded, server
+from made import frame_times, make_video
+
+import vitruvian as vt
+from vitruvian.drawing import PERSONS
+from vitruvian.drawing.colours import COLOURS
+from vitruvian.media.frames import Frame
+from vitruvian.media.records import CsvFile
+
+ASTRONAUT = Path(__file__).resolve().parents[2] / "docs/images/astronaut.jpg"
+SURE = 0.5
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with server() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    camera = tmp_path_factory.mktemp("camera") / "astronaut.mjpeg"
+    camera.write_bytes(ASTRONAUT.read_bytes() * 4)
+    with chromium(camera) as found:
+        yield found
+
+
+@pytest.fixture
+def visit(browser: Any, address: str) -> Iterator[Visit]:
+    found = Visit(browser, address)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return vt.load()
+
+
+@pytest.fixture(scope="module")
+def direct(model: Any) -> vt.Poses:
+    return model(ASTRONAUT)
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Path:
+    """A picture of two persons."""
+    image = cv2.imread(str(ASTRONAUT))
+    path = tmp_path / "two.png"
+    cv2.imwrite(str(path), np.concatenate([image, image[:, ::-1]], axis=1))
+    return path
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """A video that goes nearer to the astronaut, so that each frame has boxes of its own."""
+    image = decoded(ASTRONAUT.read_bytes())
+    images = [cv2.resize(image[: 512 - 12 * i, : 512 - 12 * i], (256, 256)) for i in range(12)]
+    return make_video(tmp_path / "clip.mp4", images, fps=10, time_base=_tenth())
+
+
+def _tenth() -> Any:
+    from fractions import Fraction
+
+    return Fraction(1, 10)
+
+
+def bare(persons: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Persons without what `to_dict` leaves out."""
+    return [{name: value for name, value in person.items() if name != "angles"} for person in persons]
+
+
+def limbs(poses: vt.Poses, person: int) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
+    """The ends of the limbs that are surely seen, and the lower score of each."""
+    for first, second in poses.skeleton.limbs:
+        score = float(poses.scores[person, [first, second]].min())
+        one, other = poses.keypoints[person, [first, second]]
+        if score >= SURE and np.linalg.norm(one - other) > 60:
+            yield one, other, score
+
+
+def limb_pixels(poses: vt.Poses, person: int) -> list[tuple[int, int]]:
+    """x, y of the middle of each limb."""
+    return [(round((a[0] + b[0]) / 2), round((a[1] + b[1]) / 2)) for a, b, _ in limbs(poses, person)]
+
+
+def test_downloads_are_the_direct_calls(visit: Visit, direct: vt.Poses, tmp_path: Path) -> None:
+    visit.give(ASTRONAUT)
+    assert visit.state("person").startswith(f"{len(direct)} person")
+    found = visit.json()
+    assert found["skeleton"]["keypoints"] == list(direct.skeleton.keypoints)
+    (frame,) = found["frames"]
+    assert (frame["source"], frame["width"], frame["height"], frame["time"]) == ("astronaut.jpg", 512, 512, None)
+    assert bare(frame["persons"]) == direct.to_dict()["persons"]
+    with_csv = CsvFile(tmp_path / "poses.csv", direct.skeleton, with_angles=True)
+    with_csv.write(Frame(decoded(ASTRONAUT.read_bytes()), "astronaut.jpg", 0), direct)
+    with_csv.close()
+    assert numbers(visit.download("csv").decode()) == numbers((tmp_path / "poses.csv").read_text())
+
+
+def numbers(text: str) -> list[list[str | float]]:
+    """The cells of a CSV file; JavaScript writes 5 where Python writes 5.0."""
+    return [[float(cell) if re.fullmatch(r"-?[\d.]+", cell) else cell for cell in row] for row in csv.reader(io.StringIO(text))]
+
+
+def test_the_skeleton_is_drawn_where_the_keypoints_are(visit: Visit, direct: vt.Poses) -> None:
+    visit.give(ASTRONAUT)
+    visit.state("person")
+    visit.set(boxes=False, scores=False)
+    picture = decoded(ASTRONAUT.read_bytes()).astype(int)
+    saved = decoded(visit.download("drawn")).astype(int)
+    assert saved.shape == picture.shape
+    places = limb_pixels(direct, 0)
+    assert len(places) >= 3
+    for x, y in places:
+        distance = np.abs(saved[y, x] - PERSONS[0]).max()
+        assert distance < np.abs(picture[y, x] - PERSONS[0]).max() / 2
+    away = np.ones(picture.shape[:2], np.uint8)
+    for one, other, _ in limbs(direct, 0):
+        cv2.line(away, tuple(one.astype(int)), tuple(other.astype(int)), 0, 30)
+    for x, y in direct.keypoints[0]:
+        cv2.circle(away, (int(x), int(y)), 60, 0, -1)
+    assert 0.2 < away.mean() < 0.9
+    # Two JPEG decoders differ by little.
+    assert np.abs(saved - picture)[away > 0].mean() < 1.5
+    shown = visit.stage(512, 512).astype(int)
+    for x, y in places:
+        pixel = shown[round(y * shown.shape[0] / 512), round(x * shown.shape[1] / 512)]
+        assert np.abs(pixel - PERSONS[0]).max() < np.abs(picture[y, x] - PERSONS[0]).max() / 2
+
+
+def test_colours_are_the_librarys(visit: Visit) -> None:
+    found = visit.page.evaluate("() => import('/palette.js').then((all) => [all.PERSONS, all.SIDES])")
+    assert [[tuple(colour) for colour in found[0]], {side: tuple(colour) for side, colour in found[1].items()}] == [
+        list(PERSONS),
+        COLOURS,
+    ]
+
+
+def test_faces_are_blurred(visit: Visit, direct: vt.Poses) -> None:
+    """As the library blurs them: the circle of its drawing, six squares across."""
+    visit.give(ASTRONAUT)
+    visit.state("person")
+    visit.set(boxes=False, scores=False, blur=True)
+    visit.page.locator("#option-keypointScore").fill("1")
+    saved = decoded(visit.download("drawn")).astype(int)
+    plain, expected = (
+        direct.draw(ASTRONAUT, keypoint_score=1.0, blur_faces=blur).astype(int) for blur in (False, True)
+    )
+    blurred = np.abs(plain - expected).max(axis=2) > 3
+    assert np.abs(plain - expected)[blurred].mean() > 10
+    assert np.abs(saved - expected)[blurred].mean() < 8
+    assert np.abs(saved - plain)[~blurred].mean() < 1.5
+
+
+def test_several_pictures_dropped_and_pasted(visit: Visit, two: Path, model: Any) -> None:
+    give = """([event, name, bytes]) => {
+        const data = new DataTransfer();
+        data.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }));
+        const settings = { bubbles: true, cancelable: true };
+        document.dispatchEvent(event === "paste" ? new ClipboardEvent(event, { ...settings, clipboardData: data })
+            : new DragEvent(event, { ...settings, dataTransfer: data }));
+    }"""
+    data = list(two.read_bytes())
+    visit.page.evaluate(give, ["drop", "one.png", data])
+    visit.page.evaluate(give, ["paste", "<b>other</b>.png", data])
+    visit.page.locator("#strip .state", has_text="2 persons").nth(1).wait_for()
+    assert visit.page.locator("#strip b").count() == 0
+    visit.page.locator("#all").check()
+    found = visit.json()["frames"]
+    assert [(frame["source"], frame["index"]) for frame in found] == [("one.png", 0), ("<b>other</b>.png", 1)]
+    for frame in found:
+        assert bare(frame["persons"]) == model(two).to_dict()["persons"]
+
+
+def test_pointing_and_the_keyboard_show_a_person(visit: Visit, two: Path, model: Any) -> None:
+    poses = model(two)
+    visit.give(two)
+    visit.state("2 persons")
+    canvas = visit.page.locator("#canvas")
+    room = canvas.bounding_box()
+    scale = min(room["width"] / 1024, room["height"] / 512)
+    nose = poses.keypoints[1, 0]
+    x, y = room["width"] / 2 + (nose[0] - 512) * scale, room["height"] / 2 + (nose[1] - 256) * scale
+    canvas.hover(position={"x": x, "y": y})
+    tooltip = visit.page.locator("#tooltip").inner_text()
+    assert "Person 2" in tooltip
+    assert f"score {poses.box_scores[1]:.2f}" in tooltip
+    assert f"nose {poses.scores[1, 0]:.2f} at {nose[0]:.1f}, {nose[1]:.1f}" in tooltip
+    assert "hovered" in (visit.page.locator("#persons-body tr").nth(1).get_attribute("class") or "")
+    canvas.hover(position={"x": 2, "y": 2})
+    both = visit.stage(1024, 512)
+    row = visit.page.locator("#persons-body tr").first
+    row.focus()
+    visit.page.keyboard.press("ArrowDown")
+    visit.page.keyboard.press("Enter")
+    assert visit.page.locator("#persons-body tr").nth(1).get_attribute("aria-selected") == "true"
+    assert "Person 2" in visit.page.inner_text("#details-title")
+    details = visit.page.locator("#details-body tr").first.locator("th, td").all_inner_texts()
+    assert details[:3] == ["nose", f"{nose[0]:.1f}", f"{nose[1]:.1f}"]
+    one = visit.stage(1024, 512)
+    half = one.shape[1] / 1024
+    paled = [(round(x * half), round(y * half)) for x, y in limb_pixels(poses, 0)]
+    kept = [(round(x * half), round(y * half)) for x, y in limb_pixels(poses, 1)]
+    assert all(np.abs(one[y, x].astype(int) - both[y, x]).max() > 20 for x, y in paled)
+    assert all(np.abs(one[y, x].astype(int) - both[y, x]).max() < 5 for x, y in kept)
+    visit.page.keyboard.press("Escape")
+    assert visit.page.locator("#details").is_hidden()
+
+
+def test_the_keyboard_alone(visit: Visit, direct: vt.Poses) -> None:
+    press = visit.page.keyboard.press
+    reach(visit, "button[data-action=example]")
+    press("Enter")
+    visit.state("1 person")
+    assert visit.page.locator("#live").inner_text() == "example.jpg: 1 person"
+    reach(visit, "#persons-body tr")
+    press("Enter")
+    assert visit.page.locator("#details").is_visible()
+    reach(visit, "#option-angles")
+    press("Space")
+    assert visit.page.locator("#option-angles").is_checked()
+    reach(visit, "#option-keypointScore")
+    press("End")
+    assert visit.rows()[0][2].startswith("0/")
+    reach(visit, "#save-json")
+    with visit.page.expect_download() as waiting:
+        press("Enter")
+    frames = json.loads(Path(waiting.value.path()).read_text())["frames"]
+    assert bare(frames[0]["persons"]) == direct.to_dict()["persons"]
+
+
+def reach(visit: Visit, selector: str) -> None:
+    """Press Tab until an element has the focus."""
+    for _ in range(60):
+        visit.page.keyboard.press("Tab")
+        if visit.page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
+            return
+    pytest.fail(f"Tab does not reach {selector}")
+
+
+def test_an_unreadable_file_is_told_of(visit: Visit, tmp_path: Path) -> None:
+    path = tmp_path / "<img src=x onerror=alert(1)>.txt"
+    path.write_text("no picture")
+    with pytest.raises(vt.VitruvianError) as raised:
+        vt.load_rgb(path)
+    visit.give(path)
+    problem = visit.page.locator("#problem-text")
+    problem.wait_for()
+    assert problem.inner_text() == str(raised.value).replace(str(path), path.name)
+    assert visit.page.locator("#problem img, #strip img").count() == 0
+    visit.page.click("#problem-remove")
+    assert visit.page.locator("#welcome").is_visible()
+
+
+def test_a_video_is_shown_in_step(visit: Visit, clip: Path) -> None:
+    visit.give(clip)
+    assert visit.state("at most").startswith("12 frames, at most 1 person")
+    play = visit.page.locator("#play")
+    # It plays by itself when it is done, to its end.
+    visit.page.locator("#play[aria-label=Play]").wait_for()
+    assert "0:01.2 / 0:01.2" in visit.page.inner_text("#time")
+    found = visit.json()
+    assert [frame["time"] for frame in found["frames"]] == pytest.approx(frame_times(clip))
+    assert {person["track_id"] for frame in found["frames"] for person in frame["persons"]} <= {1, None}
+    lines = [json.loads(line) for line in visit.download("ndjson").decode().splitlines()]
+    assert lines[0]["skeleton"] == found["skeleton"]
+    assert lines[1:] == found["frames"]
+    assert play.is_visible()
+    seek = visit.page.locator("#seek")
+    seek.focus()
+    visit.page.keyboard.press("Home")
+    shown = []
+    for frame in found["frames"]:
+        width, height = (round(frame["persons"][0]["box"][i + 2] - frame["persons"][0]["box"][i]) for i in (0, 1))
+        visit.page.locator("#persons-body td", has_text=f"{width} × {height}").wait_for()
+        shown.append((width, height))
+        visit.page.keyboard.press("ArrowRight")
+    assert len(set(shown)) > 6
+
+
+def test_the_drawn_video_is_recorded(visit: Visit, clip: Path, tmp_path: Path) -> None:
+    visit.give(clip)
+    visit.state("at most")
+    frames = visit.json()["frames"]
+    path = tmp_path / "drawn.webm"
+    path.write_bytes(visit.download("video"))
+    with av.open(str(path)) as container:
+        images = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(images) >= 6
+    assert {image.shape for image in images} == {(256, 256, 3)}
+    person = frames[-1]["persons"][0]
+    shoulders = np.mean(np.array(person["keypoints"])[5:7], axis=0).round().astype(int)
+    pixel = images[-1][shoulders[1], shoulders[0]].astype(int)
+    assert np.abs(pixel - PERSONS[0]).max() < 60
+
+
+def test_a_video_can_be_cancelled(visit: Visit, clip: Path, tmp_path: Path) -> None:
+    images = [decoded(ASTRONAUT.read_bytes())] * 300
+    visit.give(make_video(tmp_path / "long.mp4", images))
+    visit.state(re.compile(r"frame [1-9]\d* of 300"))
+    assert 0 < visit.page.locator("#progress").evaluate("(bar) => bar.value") < 1
+    visit.page.click("#cancel")
+    assert re.match(r"cancelled, \d+ frames?, ", visit.state("cancelled"))
+    assert 0 < len(visit.json()["frames"]) < 300
+
+
+def test_a_camera(visit: Visit, direct: vt.Poses) -> None:
+    visit.page.locator("#welcome button[data-action=camera]").click()
+    assert re.match(r"1 person · \d+ frames a second · \d+ ms behind", visit.state("1 person"))
+    assert visit.rows()[0][0].endswith("#1")
+    visit.page.click("#camera-keep")
+    visit.state(re.compile(r"^1 person · 512 × 512"))
+    (frame,) = visit.json()["frames"]
+    assert np.abs(np.subtract(frame["persons"][0]["box"], direct.boxes[0])).max() < 20
+    assert visit.page.locator("#camera-stop").is_hidden()
+
+
+def test_a_token(browser: Any, tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text("a-token-of-thirty-two-characters\n")
+    with server("--token-file", str(tmp_path / "tokens")) as own:
+        visit = Visit(browser, own)
+        for token in ("a-token-that-is-not-right", "a-token-of-thirty-two-characters"):
+            visit.page.locator("#token[open]").wait_for()
+            visit.page.fill("#token-value", token)
+            visit.page.keyboard.press("Enter")
+            if token.endswith("right"):
+                visit.page.locator("#token-refused").wait_for()
+        visit.page.locator("#models").wait_for()
+        visit.give(ASTRONAUT)
+        visit.state("1 person")
+        visit.page.click("#bar-camera")
+        visit.state("frames a second")
+        visit.close("401")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_it_fits_in_dark_and_light(browser: Any, address: str, width: int, two: Path) -> None:
+    grounds = {}
+    for scheme in ("light", "dark"):
+        visit = Visit(browser, address, viewport={"width": width, "height": 780}, color_scheme=scheme)
+        ground: Callable[[], str] = lambda page=visit.page: page.evaluate(
+            "() => getComputedStyle(document.body).backgroundColor"
+        )
+        grounds[scheme] = ground()
+        for _ in range(2):
+            assert visit.page.evaluate("() => document.documentElement.scrollWidth") <= width
+            if visit.page.locator("#welcome").is_visible():
+                visit.give(two)
+                visit.state("2 persons")
+        for theme in ("light", "dark"):
+            visit.page.click("#theme")
+            assert (ground() == grounds[scheme]) == (theme == scheme)
+        visit.close()
+    assert grounds["light"] != grounds["dark"]
