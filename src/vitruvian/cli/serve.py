@@ -11,6 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from ..runtimes import EngineOptions, usable_cores
+from .interruption import EXIT_CODE as INTERRUPTED
+from .interruption import end_in_any_case
 from .options import (
     Compile,
     DetectorModel,
@@ -77,7 +79,7 @@ def serve(
         typer.Option(
             min=1, max=4096, metavar="N", help="Requests handled at a time; others get 503.", rich_help_panel=SERVER
         ),
-    ] = 128,
+    ] = 64,
     drain_seconds: Annotated[
         float,
         typer.Option(metavar="SECONDS", help="For running requests to finish after SIGTERM.", rich_help_panel=SERVER),
@@ -145,5 +147,7 @@ def serve(
         flip=flip,
         **engine,
     )
-    if start(options, model) == signal.SIGINT:
-        raise typer.Exit(130)
+    code = INTERRUPTED if start(options, model) == signal.SIGINT else 0
+    # A video that was given up may keep a thread busy.
+    end_in_any_case(code)
+    raise typer.Exit(code)

@@ -174,9 +174,11 @@ def allowed_origin(origin: str, host: str, access: Access) -> bool:
 async def refused(request: Request, error: Exception) -> Response:
     """The answer to a request that failed, after what is left of its body."""
     body: Body = request.scope[BODY]
-    if not body.complete:
+    problem = as_problem(error)
+    # Who was too slow already isn't waited for.
+    if not body.complete and problem.status != 408:
         await discard(Request(request.scope, body), _DISCARDED)
-    return answer(as_problem(error))
+    return answer(problem)
 
 
 def answer(problem: Problem) -> Response:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 import anyio
 from starlette.datastructures import UploadFile
@@ -23,17 +22,8 @@ _VAGUE = ("", "application/octet-stream", "binary/octet-stream")
 _PART_OVERHEAD = 4096
 
 
-@dataclass(frozen=True)
-class Part:
-    """A file of a request.
-
-    Args:
-        name: what answers and messages call it.
-        data: its bytes.
-    """
-
-    name: str
-    data: bytes
+Note: TypeAlias = "Callable[[int], None]"
+"""Is told how many bytes were received."""
 
 
 def content_type(request: Request) -> str:
@@ -81,12 +71,16 @@ def _over(limit: int) -> Problem:
     return too_large(f"the body has more than {limit:,} bytes, the most that is taken; send less")
 
 
-async def read_picture(request: Request, limit: int, seconds: float) -> bytes:
-    """The whole body. Raises Problem for more than `limit` bytes (413), none at all (400), or too slow (408)."""
+async def read_picture(request: Request, limit: int, seconds: float, note: Note) -> bytes:
+    """The whole body. Raises Problem for more than `limit` bytes (413), none at all (400), or too slow (408).
+
+    `note` is told of every part, see `Service.holding`.
+    """
     _declared(request, limit)
     data = bytearray()
     async with _in_time(seconds):
         async for part in request.stream():
+            note(len(part))
             data += part
             if len(data) > limit:
                 raise _over(limit)
@@ -95,35 +89,26 @@ async def read_picture(request: Request, limit: int, seconds: float) -> bytes:
     return bytes(data)
 
 
-async def read_parts(request: Request, field: str, count: int, limit: int, seconds: float) -> list[Part]:
-    """The files of a multipart body.
+@asynccontextmanager
+async def multipart(
+    request: Request, field: str, count: int, limit: int, seconds: float, note: Note | None = None
+) -> AsyncIterator[list[UploadFile]]:
+    """Context with the files of a multipart body, which are gone after it.
 
     Args:
         request: the request.
         field: the name of their parts.
         count: at most so many.
-        limit: bytes of each; together they may have `limit` times `count`, at most 8 times `limit`.
+        limit: bytes of each; together they may have four times that.
         seconds: until all are there.
+        note: see `read_picture`.
 
     Raises:
         Problem: another part, no part, too many, too large, too slow, or no multipart at all.
     """
-    async with multipart(request, field, count, limit * min(count, 8), seconds) as files:
-        parts = []
-        for number, file in enumerate(files):
-            if (file.size or 0) > limit:
-                raise too_large(f"{_named(file, number)} has more than {limit:,} bytes, the most that is taken")
-            parts.append(Part(_named(file, number), await file.read()))
-        return parts
-
-
-@asynccontextmanager
-async def multipart(
-    request: Request, field: str, count: int, limit: int, seconds: float
-) -> AsyncIterator[list[UploadFile]]:
-    """Context with the files of a multipart body, which are gone after it. Arguments and errors: see `read_parts`."""
-    _declared(request, limit + count * _PART_OVERHEAD)
-    limited = _Limited(request, limit + count * _PART_OVERHEAD)
+    most = limit * min(count, 4) + count * _PART_OVERHEAD
+    _declared(request, most)
+    limited = _Limited(request, most, note)
     bounded = Request(request.scope, limited.receive)
     try:
         async with _in_time(seconds):
@@ -136,6 +121,9 @@ async def multipart(
         files = [value for name, value in form.multi_items() if name == field and isinstance(value, UploadFile)]
         if len(files) != len(form.multi_items()) or not files:
             raise Problem(400, f"the multipart body must have files as parts named {field}, and nothing else")
+        for number, file in enumerate(files):
+            if (file.size or 0) > limit:
+                raise too_large(f"{named(file, number)} has more than {limit:,} bytes, the most that is taken")
         yield files
     finally:
         await form.close()
@@ -144,27 +132,32 @@ async def multipart(
 class _Limited:
     """The messages of a request, up to a number of bytes."""
 
-    def __init__(self, request: Request, limit: int) -> None:
+    def __init__(self, request: Request, limit: int, note: Note | None) -> None:
         self._receive = request.receive
+        self._note = note
         self._limit = self._left = limit
 
     async def receive(self) -> Any:
         """The next message. Raises Problem (413) beyond the limit."""
         message = await self._receive()
         if message["type"] == "http.request":
-            self._left -= len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            self._left -= size
+            if self._note is not None:
+                self._note(size)
             if self._left < 0:
                 raise _over(self._limit)
         return message
 
 
-def _named(file: UploadFile, number: int) -> str:
+def named(file: UploadFile, number: int) -> str:
+    """What answers and messages call a file."""
     return file.filename or f"picture {number}"
 
 
-async def read_url(request: Request, seconds: float) -> str:
+async def read_url(request: Request, seconds: float, note: Note) -> str:
     """The address in a body ``{"url": "..."}``. Raises Problem (400) for another body."""
-    data = await read_picture(request, 8192, seconds)
+    data = await read_picture(request, 8192, seconds, note)
     record = parse_json(data, "the body")
     address = record.get("url") if isinstance(record, dict) and len(record) == 1 else None
     if not isinstance(address, str):

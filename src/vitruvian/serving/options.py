@@ -23,6 +23,7 @@ class Limits:
 
     Args:
         picture_bytes: of a picture's file, and of a frame of ``/v1/stream``.
+        body_bytes: of the bodies of all requests about pictures that are held at a time, by each worker.
         pixels: of a picture, and of a frame of a video.
         pictures: in one request.
         persons: of a picture or a frame; those scored best are kept.
@@ -37,13 +38,14 @@ class Limits:
         body_seconds: until the body of a picture request is there; of a video it is four times that.
         request_seconds: for a picture, from its first byte to the answer.
         video_request_seconds: for a video, from its last byte to the last frame.
-        send_seconds: that a client may keep a line or a frame's answer waiting.
+        send_seconds: that a client may let an answer wait before it reads on.
 
     Raises:
         InputError: a number that isn't above 0.
     """
 
     picture_bytes: int = 32 * MIB
+    body_bytes: int = 512 * MIB
     pixels: int = 64 * 10**6
     pictures: int = 32
     persons: int = 100
@@ -97,7 +99,7 @@ class Batching:
 
     size: int = 8
     delay: float = 0.005
-    queue: int = 128
+    queue: int = 64
 
     def __post_init__(self) -> None:
         for name in ("size", "queue"):

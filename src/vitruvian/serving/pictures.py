@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from starlette.datastructures import UploadFile
 
 from ..drawing import check_faces, check_style, draw
 from . import examples
 from .answers import as_json, frame, header
 from .fetching import fetch
-from .inputs import JSON, MULTIPART, Part, check_type, content_type, read_parts, read_picture, read_url
+from .inputs import JSON, MULTIPART, Note, check_type, content_type, multipart, named, read_picture, read_url
 from .problems import Problem, as_problem
 from .queries import DrawQuery, PoseQuery
 from .service import Service, unless_gone
@@ -40,14 +44,11 @@ async def poses(request: Request, query: Annotated[PoseQuery, Query()]) -> Respo
     multipart/form-data: the answer has them in order in `frames`; one that can't be read has an `error` there.
     """
     service: Service = request.app.state.service
-    limits = service.options.limits
-    with service.admitted():
+    with service.admitted(), service.holding() as note:
         if content_type(request) == MULTIPART:
-            with service.metrics.stage("receive"):
-                parts = await read_parts(request, FIELD, limits.pictures, limits.picture_bytes, limits.body_seconds)
-            return await _answer(service, request, _several(service, parts, query))
-        with service.metrics.stage("receive"):
-            part = await _one(service, request)
+            async with _files(service, request, service.options.limits.pictures, note) as files:
+                return await _answer(service, request, _several(service, files, query))
+        part = await _one(service, request, note)
         return await _answer(service, request, _single(service, part, query))
 
 
@@ -61,33 +62,55 @@ async def poses(request: Request, query: Annotated[PoseQuery, Query()]) -> Respo
 async def drawn(request: Request, query: Annotated[DrawQuery, Query()]) -> Response:
     """Send one picture as for `/v1/poses`. `Accept: image/jpeg` gets a JPEG, else the answer is a PNG."""
     service: Service = request.app.state.service
-    limits = service.options.limits
     check_style(query.colours, query.line_width)
     if query.blur_faces:
         check_faces(service.model.pose.skeleton)
     form = accepted(request.headers.get("accept", "*/*"))
-    with service.admitted():
-        with service.metrics.stage("receive"):
-            if content_type(request) == MULTIPART:
-                (part,) = await read_parts(request, FIELD, 1, limits.picture_bytes, limits.body_seconds)
-            else:
-                part = await _one(service, request)
+    with service.admitted(), service.holding() as note:
+        if content_type(request) == MULTIPART:
+            async with _files(service, request, 1, note) as (file,):
+                part = _Part(named(file, 0), await file.read())
+        else:
+            part = await _one(service, request, note)
         work = service.poses(part.data, part.name, service.detector(query.limited), _Drawing(query, form))
         return await _answer(service, request, work, f"image/{form.lower()}")
 
 
-async def _one(service: Service, request: Request) -> Part:
+@dataclass(frozen=True)
+class _Part:
+    """A picture's file, and what answers and messages call it."""
+
+    name: str
+    data: bytes
+
+
+@asynccontextmanager
+async def _files(service: Service, request: Request, count: int, note: Note) -> AsyncIterator[list[UploadFile]]:
+    """Context with the files of a multipart body."""
+    limits = service.options.limits
+    with service.metrics.stage("receive"):
+        context = multipart(request, FIELD, count, limits.picture_bytes, limits.body_seconds, note)
+        files = await context.__aenter__()
+    try:
+        yield files
+    finally:
+        await context.__aexit__(None, None, None)
+
+
+async def _one(service: Service, request: Request, note: Note) -> _Part:
     """The picture of a raw body, or the one that its URL names."""
     limits = service.options.limits
-    if content_type(request) == JSON:
-        address = await read_url(request, limits.body_seconds)
-        data = await fetch(address, service.options.access.url_hosts, limits.picture_bytes, limits.body_seconds)
-        return Part(address, data)
-    check_type(request, "image")
-    return Part(RAW, await read_picture(request, limits.picture_bytes, limits.body_seconds))
+    with service.metrics.stage("receive"):
+        if content_type(request) == JSON:
+            address = await read_url(request, limits.body_seconds, note)
+            data = await fetch(address, service.options.access.url_hosts, limits.picture_bytes, limits.body_seconds)
+            note(len(data))
+            return _Part(address, data)
+        check_type(request, "image")
+        return _Part(RAW, await read_picture(request, limits.picture_bytes, limits.body_seconds, note))
 
 
-async def _single(service: Service, part: Part, query: PoseQuery) -> bytes:
+async def _single(service: Service, part: _Part, query: PoseQuery) -> bytes:
     head, angles_from = header(service.model.pose.skeleton), query.angles_from
 
     def finish(image: Image, found: Poses) -> bytes:
@@ -96,24 +119,26 @@ async def _single(service: Service, part: Part, query: PoseQuery) -> bytes:
     return await service.poses(part.data, part.name, service.detector(query.limited), finish)
 
 
-async def _several(service: Service, parts: list[Part], query: PoseQuery) -> bytes:
+async def _several(service: Service, files: list[UploadFile], query: PoseQuery) -> bytes:
     """A frame or an error for each picture. Only as many are in the queue at a time as a batch takes."""
     detector, places = service.detector(query.limited), asyncio.Semaphore(service.options.batching.size)
 
-    async def one(index: int, part: Part) -> dict[str, Any]:
+    async def one(index: int, file: UploadFile) -> dict[str, Any]:
+        name = named(file, index)
+
         def finish(image: Image, found: Poses) -> dict[str, Any]:
-            return frame(image, found, part.name, index, query.angles_from)
+            return frame(image, found, name, index, query.angles_from)
 
         try:
             async with places:
-                return await service.poses(part.data, part.name, detector, finish)
+                return await service.poses(await file.read(), name, detector, finish)
         except Exception as error:
             problem = as_problem(error)
             if problem.status >= 500:
                 raise
-            return {"source": part.name, "index": index, "error": problem.record}
+            return {"source": name, "index": index, "error": problem.record}
 
-    frames = await _gathered([one(index, part) for index, part in enumerate(parts)])
+    frames = await _gathered([one(index, file) for index, file in enumerate(files)])
     return await service.encode(lambda: as_json(header(service.model.pose.skeleton) | {"frames": frames}))
 
 

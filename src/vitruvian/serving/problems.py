@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 from http import HTTPStatus
@@ -75,5 +76,8 @@ def as_problem(error: BaseException) -> Problem:
         large = isinstance(error.__cause__, TooLarge)
         status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if large else HTTPStatus.UNPROCESSABLE_ENTITY
         return Problem(status, str(error))
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        logger.error("no space for the body of a request: %s", error.strerror)
+        return Problem(HTTPStatus.INSUFFICIENT_STORAGE, "the server has no space for the request; try again later")
     logger.error("a request failed", exc_info=error)
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed on this request; its log says why")

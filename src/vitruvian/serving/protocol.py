@@ -1,4 +1,4 @@
-"""HTTP/1.1 connections with limits: how many, how large their headers, how long these may take."""
+"""Connections with limits: how many, how large their headers, how long these and unread answers may take."""
 
 from __future__ import annotations
 
@@ -6,37 +6,64 @@ import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from .problems import MEDIA_TYPE, Problem
+from .options import Limits
+from .problems import MEDIA_TYPE, Problem, busy
 
 
-class LimitedProtocol(H11Protocol):
-    """uvicorn's protocol, which closes connections whose request doesn't come, and refuses those beyond a number."""
+class _Unread(asyncio.Protocol):
+    """Breaks connections whose client doesn't read what was sent to it."""
 
-    header_seconds = 10.0
-    most_connections = 512
+    limits = Limits()
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    _stalled: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        """The client reads too slowly: from here on it has some time."""
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        """It has read on."""
+        super().resume_writing()
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+    def _watch(self) -> None:
+        if self._stalled is None:
+            self._stalled = self.loop.call_later(self.limits.send_seconds, self._break)
+
+    def _break(self) -> None:
+        self._stalled = None
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+
+
+class LimitedHTTP(_Unread, H11Protocol):
+    """uvicorn's protocol of HTTP/1.1 within `Limits`: one whose request doesn't come is closed, too many get 503."""
+
     _waiting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, or refuse it with 503."""
+        """Take a connection, or refuse it."""
         super().connection_made(transport)
-        if len(self.connections) > self.most_connections:
-            problem = Problem(503, f"{self.most_connections} connections are open, which is all that fits")
-            head = f"HTTP/1.1 503 Service Unavailable\r\ncontent-type: {MEDIA_TYPE}\r\nretry-after: 1\r\n"
-            head += f"content-length: {len(problem.body)}\r\nconnection: close\r\n\r\n"
-            transport.write(head.encode() + problem.body)
-            transport.close()
-            return
-        self._waiting = self.loop.call_later(self.header_seconds, self._late)
+        most = self.limits.connections
+        if len(self.connections) > most:
+            self._refuse(busy(f"{most} connections are open, which is all that fits; try again in a moment"))
+        else:
+            self._wait()
 
     def data_received(self, data: bytes) -> None:
-        """Read on; headers that are there wait no more."""
+        """Read on; headers that are there are waited for no more."""
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
             self._settled()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End the wait."""
+        """End all waits."""
         self._settled()
         super().connection_lost(exc)
 
@@ -46,22 +73,45 @@ class LimitedProtocol(H11Protocol):
         super().handle_websocket_upgrade(event)
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, whose first byte has uvicorn's own time limit."""
+        """What is still unread is watched; the first byte of a further request has uvicorn's own time limit."""
         self._settled()
         super().on_response_complete()
+        if self.transport.get_write_buffer_size():
+            self._watch()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, or has too large headers."""
+        if self.cycle is None or self.cycle.response_complete:
+            most = self.limits.header_bytes
+            self._refuse(Problem(400, f"no HTTP/1.1 request, or one with more than {most:,} bytes of headers"))
+        self.transport.close()
+
+    def _refuse(self, problem: Problem) -> None:
+        """Write an answer past the application, and close."""
+        headers = {"content-type": MEDIA_TYPE, "content-length": len(problem.body), "connection": "close"}
+        lines = [f"HTTP/1.1 {problem.status} {problem.record['title']}"]
+        lines += [f"{name}: {value}" for name, value in {**headers, **problem.headers}.items()]
+        self.transport.write("\r\n".join([*lines, "", ""]).encode() + problem.body)
+        self.transport.close()
 
     def _unset_keepalive_if_required(self) -> None:
         # The first bytes of a further request: from here on its headers have their time.
         if self.timeout_keep_alive_task is not None and self._waiting is None and not self.transport.is_closing():
-            self._waiting = self.loop.call_later(self.header_seconds, self._late)
+            self._wait()
         super()._unset_keepalive_if_required()
+
+    def _wait(self) -> None:
+        self._waiting = self.loop.call_later(self.limits.header_seconds, self._late)
 
     def _late(self) -> None:
         self._waiting = None
-        if not self.transport.is_closing():
-            self.transport.abort()
+        self.transport.abort()
 
     def _settled(self) -> None:
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
+
+
+class LimitedWebSocket(_Unread, WebSocketsSansIOProtocol):
+    """uvicorn's protocol of WebSockets within `Limits`."""

@@ -15,7 +15,7 @@ import uvicorn
 
 from ..errors import InputError
 from .app import create_app
-from .protocol import LimitedProtocol
+from .protocol import LimitedHTTP, LimitedWebSocket
 from .service import Service
 
 if TYPE_CHECKING:
@@ -73,13 +73,10 @@ def run(
 
 def _config(service: Service, options: ServerOptions) -> uvicorn.Config:
     limits = options.limits
-    protocol = type("Protocol", (LimitedProtocol,), {})
-    protocol.header_seconds = limits.header_seconds  # type: ignore[attr-defined]
-    protocol.most_connections = limits.connections  # type: ignore[attr-defined]
     return uvicorn.Config(
         create_app(service),
-        http=protocol,
-        ws="websockets-sansio",
+        http=type("HTTP", (LimitedHTTP,), {"limits": limits}),
+        ws=type("WebSocket", (LimitedWebSocket,), {"limits": limits}),
         ws_max_size=limits.picture_bytes,
         ws_per_message_deflate=False,
         h11_max_incomplete_event_size=limits.header_bytes,
@@ -87,7 +84,7 @@ def _config(service: Service, options: ServerOptions) -> uvicorn.Config:
         lifespan="on",
         interface="asgi3",
         log_config=None,
-        log_level="warning",
+        log_level="error",
         access_log=False,
         server_header=False,
         proxy_headers=False,

@@ -68,6 +68,7 @@ class Service:
         self._memory = _Memory(BYTES_AHEAD)
         self.draining = False
         self.inside = self.streams = self.videos = 0
+        self._held = 0
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
@@ -84,6 +85,27 @@ class Service:
         finally:
             self.inside -= 1
             self.metrics.inside.dec()
+
+    @contextmanager
+    def holding(self) -> Iterator[Callable[[int], None]]:
+        """Context with a function that notes received bytes, which are held until its end.
+
+        The function raises Problem (503) where the bodies of all requests take more than `Limits.body_bytes`.
+        """
+        own = 0
+
+        def note(count: int) -> None:
+            nonlocal own
+            if self._held + count > self.options.limits.body_bytes:
+                self.metrics.refused.labels("memory").inc()
+                raise busy("the bodies of other requests take all the memory that is for them; try again in a moment")
+            own += count
+            self._held += count
+
+        try:
+            yield note
+        finally:
+            self._held -= own
 
     @contextmanager
     def place(self, kind: str) -> Iterator[None]:
@@ -135,13 +157,13 @@ class Service:
             self.batcher.submit(job)
         try:
             poses = await asyncio.wrap_future(job.result)
+            return await loop.run_in_executor(self._encoders, partial(self._finish, finish, image, poses))
         except asyncio.CancelledError:
             job.cancel()
             self.metrics.cancelled.inc()
             raise
         finally:
             self._memory.release(image.nbytes)
-        return await loop.run_in_executor(self._encoders, partial(self._finish, finish, image, poses))
 
     async def _shielded(self, decoding: asyncio.Future[Image]) -> Image:
         """A decoded picture; if nobody waits for it any more, its memory is given back when it is there."""

@@ -27,6 +27,9 @@ from .service import Service, until_gone
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+    from ..media.excerpts import Excerpt
+    from ..media.videos import Video
+
 router = APIRouter(tags=["videos"])
 
 FIELD = "video"
@@ -164,7 +167,6 @@ class _Work:
         detector = service.detector(query.limited)
         model = service.model.limited(detector.score, detector.max_persons)
         with opened(self._file, self._name, self._section, limits) as source:
-            assert source.info is not None
             head: dict[str, Any] = {
                 "width": source.info.width,
                 "height": source.info.height,
@@ -181,7 +183,7 @@ class _Work:
                         raise timed_out(self._name, limits.video_request_seconds)
                     service.metrics.found(len(poses))
                     line = as_json(frame_record(frame, poses, query.angles_from)) + b"\n"
-                    self._wait()
+                    self._wait(until)
                     if self._stopped.is_set():
                         return
                     self._put(line)
@@ -189,9 +191,14 @@ class _Work:
             self.end = as_json({"done": True, "frames": count, **({"problems": problems} if problems else {})}) + b"\n"
             self._put(self.end)
 
-    def _wait(self) -> None:
-        """Until the client has taken enough lines."""
-        while self.lines.qsize() >= _AHEAD and not self._stopped.is_set():
+    def _head(self, source: Video | Excerpt) -> dict[str, Any]:
+        info = source.info
+        size = {"width": info.width, "height": info.height}
+        return {"source": self._name, **size, "frame_rate": float(info.fps), "frames": source.length}
+
+    def _wait(self, until: float) -> None:
+        """Until the client has taken enough lines, or it is too late."""
+        while self.lines.qsize() >= _AHEAD and not self._stopped.is_set() and time.monotonic() < until:
             time.sleep(0.005)
 
 
