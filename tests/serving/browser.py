@@ -1,4 +1,4 @@
-"""A server process of the package's models, and Debian's Chromium that shows its page."""
+"""A browser that shows the page, and what is on it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,27 +21,6 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is ab
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 WAIT = 30_000
 """Milliseconds for anything to happen."""
-
-
-@contextlib.contextmanager
-def server(*options: str) -> Iterator[str]:
-    """The address of a server with the package's models."""
-    command = [sys.executable, "-m", "vitruvian", "serve", "--port", "0", *options]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        said = []
-        try:
-            for line in process.stderr:
-                said.append(line)
-                if found := re.search(r"http://[\d.]+:\d+", line):
-                    yield found[0] + "/"
-                    break
-            else:
-                pytest.fail(f"the server did not start: {''.join(said)}")
-        finally:
-            process.terminate()
-            process.stderr.read()
-    assert process.returncode == 0
 
 
 @contextlib.contextmanager

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
+import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +17,21 @@ import av
 import cv2
 import numpy as np
 import pytest
-from browser import Visit, chromium, decoded, server
+from browser import Visit, chromium, decoded
 from made import frame_times, make_video
+from servers import Server, server
 
 import vitruvian as vt
 from vitruvian.drawing import PERSONS
 from vitruvian.drawing.colours import COLOURS
 from vitruvian.media.frames import Frame
 from vitruvian.media.records import CsvFile
+from vitruvian.pictures import load_rgb
+from vitruvian.skeletons import Skeleton
 
 ASTRONAUT = Path(__file__).resolve().parents[2] / "docs/images/astronaut.jpg"
 SURE = 0.5
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with server() as found:
-        yield found
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +43,10 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture
-def visit(browser: Any, address: str) -> Iterator[Visit]:
-    found = Visit(browser, address)
+def visit(browser: Any, running: Server) -> Iterator[Visit]:
+    found = Visit(browser, running.url)
     yield found
     found.close()
-
-
-@pytest.fixture(scope="module")
-def model() -> Any:
-    return vt.load()
 
 
 @pytest.fixture(scope="module")
@@ -72,13 +68,7 @@ def clip(tmp_path: Path) -> Path:
     """A video that goes nearer to the astronaut, so that each frame has boxes of its own."""
     image = decoded(ASTRONAUT.read_bytes())
     images = [cv2.resize(image[: 512 - 12 * i, : 512 - 12 * i], (256, 256)) for i in range(12)]
-    return make_video(tmp_path / "clip.mp4", images, fps=10, time_base=_tenth())
-
-
-def _tenth() -> Any:
-    from fractions import Fraction
-
-    return Fraction(1, 10)
+    return make_video(tmp_path / "clip.mp4", images, fps=10, time_base=Fraction(1, 10))
 
 
 def bare(persons: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -86,18 +76,19 @@ def bare(persons: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in person.items() if name != "angles"} for person in persons]
 
 
-def limbs(poses: vt.Poses, person: int) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
-    """The ends of the limbs that are surely seen, and the lower score of each."""
-    for first, second in poses.skeleton.limbs:
-        score = float(poses.scores[person, [first, second]].min())
-        one, other = poses.keypoints[person, [first, second]]
-        if score >= SURE and np.linalg.norm(one - other) > 60:
-            yield one, other, score
-
-
 def limb_pixels(poses: vt.Poses, person: int) -> list[tuple[int, int]]:
-    """x, y of the middle of each limb."""
-    return [(round((a[0] + b[0]) / 2), round((a[1] + b[1]) / 2)) for a, b, _ in limbs(poses, person)]
+    """x, y of the middle of each long limb that is surely seen."""
+    found = []
+    for first, second in poses.skeleton.limbs:
+        one, other = poses.keypoints[person, [first, second]]
+        if poses.scores[person, [first, second]].min() >= SURE and np.linalg.norm(one - other) > 60:
+            found.append((round((one[0] + other[0]) / 2), round((one[1] + other[1]) / 2)))
+    return found
+
+
+def difference(one: np.ndarray, other: np.ndarray, where: np.ndarray) -> float:
+    """Mean absolute difference of two pictures in a part of them, in grey levels."""
+    return float(np.abs(one.astype(int) - other)[where].mean())
 
 
 def test_downloads_are_the_direct_calls(visit: Visit, direct: vt.Poses, tmp_path: Path) -> None:
@@ -116,33 +107,32 @@ def test_downloads_are_the_direct_calls(visit: Visit, direct: vt.Poses, tmp_path
 
 def numbers(text: str) -> list[list[str | float]]:
     """The cells of a CSV file; JavaScript writes 5 where Python writes 5.0."""
-    return [[float(cell) if re.fullmatch(r"-?[\d.]+", cell) else cell for cell in row] for row in csv.reader(io.StringIO(text))]
+    return [
+        [float(cell) if re.fullmatch(r"-?[\d.]+", cell) else cell for cell in row]
+        for row in csv.reader(io.StringIO(text))
+    ]
 
 
 def test_the_skeleton_is_drawn_where_the_keypoints_are(visit: Visit, direct: vt.Poses) -> None:
+    """As `Poses.draw` does, whose lines are nearly the same."""
     visit.give(ASTRONAUT)
     visit.state("person")
     visit.set(boxes=False, scores=False)
-    picture = decoded(ASTRONAUT.read_bytes()).astype(int)
-    saved = decoded(visit.download("drawn")).astype(int)
+    picture, drawn = decoded(ASTRONAUT.read_bytes()), direct.draw(ASTRONAUT, colours="person")
+    saved = decoded(visit.download("drawn"))
     assert saved.shape == picture.shape
+    touched = np.abs(drawn.astype(int) - picture).max(axis=2) > 8
+    assert 0.01 < touched.mean() < 0.3
+    # Other lines of the same width: their edges differ.
+    assert difference(saved, drawn, touched) < difference(saved, picture, touched) / 4
+    apart = cv2.dilate(touched.astype(np.uint8), np.ones((15, 15))) == 0
+    assert difference(saved, picture, apart) < 1.5  # two JPEG decoders
     places = limb_pixels(direct, 0)
-    assert len(places) >= 3
+    assert len(places) >= 2
+    shown = visit.stage(512, 512)
     for x, y in places:
-        distance = np.abs(saved[y, x] - PERSONS[0]).max()
-        assert distance < np.abs(picture[y, x] - PERSONS[0]).max() / 2
-    away = np.ones(picture.shape[:2], np.uint8)
-    for one, other, _ in limbs(direct, 0):
-        cv2.line(away, tuple(one.astype(int)), tuple(other.astype(int)), 0, 30)
-    for x, y in direct.keypoints[0]:
-        cv2.circle(away, (int(x), int(y)), 60, 0, -1)
-    assert 0.2 < away.mean() < 0.9
-    # Two JPEG decoders differ by little.
-    assert np.abs(saved - picture)[away > 0].mean() < 1.5
-    shown = visit.stage(512, 512).astype(int)
-    for x, y in places:
-        pixel = shown[round(y * shown.shape[0] / 512), round(x * shown.shape[1] / 512)]
-        assert np.abs(pixel - PERSONS[0]).max() < np.abs(picture[y, x] - PERSONS[0]).max() / 2
+        pixel = shown[round(y * shown.shape[0] / 512), round(x * shown.shape[1] / 512)].astype(int)
+        assert np.abs(pixel - drawn[y, x]).max() < np.abs(pixel - picture[y, x]).max()
 
 
 def test_colours_are_the_librarys(visit: Visit) -> None:
@@ -170,17 +160,18 @@ def test_faces_are_blurred(visit: Visit, direct: vt.Poses) -> None:
 
 
 def test_several_pictures_dropped_and_pasted(visit: Visit, two: Path, model: Any) -> None:
-    give = """([event, name, bytes]) => {
+    give = """([event, name, text]) => {
         const data = new DataTransfer();
-        data.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }));
+        const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+        data.items.add(new File([bytes], name, { type: "image/png" }));
         const settings = { bubbles: true, cancelable: true };
         document.dispatchEvent(event === "paste" ? new ClipboardEvent(event, { ...settings, clipboardData: data })
             : new DragEvent(event, { ...settings, dataTransfer: data }));
     }"""
-    data = list(two.read_bytes())
+    data = base64.b64encode(two.read_bytes()).decode()
     visit.page.evaluate(give, ["drop", "one.png", data])
     visit.page.evaluate(give, ["paste", "<b>other</b>.png", data])
-    visit.page.locator("#strip .state", has_text="2 persons").nth(1).wait_for()
+    visit.page.locator("#strip .state", has_text="person").nth(1).wait_for()
     assert visit.page.locator("#strip b").count() == 0
     visit.page.locator("#all").check()
     found = visit.json()["frames"]
@@ -192,12 +183,12 @@ def test_several_pictures_dropped_and_pasted(visit: Visit, two: Path, model: Any
 def test_pointing_and_the_keyboard_show_a_person(visit: Visit, two: Path, model: Any) -> None:
     poses = model(two)
     visit.give(two)
-    visit.state("2 persons")
+    visit.state("persons")
     canvas = visit.page.locator("#canvas")
     room = canvas.bounding_box()
     scale = min(room["width"] / 1024, room["height"] / 512)
     nose = poses.keypoints[1, 0]
-    x, y = room["width"] / 2 + (nose[0] - 512) * scale, room["height"] / 2 + (nose[1] - 256) * scale
+    x, y = float(room["width"] / 2 + (nose[0] - 512) * scale), float(room["height"] / 2 + (nose[1] - 256) * scale)
     canvas.hover(position={"x": x, "y": y})
     tooltip = visit.page.locator("#tooltip").inner_text()
     assert "Person 2" in tooltip
@@ -228,8 +219,8 @@ def test_the_keyboard_alone(visit: Visit, direct: vt.Poses) -> None:
     press = visit.page.keyboard.press
     reach(visit, "button[data-action=example]")
     press("Enter")
-    visit.state("1 person")
-    assert visit.page.locator("#live").inner_text() == "example.jpg: 1 person"
+    visit.state("person")
+    assert visit.page.locator("#live").inner_text() == f"example.jpg: {len(direct)} persons"
     reach(visit, "#persons-body tr")
     press("Enter")
     assert visit.page.locator("#details").is_visible()
@@ -259,7 +250,7 @@ def test_an_unreadable_file_is_told_of(visit: Visit, tmp_path: Path) -> None:
     path = tmp_path / "<img src=x onerror=alert(1)>.txt"
     path.write_text("no picture")
     with pytest.raises(vt.VitruvianError) as raised:
-        vt.load_rgb(path)
+        load_rgb(path)
     visit.give(path)
     problem = visit.page.locator("#problem-text")
     problem.wait_for()
@@ -271,44 +262,57 @@ def test_an_unreadable_file_is_told_of(visit: Visit, tmp_path: Path) -> None:
 
 def test_a_video_is_shown_in_step(visit: Visit, clip: Path) -> None:
     visit.give(clip)
-    assert visit.state("at most").startswith("12 frames, at most 1 person")
-    play = visit.page.locator("#play")
+    assert visit.state("at most").startswith("12 frames, at most ")
     # It plays by itself when it is done, to its end.
+    visit.page.locator("#time", has_text="0:01.2 / 0:01.2").wait_for()
     visit.page.locator("#play[aria-label=Play]").wait_for()
-    assert "0:01.2 / 0:01.2" in visit.page.inner_text("#time")
     found = visit.json()
     assert [frame["time"] for frame in found["frames"]] == pytest.approx(frame_times(clip))
-    assert {person["track_id"] for frame in found["frames"] for person in frame["persons"]} <= {1, None}
     lines = [json.loads(line) for line in visit.download("ndjson").decode().splitlines()]
     assert lines[0]["skeleton"] == found["skeleton"]
     assert lines[1:] == found["frames"]
-    assert play.is_visible()
-    seek = visit.page.locator("#seek")
-    seek.focus()
+    visit.page.locator("#seek").focus()
     visit.page.keyboard.press("Home")
-    shown = []
+    sizes = []
     for frame in found["frames"]:
-        width, height = (round(frame["persons"][0]["box"][i + 2] - frame["persons"][0]["box"][i]) for i in (0, 1))
-        visit.page.locator("#persons-body td", has_text=f"{width} × {height}").wait_for()
-        shown.append((width, height))
+        x1, y1, x2, y2 = min(frame["persons"], key=lambda person: person["track_id"] or 99)["box"]
+        sizes.append(f"{half_up(x2 - x1)} {TIMES} {half_up(y2 - y1)}")
+        visit.page.locator("#persons-body tr:first-child td", has_text=sizes[-1]).wait_for()
         visit.page.keyboard.press("ArrowRight")
-    assert len(set(shown)) > 6
+    assert len(set(sizes)) > 6
+
+
+def half_up(value: float) -> int:
+    """Rounded as JavaScript does."""
+    return math.floor(value + 0.5)
 
 
 def test_the_drawn_video_is_recorded(visit: Visit, clip: Path, tmp_path: Path) -> None:
+    """Its last frame is as the library draws it."""
     visit.give(clip)
     visit.state("at most")
-    frames = visit.json()["frames"]
+    visit.set(boxes=False, scores=False)
+    found = visit.json()
     path = tmp_path / "drawn.webm"
     path.write_bytes(visit.download("video"))
+    plain, recorded = last_picture(clip), last_picture(path)
+    skeleton = Skeleton("person", tuple(found["skeleton"]["keypoints"]), tuple(map(tuple, found["skeleton"]["limbs"])))
+    drawn = vt.Poses.from_dict(found["frames"][-1], skeleton).draw(plain, colours="person")
+    touched = np.abs(drawn.astype(int) - plain).max(axis=2) > 30
+    # Coded colours of thin lines are blurred: they still lie on the drawn side.
+    assert difference(recorded, drawn, touched) < difference(recorded, plain, touched)
+    assert (
+        difference(recorded, last_picture(clip), ~cv2.dilate(touched.astype(np.uint8), np.ones((9, 9))).astype(bool))
+        < 12
+    )
+
+
+def last_picture(path: Path) -> np.ndarray:
+    """RGB uint8 (H, W, 3) of a video's last frame."""
     with av.open(str(path)) as container:
-        images = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    assert len(images) >= 6
-    assert {image.shape for image in images} == {(256, 256, 3)}
-    person = frames[-1]["persons"][0]
-    shoulders = np.mean(np.array(person["keypoints"])[5:7], axis=0).round().astype(int)
-    pixel = images[-1][shoulders[1], shoulders[0]].astype(int)
-    assert np.abs(pixel - PERSONS[0]).max() < 60
+        for frame in container.decode(video=0):
+            last = frame
+        return last.to_ndarray(format="rgb24")
 
 
 def test_a_video_can_be_cancelled(visit: Visit, clip: Path, tmp_path: Path) -> None:
@@ -323,11 +327,13 @@ def test_a_video_can_be_cancelled(visit: Visit, clip: Path, tmp_path: Path) -> N
 
 def test_a_camera(visit: Visit, direct: vt.Poses) -> None:
     visit.page.locator("#welcome button[data-action=camera]").click()
-    assert re.match(r"1 person · \d+ frames a second · \d+ ms behind", visit.state("1 person"))
-    assert visit.rows()[0][0].endswith("#1")
+    assert re.match(r"\d+ persons? · \d+ frames a second · \d+ ms behind", visit.state("ms behind"))
+    visit.page.locator("#persons-body th", has_text="#1").wait_for()
     visit.page.click("#camera-keep")
-    visit.state(re.compile(r"^1 person · 512 × 512"))
+    visit.page.locator("#caption-name", has_text=".png").wait_for()
+    visit.state("person")
     (frame,) = visit.json()["frames"]
+    assert (frame["width"], frame["height"]) == (512, 512)
     assert np.abs(np.subtract(frame["persons"][0]["box"], direct.boxes[0])).max() < 20
     assert visit.page.locator("#camera-stop").is_hidden()
 
@@ -335,7 +341,7 @@ def test_a_camera(visit: Visit, direct: vt.Poses) -> None:
 def test_a_token(browser: Any, tmp_path: Path) -> None:
     (tmp_path / "tokens").write_text("a-token-of-thirty-two-characters\n")
     with server("--token-file", str(tmp_path / "tokens")) as own:
-        visit = Visit(browser, own)
+        visit = Visit(browser, own.url)
         for token in ("a-token-that-is-not-right", "a-token-of-thirty-two-characters"):
             visit.page.locator("#token[open]").wait_for()
             visit.page.fill("#token-value", token)
@@ -344,28 +350,30 @@ def test_a_token(browser: Any, tmp_path: Path) -> None:
                 visit.page.locator("#token-refused").wait_for()
         visit.page.locator("#models").wait_for()
         visit.give(ASTRONAUT)
-        visit.state("1 person")
+        visit.state("person")
         visit.page.click("#bar-camera")
         visit.state("frames a second")
         visit.close("401")
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-def test_it_fits_in_dark_and_light(browser: Any, address: str, width: int, two: Path) -> None:
+def test_it_fits_in_dark_and_light(browser: Any, running: Server, width: int, two: Path) -> None:
     grounds = {}
     for scheme in ("light", "dark"):
-        visit = Visit(browser, address, viewport={"width": width, "height": 780}, color_scheme=scheme)
-        ground: Callable[[], str] = lambda page=visit.page: page.evaluate(
-            "() => getComputedStyle(document.body).backgroundColor"
-        )
-        grounds[scheme] = ground()
+        visit = Visit(browser, running.url, viewport={"width": width, "height": 780}, color_scheme=scheme)
+        grounds[scheme] = ground(visit)
         for _ in range(2):
             assert visit.page.evaluate("() => document.documentElement.scrollWidth") <= width
             if visit.page.locator("#welcome").is_visible():
                 visit.give(two)
-                visit.state("2 persons")
+                visit.state("persons")
         for theme in ("light", "dark"):
             visit.page.click("#theme")
-            assert (ground() == grounds[scheme]) == (theme == scheme)
+            assert (ground(visit) == grounds[scheme]) == (theme == scheme)
         visit.close()
     assert grounds["light"] != grounds["dark"]
+
+
+def ground(visit: Visit) -> str:
+    """The colour of the page's background."""
+    return visit.page.evaluate("() => getComputedStyle(document.body).backgroundColor")

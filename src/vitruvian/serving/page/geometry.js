@@ -26,10 +26,13 @@ export function personAt(frame, skeleton, keypointScore, at, reach) {
   frame.persons.forEach((person, place) => {
     const seen = (index) => person.keypoint_scores[index] >= keypointScore && finite(person.keypoints[index]);
     const offer = (distance, keypoint) => {
-      if (distance <= reach && (!best || distance < best.distance)) best = { distance, place, keypoint };
+      if (distance > reach) return;
+      // A keypoint lies on its limbs, and is meant where it is near.
+      const rank = keypoint < 0 ? distance : distance - reach / 2;
+      if (!best || rank < best.rank) best = { rank, place, keypoint };
     };
     person.keypoints.forEach((point, index) => {
-      if (seen(index)) offer(Math.hypot(point[0] - at[0], point[1] - at[1]) * 0.8, index);
+      if (seen(index)) offer(Math.hypot(point[0] - at[0], point[1] - at[1]), index);
     });
     for (const [first, second] of skeleton.limbs) {
       if (seen(first) && seen(second)) {

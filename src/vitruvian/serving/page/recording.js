@@ -6,6 +6,7 @@ import { drawnCanvas } from "./stage.js";
 const TYPES = ["video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm", "video/mp4"];
 const RATE = 30;
 const BITS_PER_PIXEL = 0.12;
+const LAST = 200; // milliseconds
 
 /** Records a video item. `progress(part)` hears 0 to 1; aborting the signal gives null. Returns {blob, ending}. */
 export async function record(item, style, { signal, progress }) {
@@ -40,7 +41,8 @@ function play(player, item, style, type, signal, progress) {
       draw(time);
       progress(player.duration ? Math.min(time / player.duration, 1) : 0);
     };
-    player.onstate = () => player.ended && stop();
+    // The recorder takes the last frame only a little later.
+    player.onstate = () => player.ended && setTimeout(stop, LAST);
     recorder.start(1000);
     player.play();
   });

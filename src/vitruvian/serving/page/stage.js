@@ -5,6 +5,7 @@ import { fitted, personAt } from "./geometry.js";
 
 const REACH = 14; // CSS pixels around the pointer
 const LEAST_LINE = 1.6; // CSS pixels
+const RIM = 0.8; // CSS pixels
 const TEXT = 12; // CSS pixels
 
 export class Stage {
@@ -52,7 +53,8 @@ export class Stage {
     }
     if (frame && this.skeleton) {
       const focus = this.focus !== null && this.focus < frame.persons.length ? this.focus : null;
-      const look = { least: (LEAST_LINE * density) / scale, text: (TEXT * density) / scale, focus };
+      const pixel = density / scale;
+      const look = { least: LEAST_LINE * pixel, rim: RIM * pixel, text: TEXT * pixel, focus };
       drawFrame(context, source, frame, this.skeleton, this.style, look);
     } else if (source) {
       context.drawImage(source.image, 0, 0, size.width, size.height);
@@ -85,6 +87,6 @@ export function drawnCanvas(source, frame, skeleton, style, canvas = document.cr
   context.fillStyle = "#15161a";
   context.fillRect(0, 0, canvas.width, canvas.height);
   const text = Math.max(11, Math.sqrt(frame.width * frame.height) / 55);
-  drawFrame(context, source, frame, skeleton, style, { least: 1, text, focus: null });
+  drawFrame(context, source, frame, skeleton, style, { least: 1, rim: 1, text, focus: null });
   return canvas;
 }
