@@ -195,7 +195,7 @@ def test_pointing_and_the_keyboard_show_a_person(visit: Visit, two: Path, model:
     assert f"score {poses.box_scores[1]:.2f}" in tooltip
     assert f"nose {poses.scores[1, 0]:.2f} at {nose[0]:.1f}, {nose[1]:.1f}" in tooltip
     assert "hovered" in (visit.page.locator("#persons-body tr").nth(1).get_attribute("class") or "")
-    canvas.hover(position={"x": 2, "y": 2})
+    canvas.hover(position={"x": room["width"] / 2, "y": 20})
     both = visit.stage(1024, 512)
     row = visit.page.locator("#persons-body tr").first
     row.focus()

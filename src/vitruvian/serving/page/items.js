@@ -85,8 +85,8 @@ export class Queue {
     item.state = "running";
     this.changed(item);
     try {
-      const frames = item.kind === "video" ? this.#video(item, control) : this.#picture(item, control);
-      await frames;
+      await checkReadable(item);
+      await (item.kind === "video" ? this.#video(item, control) : this.#picture(item, control));
       if (current()) item.state = abort.signal.aborted ? "cancelled" : "done";
     } catch (error) {
       if (current() && item.state === "running") {
@@ -118,4 +118,11 @@ export class Queue {
     item.note = text;
     this.changed(item);
   }
+}
+
+/** Raises Problem for what the browser can't read, as folders and files that are gone. */
+async function checkReadable({ file, name }) {
+  await file.slice(0, 1).arrayBuffer().catch(() => {
+    throw new api.Problem(0, `${name} can't be read: give files that are there, and no folders.`);
+  });
 }

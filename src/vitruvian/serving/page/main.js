@@ -105,7 +105,7 @@ function showWorkspace(visible) {
 function changed(item) {
   strip.update(item);
   if (item.settled && item.state !== "failed") announce(item);
-  if (item.state === "done" && item !== current) viewer.picture(item).then((source) => strip.picture(item, source, style));
+  if (item.state === "done" && item !== current) thumbnailOf(item);
   if (item !== current) return exported.update(current);
   viewer.changed();
   caption();
@@ -142,8 +142,16 @@ function showFrame(source, frame, skeleton) {
     : "No result yet");
 }
 
-function redraw() {
+/** Draws the small picture of an item that isn't shown. */
+async function thumbnailOf(item) {
+  const source = await viewer.picture(item);
+  strip.picture(item, source, style);
+  source?.image.close();
+}
+
+function redraw(name) {
   stage.draw();
+  if (name === "blur") items.forEach((item) => item.kind === "picture" && thumbnailOf(item));
   persons.show(stage.skeleton ? stage.frame : null, stage.skeleton, style.keypointScore);
 }
 
@@ -183,7 +191,7 @@ function choose(place) {
 function caption() {
   const live = Boolean(camera);
   const running = Boolean(current && !current.settled);
-  setText(byId("caption-name"), current?.name ?? (live ? "Camera" : ""));
+  setText(byId("caption-name"), current?.name ?? "Camera");
   if (!live) setText(byId("caption-state"), current ? captionText(current) : "");
   byId("cancel").hidden = !running;
   byId("again").hidden = !(current?.state === "cancelled" || (current?.state === "done" && current.kind === "video"));
@@ -197,7 +205,7 @@ function caption() {
 }
 
 function captionText(item) {
-  const size = item.frames[0] ? `${item.frames[0].width} × ${item.frames[0].height}` : "";
+  const size = item.frames[0] && item.settled ? `${item.frames[0].width} × ${item.frames[0].height}` : "";
   const unshown = viewer.unplayable && item.frames.length ? "the browser can't show this format" : "";
   return [stateText(item), size, unshown].filter(Boolean).join(" · ");
 }

@@ -9,7 +9,7 @@ const THEMES = ["auto", "light", "dark"];
 const SWITCHES = { boxes: true, scores: true, names: false, angles: false, blur: false, sides: false };
 const SLIDERS = { keypointScore: 0.3, score: null };
 
-/** The options, which change in place. `looks()` hears of changes of the look, `asks()` of changes of requests. */
+/** The options, which change in place. `looks(name)` hears of changes of the look, `asks()` of changes of requests. */
 export function options({ looks, asks }) {
   const kept = parsed(read(KEPT));
   const values = { ...SWITCHES, ...SLIDERS };
@@ -22,7 +22,7 @@ export function options({ looks, asks }) {
     box.addEventListener("change", () => {
       values[name] = box.checked;
       keep();
-      looks();
+      looks(name);
     });
   }
   for (const name of Object.keys(SLIDERS)) {
@@ -33,7 +33,7 @@ export function options({ looks, asks }) {
     slider.addEventListener("input", () => {
       values[name] = Number(slider.value);
       show();
-      if (name === "keypointScore") looks();
+      if (name === "keypointScore") looks(name);
     });
     slider.addEventListener("change", () => {
       keep();

@@ -27,7 +27,8 @@ export class Persons {
     this.order = [...persons.keys()].sort((one, other) => rank(persons[one]) - rank(persons[other]) || one - other);
     this.rows.forEach((row, index) => this.#fill(row, this.order[index]));
     byId("persons-table").hidden = !persons.length;
-    byId("persons-none").hidden = Boolean(persons.length) || !frame;
+    byId("persons-none").hidden = Boolean(persons.length);
+    setText(byId("persons-none"), frame ? "Nobody was found here." : "Nobody yet.");
     setText(byId("persons-count"), frame ? String(persons.length) : "");
     this.#mark();
     this.#details();

@@ -32,11 +32,26 @@ export class Player {
     Object.assign(this, { video, ontime: () => {}, onstate: () => {} });
     for (const name of ["play", "pause", "ended"]) video.addEventListener(name, () => this.onstate());
     video.addEventListener("seeked", () => this.ontime(video.currentTime));
-    const shown = (_, { mediaTime }) => {
-      this.ontime(mediaTime);
+    this.#watch();
+  }
+
+  #watch() {
+    const { video } = this;
+    if (video.requestVideoFrameCallback) {
+      const shown = (_, { mediaTime }) => {
+        this.ontime(mediaTime);
+        video.requestVideoFrameCallback(shown);
+      };
       video.requestVideoFrameCallback(shown);
-    };
-    video.requestVideoFrameCallback(shown);
+      return;
+    }
+    video.addEventListener("play", () => {
+      const tick = () => {
+        this.ontime(video.currentTime);
+        if (this.playing) requestAnimationFrame(tick);
+      };
+      tick();
+    });
   }
 
   get source() {

@@ -6,7 +6,8 @@ import { fitted, personAt } from "./geometry.js";
 const REACH = 14; // CSS pixels around the pointer
 const LEAST_LINE = 1.6; // CSS pixels
 const RIM = 0.8; // CSS pixels
-const TEXT = 12; // CSS pixels
+const TEXT = [10, 12]; // CSS pixels, on narrow and on wide stages
+const NARROW = 500; // CSS pixels
 
 export class Stage {
   /** `hovered(place, keypoint, x, y)` hears of the person under the pointer, or of null; `chosen(place)` of clicks. */
@@ -54,7 +55,7 @@ export class Stage {
     if (frame && this.skeleton) {
       const focus = this.focus !== null && this.focus < frame.persons.length ? this.focus : null;
       const pixel = density / scale;
-      const look = { least: LEAST_LINE * pixel, rim: RIM * pixel, text: TEXT * pixel, focus };
+      const look = { least: LEAST_LINE * pixel, rim: RIM * pixel, text: TEXT[Number(canvas.clientWidth > NARROW)] * pixel, focus };
       drawFrame(context, source, frame, this.skeleton, this.style, look);
     } else if (source) {
       context.drawImage(source.image, 0, 0, size.width, size.height);

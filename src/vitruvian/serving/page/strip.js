@@ -22,6 +22,9 @@ export class Strip {
     remove.addEventListener("click", () => this.notify.removed(item));
     this.entries.set(item, { entry, thumb, canvas, state });
     this.list.append(entry);
+    const context = canvas.getContext("2d");
+    Object.assign(context, { fillStyle: "#8a8478", font: "600 30px Inter, system-ui, sans-serif", textAlign: "center", textBaseline: "middle" });
+    context.fillText((item.name.match(/\.([^.]{1,5})$/)?.[1] ?? "").toUpperCase(), WIDTH / 2, HEIGHT / 2);
   }
 
   remove(item) {
