@@ -122,7 +122,8 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Begin to leave."""
         if self.received:
-            self.force_exit = self.should_exit = True
+            self.config.timeout_graceful_shutdown = 0
+            self.should_exit = True
             return
         self.received = sig
         self._until = time.monotonic() + self._service.options.drain_seconds
@@ -134,6 +135,8 @@ class _Server(uvicorn.Server):
             late = time.monotonic() > self._until
             if late and self._service.inside:
                 logger.warning("%d requests were not done in time, and are given up", self._service.inside)
+            if late:
+                self.config.timeout_graceful_shutdown = 1
             # Of WebSockets each leaves by itself.
             self.should_exit = late or not (self._service.inside or self._service.streams)
         return await super().on_tick(counter)
