@@ -75,9 +75,9 @@ def test_errors(running: Server, photo, tmp_path: Path):
             list(client.video(b"nothing"))
         with pytest.raises(ServerError, match="score"):
             client.poses(photo, score=3)
-        with pytest.raises(vt.InputError, match="nowhere.jpg"):
+        with pytest.raises(vt.InputError, match=r"nowhere\.jpg"):
             client.poses(tmp_path / "nowhere.jpg")
-        with pytest.raises(vt.InputError, match="nowhere.mp4"):
+        with pytest.raises(vt.InputError, match=r"nowhere\.mp4"):
             list(client.video(tmp_path / "nowhere.mp4"))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
