@@ -128,16 +128,18 @@ class Client:
 
     def video(self, video: File, **options: Any) -> Iterator[tuple[dict[str, Any], Poses]]:
         """Each frame of a video as docs/output.md has it, and its poses; options are the query of ``/v1/videos``."""
-        with _Requests.video(video, options) as arguments, _errors():
-            with self._http.stream("POST", "/v1/videos", **arguments) as answer:
-                if answer.status_code != 200:
-                    answer.read()
-                reader = _Lines(_checked(answer))
-                for line in answer.iter_lines():
-                    frame = reader.read(line)
-                    if frame is not None:
-                        yield frame
-                reader.check()
+        with ExitStack() as stack:
+            arguments = stack.enter_context(_Requests.video(video, options))
+            stack.enter_context(_errors())
+            answer = stack.enter_context(self._http.stream("POST", "/v1/videos", **arguments))
+            if answer.status_code != 200:
+                answer.read()
+            reader = _Lines(_checked(answer))
+            for line in answer.iter_lines():
+                frame = reader.read(line)
+                if frame is not None:
+                    yield frame
+            reader.check()
 
     def models(self) -> dict[str, Any]:
         """What ``/v1/models`` answers."""

@@ -66,12 +66,13 @@ def run(
         The number of the signal.
     """
     service = Service(model, options)
-    server = _Server(_config(service, options), service, ready, signals)
+    server = _Server(config_of(service, options), service, ready, signals)
     asyncio.run(server.serve(sockets=[listening]))
     return server.received
 
 
-def _config(service: Service, options: ServerOptions) -> uvicorn.Config:
+def config_of(service: Service, options: ServerOptions) -> uvicorn.Config:
+    """uvicorn's settings for a service."""
     limits = options.limits
     return uvicorn.Config(
         create_app(service),
