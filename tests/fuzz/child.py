@@ -1,8 +1,9 @@
 """The process that reads mutated files: within limits of memory, and watched for what it touches.
 
-    python child.py FOLDER BASE FIRST END
+    python child.py FOLDER BASE FIRST END [KIND]
 
-reads the cases FIRST to END of the series BASE, and prints a line of JSON before and after each.
+reads the cases FIRST to END of the series BASE, of all kinds or of one, and prints a line of JSON before and after
+each.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**28, 2**28))
 
 
-def main(folder: Path, base: str, first: int, end: int) -> None:
+def main(folder: Path, base: str, first: int, end: int, only: str = "") -> None:
     """Run the cases."""
     import torch
     from mutating import mutated
@@ -85,7 +86,7 @@ def main(folder: Path, base: str, first: int, end: int) -> None:
     warnings.simplefilter("ignore")
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what engines print is no answer
-    seeds = all_seeds(folder)
+    seeds = {kind: some for kind, some in all_seeds(folder).items() if only in ("", kind)}
     for kind, some in seeds.items():
         for seed in some:
             _read_whole(READERS[kind], folder / seed.name, seed.wrap(seed.data), VitruvianError)
@@ -123,4 +124,4 @@ def _read_whole(read, path: Path, data: bytes, errors: type[Exception]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), *sys.argv[5:])

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from http_requests import request
 
 import vitruvian as vt
 from vitruvian.cards import ModelCard
@@ -102,4 +103,5 @@ READERS: dict[str, Callable[[Path], object]] = {
     "skeleton": read_skeleton,
     "recipe": read_recipe,
     "state": state,
+    "request": request,
 }

@@ -1,8 +1,9 @@
 """Mutated files given to children, one after the other: what came of each, and what is left of those that failed.
 
-    python running.py MINUTES
+    python running.py MINUTES [KIND]
 
-goes on for so long, prints what it found, and keeps the files that failed in ./fuzz-failures.
+goes on for so long, with files of all kinds or of one, prints what it found, and keeps the files that failed in
+./fuzz-failures.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Report:
         return "\n".join([*rows, f"{self.cases} mutated files, {len(self.faults)} faults"])
 
 
-def fuzz(base: str, count: int, deadline: float | None = None, keep: Path | None = None) -> Report:
+def fuzz(base: str, count: int, deadline: float | None = None, keep: Path | None = None, only: str = "") -> Report:
     """Run a series of cases.
 
     Args:
@@ -62,6 +63,7 @@ def fuzz(base: str, count: int, deadline: float | None = None, keep: Path | None
         count: how many.
         deadline: of time.monotonic(), when to end before that.
         keep: where files go that failed.
+        only: the kind of all cases; empty is one kind after the other.
     """
     report = Report()
     number = 0
@@ -69,22 +71,21 @@ def fuzz(base: str, count: int, deadline: float | None = None, keep: Path | None
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place, "inside")
             folder.mkdir()
-            number = _one_child(report, folder, base, number, count, deadline, keep)
+            number = _one_child(report, folder, [base, str(number), str(count), *filter(None, [only])], deadline, keep)
             left = [path.name for path in Path(place).iterdir() if path != folder]
             if left:
                 report.faults.append(f"files outside of its folder before case {number}: {left}")
     return report
 
 
-def _one_child(
-    report: Report, folder: Path, base: str, first: int, end: int, deadline: float | None, keep: Path | None
-) -> int:
-    """Cases from `first` until the child ends; returns the next one."""
+def _one_child(report: Report, folder: Path, arguments: list[str], deadline: float | None, keep: Path | None) -> int:
+    """Cases until the child ends, which has these arguments after its folder; returns the next one."""
     environment = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH") if name in os.environ}
     paths = [str(SOURCES), *environment.get("PYTHONPATH", "").split(os.pathsep)]
     environment |= {"PYTHONPATH": os.pathsep.join(paths), "HOME": str(folder), "TMPDIR": str(folder)}
     environment |= {"VITRUVIAN_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
-    command = [sys.executable, str(HERE / "child.py"), str(folder), base, str(first), str(end)]
+    command = [sys.executable, str(HERE / "child.py"), str(folder), *arguments]
+    first = int(arguments[1])
     with (
         tempfile.TemporaryFile() as words,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=words, cwd=folder, env=environment) as child,
@@ -143,7 +144,8 @@ def _note(report: Report, folder: Path, begun: dict[str, Any], text: str, keep: 
 
 if __name__ == "__main__":
     minutes = float(sys.argv[1])
-    found = fuzz(f"run {time.time_ns()}", 10**9, time.monotonic() + 60 * minutes, Path("fuzz-failures"))
+    kind = sys.argv[2] if len(sys.argv) > 2 else ""
+    found = fuzz(f"run {time.time_ns()}", 10**9, time.monotonic() + 60 * minutes, Path("fuzz-failures"), kind)
     for fault in found.faults[:50]:
         print(fault, end="\n\n")
     print(found)

@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 
 import av
+import http_requests
 import numpy as np
 import torch
 from google.protobuf.json_format import MessageToJson, Parse
@@ -310,4 +311,5 @@ def all_seeds(folder: Path) -> dict[str, list[Seed]]:
         "onnx": graphs(),
         **texts(),
         "state": states(),
+        "request": [Seed("a.request", data, wrap) for data, wrap in http_requests.seeds(pictures(), videos())],
     }

@@ -10,7 +10,7 @@ pytest.importorskip("resource", reason="this system can't limit a process's memo
 
 from running import fuzz
 
-KINDS, CASES = 13, 13 * 70
+KINDS, CASES = 14, 14 * 70
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limits are Linux's")

@@ -68,7 +68,7 @@ def clip(photo: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def running() -> Iterator[Server]:
     """A server with its defaults."""
     with server() as one:

@@ -20,9 +20,13 @@ def as_json(record: Any) -> bytes:
 
 
 def header(skeleton: Skeleton) -> dict[str, Any]:
-    """``version``, ``generator`` and ``skeleton``, which every answer has at its top."""
+    """``version``, ``generator`` and ``skeleton``, which every answer has at its top.
+
+    The skeleton also has its ``sigmas`` and ``pairs``, so that clients can make it again.
+    """
     record = header_record("", skeleton)
     del record["source"]
+    record["skeleton"] |= {"sigmas": skeleton.sigmas, "pairs": skeleton.pairs}
     return record
 
 

@@ -49,7 +49,6 @@ def create_app(service: Service) -> ASGIApp:
         lifespan=lifespan,
     )
     app.state.service = service
-    app.state.page = page.read_page()
     for kind in (Problem, VitruvianError, Exception):
         app.add_exception_handler(kind, refused)
     app.add_exception_handler(RequestValidationError, _wrong_query)
@@ -62,7 +61,7 @@ def create_app(service: Service) -> ASGIApp:
     async def openapi() -> dict[str, Any]:
         return description
 
-    app.include_router(page.router)
+    app.include_router(page.routes(page.read_page()))
     gated: ASGIApp = Gate(app, service)
     origins = service.options.access.origins
     if origins:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 _Item = TypeVar("_Item")
 
+# Seconds that a batch has to end: an engine may hang.
+_JOIN = 10.0
+
 
 @dataclass(eq=False)
 class Job:
@@ -116,7 +119,7 @@ class Batcher:
             self._closed = True
             self._change.notify()
         for thread in self._threads:
-            thread.join()
+            thread.join(_JOIN)
 
     def _take(self) -> list[Job]:
         """The next batch; empty when the batcher is closed and nothing waits."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, overload
 
 from ..errors import InputError, VitruvianError
 from ..poses import Poses
-from ..skeletons import Skeleton, named_skeleton
+from ..skeletons import Skeleton
 
 try:
     import httpx
@@ -56,14 +56,21 @@ class _Requests:
     @staticmethod
     def pictures(pictures: Sequence[File], options: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of a request with several."""
-        files = [("picture", (_name(item, place), _bytes(item))) for place, item in enumerate(pictures)]
+        files = [("picture", (_name(item, f"picture {place}"), _bytes(item))) for place, item in enumerate(pictures)]
         return {"files": files, "params": _query(options)}
 
     @staticmethod
-    def video(video: File, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments of a request with a video."""
-        opened = open(video, "rb") if isinstance(video, (str, os.PathLike)) else video  # noqa: SIM115 (httpx closes it not)
-        return {"files": [("video", (_name(video, 0), opened))], "params": _query(options)}
+    @contextmanager
+    def video(video: File, options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Context with the arguments of a request with a video. Raises InputError where it can't be read."""
+        with ExitStack() as stack:
+            opened = video
+            if isinstance(video, (str, os.PathLike)):
+                try:
+                    opened = stack.enter_context(open(video, "rb"))
+                except OSError as error:
+                    raise _unread(video, error) from None
+            yield {"files": [("video", (_name(video, "video"), opened))], "params": _query(options)}
 
     @staticmethod
     def poses(record: Mapping[str, Any]) -> Poses:
@@ -121,8 +128,10 @@ class Client:
 
     def video(self, video: File, **options: Any) -> Iterator[tuple[dict[str, Any], Poses]]:
         """Each frame of a video as docs/output.md has it, and its poses; options are the query of ``/v1/videos``."""
-        arguments = _Requests.video(video, options)
-        with _errors(), self._http.stream("POST", "/v1/videos", **arguments) as answer:
+        with ExitStack() as stack:
+            arguments = stack.enter_context(_Requests.video(video, options))
+            stack.enter_context(_errors())
+            answer = stack.enter_context(self._http.stream("POST", "/v1/videos", **arguments))
             if answer.status_code != 200:
                 answer.read()
             reader = _Lines(_checked(answer))
@@ -183,8 +192,7 @@ class AsyncClient:
 
     async def video(self, video: File, **options: Any) -> AsyncIterator[tuple[dict[str, Any], Poses]]:
         """See `Client.video`."""
-        arguments = _Requests.video(video, options)
-        with _errors():
+        with _Requests.video(video, options) as arguments, _errors():
             async with self._http.stream("POST", "/v1/videos", **arguments) as answer:
                 if answer.status_code != 200:
                     await answer.aread()
@@ -252,12 +260,8 @@ class _Lines:
 
 def _skeleton(record: Mapping[str, Any]) -> Skeleton:
     said = record["skeleton"]
-    names, limbs = tuple(said["keypoints"]), tuple((first, second) for first, second in said["limbs"])
-    try:
-        known = named_skeleton(said["name"])
-    except InputError:
-        known = None
-    return known if known is not None and known.keypoints == names else Skeleton(said["name"], names, limbs)
+    limbs, pairs = (tuple((first, second) for first, second in said.get(name, ())) for name in ("limbs", "pairs"))
+    return Skeleton(said["name"], tuple(said["keypoints"]), limbs, tuple(said.get("sigmas", ())), pairs)
 
 
 def _authorized(token: str | None) -> dict[str, str]:
@@ -275,11 +279,15 @@ def _bytes(file: File) -> bytes:
     try:
         return Path(file).read_bytes() if isinstance(file, (str, os.PathLike)) else file.read()
     except OSError as error:
-        raise InputError(f"{_name(file, 0)} can't be read: {error.strerror or error}; check the path") from None
+        raise _unread(file, error) from None
 
 
-def _name(file: File, place: int) -> str:
-    return Path(file).name if isinstance(file, (str, os.PathLike)) else f"picture {place}"
+def _unread(file: File, error: OSError) -> InputError:
+    return InputError(f"{_name(file, 'the file')} can't be read: {error.strerror or error}; check the path")
+
+
+def _name(file: File, other: str) -> str:
+    return Path(file).name if isinstance(file, (str, os.PathLike)) else other
 
 
 @contextmanager

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
-
-from .problems import Problem
-
-router = APIRouter(include_in_schema=False)
 
 FOLDER = Path(__file__).parent / "page"
 _TYPES = {
@@ -46,24 +42,21 @@ def read_page(folder: Path = FOLDER) -> Mapping[str, File]:
     return files
 
 
-@router.api_route("/", methods=["GET", "HEAD"])
-async def index(request: Request) -> Response:
-    """The page."""
-    return _file(request, "index.html")
+def routes(files: Mapping[str, File]) -> APIRouter:
+    """A route for each file of the page, and ``/`` for its index; nothing else below ``/`` is answered."""
+    router = APIRouter(include_in_schema=False)
+    for path, file in files.items():
+        for place in {f"/{path}", "/" if path == "index.html" else f"/{path}"}:
+            router.add_api_route(place, _answering(file), methods=["GET", "HEAD"], response_class=Response)
+    return router
 
 
-@router.api_route("/{path:path}", methods=["GET", "HEAD"])
-async def file(request: Request, path: str) -> Response:
-    """A file of the page."""
-    return _file(request, path)
+def _answering(file: File) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        headers = {"ETag": file.etag, "Cache-Control": "no-cache"}
+        given = [text.strip().removeprefix("W/") for text in request.headers.get("if-none-match", "").split(",")]
+        if file.etag in given or "*" in given:
+            return Response(status_code=304, headers=headers)
+        return Response(file.data, headers=headers, media_type=file.media_type)
 
-
-def _file(request: Request, path: str) -> Response:
-    found: File | None = request.app.state.page.get(path)
-    if found is None:
-        raise Problem(404, f"nothing is at {request.url.path[:200]}")
-    headers = {"ETag": found.etag, "Cache-Control": "no-cache"}
-    given = [text.strip().removeprefix("W/") for text in request.headers.get("if-none-match", "").split(",")]
-    if found.etag in given or "*" in given:
-        return Response(status_code=304, headers=headers)
-    return Response(found.data, headers=headers, media_type=found.media_type)
+    return answer

@@ -66,12 +66,13 @@ def run(
         The number of the signal.
     """
     service = Service(model, options)
-    server = _Server(_config(service, options), service, ready, signals)
+    server = _Server(config_of(service, options), service, ready, signals)
     asyncio.run(server.serve(sockets=[listening]))
     return server.received
 
 
-def _config(service: Service, options: ServerOptions) -> uvicorn.Config:
+def config_of(service: Service, options: ServerOptions) -> uvicorn.Config:
+    """uvicorn's settings for a service."""
     limits = options.limits
     return uvicorn.Config(
         create_app(service),
@@ -122,7 +123,8 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Begin to leave."""
         if self.received:
-            self.force_exit = self.should_exit = True
+            self.config.timeout_graceful_shutdown = 0
+            self.should_exit = True
             return
         self.received = sig
         self._until = time.monotonic() + self._service.options.drain_seconds
@@ -134,6 +136,8 @@ class _Server(uvicorn.Server):
             late = time.monotonic() > self._until
             if late and self._service.inside:
                 logger.warning("%d requests were not done in time, and are given up", self._service.inside)
+            if late:
+                self.config.timeout_graceful_shutdown = 1
             # Of WebSockets each leaves by itself.
             self.should_exit = late or not (self._service.inside or self._service.streams)
         return await super().on_tick(counter)
