@@ -180,6 +180,16 @@ def test_several_pictures_dropped_and_pasted(visit: Visit, two: Path, model: Any
         assert bare(frame["persons"]) == model(two).to_dict()["persons"]
 
 
+def test_a_higher_score_is_asked_of_the_server(visit: Visit, two: Path, model: Any) -> None:
+    visit.give(two)
+    visit.state(f"{len(model(two))} persons")
+    expected = model(two, score=0.7)
+    assert 0 < len(expected) < len(model(two))
+    visit.page.locator("#option-score").fill("0.7")
+    visit.state(f"{len(expected)} persons")
+    assert bare(visit.json()["frames"][0]["persons"]) == expected.to_dict()["persons"]
+
+
 def test_pointing_and_the_keyboard_show_a_person(visit: Visit, two: Path, model: Any) -> None:
     poses = model(two)
     visit.give(two)
@@ -338,9 +348,9 @@ def test_a_camera(visit: Visit, direct: vt.Poses) -> None:
     assert visit.page.locator("#camera-stop").is_hidden()
 
 
-def test_a_token(browser: Any, tmp_path: Path) -> None:
+def test_a_token_and_a_limit(browser: Any, tmp_path: Path, two: Path) -> None:
     (tmp_path / "tokens").write_text("a-token-of-thirty-two-characters\n")
-    with server("--token-file", str(tmp_path / "tokens")) as own:
+    with server("--token-file", tmp_path / "tokens", "--limit", "picture_bytes=100000") as own:
         visit = Visit(browser, own.url)
         for token in ("a-token-that-is-not-right", "a-token-of-thirty-two-characters"):
             visit.page.locator("#token[open]").wait_for()
@@ -353,6 +363,9 @@ def test_a_token(browser: Any, tmp_path: Path) -> None:
         visit.state("person")
         visit.page.click("#bar-camera")
         visit.state("frames a second")
+        visit.give(two)
+        visit.page.locator("#problem-text", has_text="two.png has").wait_for()
+        assert len([url for url in visit.asked if "/v1/poses" in url]) == 1
         visit.close("401")
 
 

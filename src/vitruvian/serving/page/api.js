@@ -24,17 +24,32 @@ const address = (path, query = {}) => {
   return url;
 };
 
-const storedToken = () => sessionStorage.getItem(TOKEN);
+/** The token of this tab; where the browser keeps nothing, that of this visit. */
+let token = null;
+try {
+  token = sessionStorage.getItem(TOKEN);
+} catch {
+  // Storage is forbidden.
+}
+
+function keepToken(text) {
+  token = text;
+  try {
+    sessionStorage.setItem(TOKEN, text);
+  } catch {
+    // As above.
+  }
+}
 
 /** A server's answer; asks for a token once it is needed, and waits while the server is busy. */
 async function request(path, { query, signal, waiting = () => {}, ...rest } = {}) {
   for (let attempt = 1; ; attempt++) {
-    const token = storedToken();
-    const headers = token ? { ...rest.headers, authorization: `Bearer ${token}` } : rest.headers;
+    const used = token;
+    const headers = used ? { ...rest.headers, authorization: `Bearer ${used}` } : rest.headers;
     const response = await reach(address(path, query), { ...rest, signal, headers });
     if (response.ok) return response;
     const problem = await problemOf(response);
-    if (response.status === 401 && (await renewToken(token))) continue;
+    if (response.status === 401 && (await renewToken(used))) continue;
     if (response.status !== 503 || attempt === TRIES) throw problem;
     waiting(problem);
     await pause(Math.min(problem.retryAfter ?? 1, 10) * 1000, signal);
@@ -54,11 +69,11 @@ let asking = null;
 
 /** Whether there is another token than the one that was used; requests that are refused together ask once. */
 async function renewToken(used) {
-  if (storedToken() !== used) return true;
+  if (token !== used) return true;
   asking ??= askForToken(used !== null).finally(() => (asking = null));
-  const token = await asking;
-  if (token) sessionStorage.setItem(TOKEN, token);
-  return Boolean(token);
+  const given = await asking;
+  if (given) keepToken(given);
+  return Boolean(given);
 }
 
 async function problemOf(response) {
@@ -148,7 +163,6 @@ async function* lines(stream) {
 export function stream(query) {
   const url = address("v1/stream", query);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  const token = storedToken();
   if (!token) return new WebSocket(url);
   try {
     // A browser sets no headers of a socket: the token is a subprotocol.

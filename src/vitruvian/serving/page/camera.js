@@ -5,7 +5,7 @@ import { Problem, asProblem, models, stream } from "./api.js";
 const LARGEST = 960; // pixels of a frame's longer side
 const QUALITY = 0.8;
 const AHEAD = 2; // frames on their way
-const PATIENCE = 2000; // milliseconds until frames without an answer are given up
+const PATIENCE = 30_000; // milliseconds until frames without an answer are given up
 
 export class Camera {
   /** `result(source, frame, skeleton)` hears of every answer, `ended(problem or null)` of the end. */

@@ -21,6 +21,7 @@ export function facePoints(skeleton) {
 /** Blurs a circle around the face of every person on a context that draws in pixels of the picture. */
 export function blurFaces(context, source, frame, skeleton, keypointScore) {
   const points = facePoints(skeleton);
+  if (!points.length) return;
   for (const person of frame.persons) blur(context, source, frame, circle(person, points, keypointScore));
 }
 

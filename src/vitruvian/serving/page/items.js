@@ -38,10 +38,13 @@ export class Item {
   }
 }
 
-/** Runs items, a few at once. `settings()` gives the query of requests; `changed(item)` hears of every step. */
+/**
+ * Runs items, a few at once. `settings(kind)` gives the query of requests; `changed(item)` hears of every step;
+ * `limits` are those that the server tells of.
+ */
 export class Queue {
   constructor(settings, changed) {
-    Object.assign(this, { settings, changed, waiting: [], running: { picture: 0, video: 0 } });
+    Object.assign(this, { settings, changed, limits: {}, waiting: [], running: { picture: 0, video: 0 } });
   }
 
   add(item) {
@@ -85,7 +88,7 @@ export class Queue {
     item.state = "running";
     this.changed(item);
     try {
-      await checkReadable(item);
+      await check(item, this.limits[`${item.kind}_bytes`] ?? Infinity);
       await (item.kind === "video" ? this.#video(item, control) : this.#picture(item, control));
       if (current()) item.state = abort.signal.aborted ? "cancelled" : "done";
     } catch (error) {
@@ -120,9 +123,14 @@ export class Queue {
   }
 }
 
-/** Raises Problem for what the browser can't read, as folders and files that are gone. */
-async function checkReadable({ file, name }) {
+/** Raises Problem for what can't be sent: what the browser can't read, as folders, and what is too large. */
+async function check({ file, name, kind }, most) {
+  if (file.size > most) {
+    throw new api.Problem(413, `${name} has ${mebibytes(file.size)} MiB; this server takes a ${kind} of at most ${mebibytes(most)} MiB.`);
+  }
   await file.slice(0, 1).arrayBuffer().catch(() => {
     throw new api.Problem(0, `${name} can't be read: give files that are there, and no folders.`);
   });
 }
+
+const mebibytes = (bytes) => Number((bytes / 2 ** 20).toPrecision(3));

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { Camera } from "./camera.js";
 import { byId, count, make, setText } from "./dom.js";
 import { Exports } from "./exports.js";
+import { facePoints } from "./faces.js";
 import { takeFiles } from "./intake.js";
 import { Item, Queue } from "./items.js";
 import { options, showDefault, theme } from "./options.js";
@@ -133,6 +134,7 @@ function showFrame(source, frame, skeleton) {
   const known = frame && skeleton ? frame : null;
   stage.show(source, frame, skeleton);
   persons.show(known, skeleton, style.keypointScore);
+  byId("option-blur").disabled = Boolean(skeleton) && !facePoints(skeleton).length;
   const place = chosenPlace();
   persons.setChosen(place);
   if (!hovering) stage.setFocus(place);
@@ -264,7 +266,8 @@ async function keepFrame() {
 }
 
 async function showModels() {
-  const { models, defaults } = await api.models().catch(() => ({ models: [] }));
+  const { models, defaults, limits } = await api.models().catch(() => ({ models: [] }));
+  queue.limits = limits ?? {};
   setText(byId("models"), models.map(({ name }) => name).join(" + "));
   byId("models").hidden = !models.length;
   showDefault(style, defaults?.score);

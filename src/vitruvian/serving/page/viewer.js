@@ -15,24 +15,26 @@ export class Viewer {
   /** Shows an item from its start. */
   async open(item) {
     this.close();
-    this.item = item;
+    const opening = Symbol();
+    Object.assign(this, { item, opening });
+    const current = () => this.opening === opening;
     this.shown(null, null);
-    if (item.kind === "video") await this.#openVideo(item);
+    if (item.kind === "video") await this.#openVideo(item, current);
     else {
       const source = await this.picture(item);
-      if (this.item !== item) return;
+      if (!current()) return source?.image.close();
       this.unplayable = !source;
       this.source = source;
       this.#show(0);
     }
-    this.changed();
+    if (current()) this.changed();
   }
 
   close() {
     this.player?.close();
     this.transport.open(null, null);
     this.source?.image.close?.();
-    Object.assign(this, { item: null, player: null, source: null, unplayable: false, touched: false });
+    Object.assign(this, { item: null, opening: null, player: null, source: null, unplayable: false, touched: false });
   }
 
   /** Shows what has become known of the item. */
@@ -62,9 +64,9 @@ export class Viewer {
     return image && { image, width: image.width, height: image.height };
   }
 
-  async #openVideo(item) {
+  async #openVideo(item, current) {
     const player = (await openVideo(item.file)) ?? new Clock(item.frames);
-    if (this.item !== item) return player.close();
+    if (!current()) return player.close();
     Object.assign(this, { player, unplayable: player instanceof Clock });
     player.ontime = (time) => {
       this.#show(time);
