@@ -25,7 +25,6 @@ HEAVY = {
 } | {
     "fastapi",
     "httpx",
-    "pydantic",
     "uvicorn",
     "hotcoco",
     "matplotlib",
