@@ -23,6 +23,9 @@ HEAVY = {
     "supervision",
     "rich",
 } | {
+    "fastapi",
+    "httpx",
+    "uvicorn",
     "hotcoco",
     "matplotlib",
     "scipy",
@@ -58,6 +61,7 @@ def test_import_takes_in_nothing_heavy():
         ["train", "--help"],
         ["train-detector", "--help"],
         ["models", "--help"],
+        ["serve", "--help"],
         ["--version"],
     ],
     ids=" ".join,
@@ -76,7 +80,7 @@ except SystemExit as ended:
 
 
 def test_modules_that_need_no_engine_take_in_none():
-    names = ("pipeline", "media", "zoo", "drawing", "tracking", "evaluation", "process")
+    names = ("pipeline", "media", "zoo", "drawing", "tracking", "evaluation", "process", "serving")
     code = "import " + ", ".join(f"vitruvian.{name}" for name in names)
     assert (
         modules_after(code) & {"openvino", "onnxruntime", "torch", "lightning", "av", "cv2", "scipy", "trackeval"}
