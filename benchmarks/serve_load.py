@@ -103,22 +103,22 @@ def _run(place: tuple[str, int], files: list[bytes], count: int, seconds: float)
     return asyncio.run(clients(place, files, count, seconds))
 
 
-def direct(files: list[bytes], seconds: float) -> float:
-    """Pictures/s of `model([...])`, in a process of its own."""
+def direct(files: list[bytes], seconds: float) -> tuple[float, float]:
+    """Pictures/s of `model([...])`, in a process of its own, and CPU seconds of a picture."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_direct, (files, seconds))
 
 
-def _direct(files: list[bytes], seconds: float) -> float:
+def _direct(files: list[bytes], seconds: float) -> tuple[float, float]:
     import vitruvian as vt
 
     model = vt.load()
     model(files[:BATCH])
-    count, start = 0, time.perf_counter()
+    count, start, used = 0, time.perf_counter(), time.process_time()
     while (now := time.perf_counter()) < start + seconds:
         model([files[(count + place) % len(files)] for place in range(BATCH)])
         count += BATCH
-    return count / (now - start)
+    return count / (now - start), (time.process_time() - used) / count
 
 
 def idle(place: tuple[str, int], files: list[bytes], rounds: int) -> tuple[float, float]:
@@ -144,6 +144,12 @@ def idle(place: tuple[str, int], files: list[bytes], rounds: int) -> tuple[float
         return 1000 * statistics.median(times["direct"]), 1000 * statistics.median(times["server"])
 
     return asyncio.run(measure())
+
+
+def busy(process: int) -> float:
+    """CPU seconds that a process has taken."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory(process: int) -> float:
@@ -192,13 +198,17 @@ def main() -> None:
             own, served = idle(place, files, given.rounds)
             print(f"one idle client: {served:.1f} ms, direct call {own:.1f} ms: {served - own:+.1f} ms")
             for count in given.clients:
-                before = direct(files, given.seconds / 2)
+                before, cost_before = direct(files, given.seconds / 2)
+                used = busy(server.pid)
                 load = in_a_process(place, files, count, given.seconds)
-                after = direct(files, given.seconds / 2)
+                cost = (busy(server.pid) - used) / max(load.statuses[200], 1)
+                after, cost_after = direct(files, given.seconds / 2)
                 share = load.rate / ((before + after) / 2)
+                spent = cost / ((cost_before + cost_after) / 2)
                 others = {status: number for status, number in load.statuses.items() if status != 200}
                 print(
                     f"{count:4} clients: {load.rate:6.1f} pictures/s, direct {before:.1f} and {after:.1f}: {share:.2f};"
+                    f" CPU {1000 * cost:.0f} ms a picture, {spent:.2f} of direct;"
                     f" p50 {load.quantile(0.5):.0f} ms, p99 {load.quantile(0.99):.0f} ms; others {others};"
                     f" {memory(server.pid):.0f} MiB",
                     flush=True,

@@ -33,6 +33,7 @@ LIMITS = {
     "header_seconds": 2,
     "body_seconds": 2,
     "send_seconds": 2,
+    "stream_seconds": 2,
 }
 
 
@@ -189,6 +190,17 @@ def test_places_for_streams(tight, photo):
                 other.recv(60)
         one.send(photo)
         assert json.loads(one.recv(60))["sequence"] == 1
+
+
+def test_a_stream_without_frames(tight, photo):
+    address = tight.url.replace("http", "ws") + "/v1/stream"
+    with connect(address) as one:
+        one.send(photo)
+        assert json.loads(one.recv(60))["sequence"] == 0
+        with pytest.raises(ConnectionClosed) as closed:
+            one.recv(60)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1001
 
 
 def test_bytes_of_a_frame(tight, photo):

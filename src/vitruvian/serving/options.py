@@ -36,8 +36,9 @@ class Limits:
         header_bytes: of the request line and all headers.
         header_seconds: until the headers of a request are there.
         body_seconds: until the body of a picture request is there; of a video it is four times that.
-        request_seconds: for a picture, from its first byte to the answer.
+        request_seconds: for a picture, from its last byte to the answer.
         video_request_seconds: for a video, from its last byte to the last frame.
+        stream_seconds: that a stream may be without a frame.
         send_seconds: that a client may let an answer wait before it reads on.
 
     Raises:
@@ -60,6 +61,7 @@ class Limits:
     body_seconds: float = 30.0
     request_seconds: float = 30.0
     video_request_seconds: float = 1800.0
+    stream_seconds: float = 60.0
     send_seconds: float = 30.0
 
     def __post_init__(self) -> None:

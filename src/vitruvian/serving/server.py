@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("vitruvian")
 
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Signals that end a server."""
+
 # Connections that the system keeps until they are taken.
 _BACKLOG = 1024
 
@@ -51,7 +54,7 @@ def run(
     options: ServerOptions,
     listening: socket.socket,
     ready: Callable[[], Any],
-    signals: Sequence[int] = (signal.SIGINT, signal.SIGTERM),
+    signals: Sequence[int] = SIGNALS,
 ) -> int:
     """Serve until a signal says to leave.
 

@@ -81,6 +81,7 @@ class _Session:
         self._newest: _Received | None = None
         self._came = asyncio.Event()
         self._ended = False
+        self._last = time.monotonic()
 
     async def run(self) -> None:
         """Until the client leaves or the server does."""
@@ -90,7 +91,8 @@ class _Session:
             while not self._ended:
                 with suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._came.wait(), 0.5)
-                if self._service.draining:
+                silent = time.monotonic() - self._last > self._service.options.limits.stream_seconds
+                if self._service.draining or silent:
                     await _close(self._websocket, _GOING_AWAY)
                     return
                 self._came.clear()
@@ -115,7 +117,8 @@ class _Session:
                     return
                 if self._newest is not None:
                     self._service.metrics.dropped.inc()
-                self._newest = _Received(sequence, data, time.monotonic() - start)
+                self._last = time.monotonic()
+                self._newest = _Received(sequence, data, self._last - start)
                 sequence += 1
                 self._came.set()
         finally:

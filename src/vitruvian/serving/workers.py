@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import VitruvianError
 from .metrics import FOLDER
-from .server import address, run
+from .server import SIGNALS, address, run
 from .starting import announce, warm_up
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class _Supervisor:
                 self._tell()  # a second time: they end at once
             self._received = self._received or number
 
-        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, handle) for number in SIGNALS}
         try:
             yield
         finally:
