@@ -16,6 +16,7 @@ ROOT = Path(vitruvian.__file__).parent
 ORDER = """
 _version errors choices
 io settings
+stores
 pictures skeletons geometry
 cards
 angles
@@ -38,6 +39,7 @@ graphs
 quantization
 export
 training
+scaling
 zoo
 cli
 __main__

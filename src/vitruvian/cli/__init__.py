@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from .._version import __version__
 from ..errors import VitruvianError, printable
+from .batch import batch
 from .benchmark import benchmark
 from .convert import convert
 from .evaluate import evaluate
@@ -67,6 +68,7 @@ for command in (
     train_detector,
     check_data,
     convert,
+    batch,
 ):
     app.command()(command)
 
