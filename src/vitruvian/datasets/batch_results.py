@@ -14,7 +14,7 @@ from ..io import parse_json
 from ..media.records import SCHEMA_VERSION
 from ..poses import Poses
 from ..skeletons import Skeleton
-from ..stores import Store, is_address
+from ..stores import Store
 from .batch_tables import BatchPicture, check_pyarrow, persons_table, pictures_of, pictures_table
 
 JOB = "job.json"
@@ -25,11 +25,8 @@ Table = Literal["persons", "pictures"]
 
 
 def is_batch(path: str | os.PathLike[str]) -> bool:
-    """Whether a path is the folder of a batch job."""
-    text = os.fspath(path)
-    if is_address(text):
-        return not text.lower().endswith((".json", ".yaml", ".yml", ".xml")) and Store(text).read(JOB) is not None
-    return os.path.isfile(os.path.join(text, JOB))
+    """Whether a path is the folder of a batch job on this machine."""
+    return os.path.isfile(os.path.join(path, JOB))
 
 
 def read(folder: str | os.PathLike[str]) -> BatchResults:

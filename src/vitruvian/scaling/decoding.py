@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from ..errors import InputError
 from ..pictures.decoding import Image
+from ..pictures.fetching import fetched_picture
 from ..pictures.reading import read_image
 from ..stores import StoreError, filesystem, is_address, retried
 from .entries import Entry
@@ -26,8 +27,10 @@ _GUESS = 2 * 2**20
 _FETCHED = 8
 # Tasks with one picture that may be lost before the picture is set aside.
 LOSSES = 3
-# Readings of a file of a store whose picture is damaged: a transfer that was cut off differs from the next one.
+# Readings of a file of a store whose transfer was cut off.
 _READINGS = 3
+# Answers of servers that say to come back later.
+_PASSING_CODES = (408, 425, 429)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,11 +97,11 @@ def decode(entries: Sequence[Entry], keep: bool = False) -> list[Decoded]:
 
 
 def _fetch(entry: Entry) -> bytes | InputError:
-    """The bytes of a picture on an address; http and https are left to `read_image`."""
+    """The bytes of a picture on an address, or why there are none."""
     path = str(entry.data)
-    if path.startswith(("http://", "https://")):
-        return b""
     try:
+        if path.startswith(("http://", "https://")):
+            return retried(path, lambda: _fetch_http(path))
         store, inner = filesystem(path)
         return bytes(retried(path, lambda: store.cat_file(inner)))
     except InputError as error:
@@ -109,30 +112,51 @@ def _fetch(entry: Entry) -> bytes | InputError:
         return InputError(f"{entry.name} can't be read: {error}; check its permissions")
 
 
+def _fetch_http(address: str) -> bytes:
+    try:
+        data = fetched_picture(address)
+    except InputError as error:
+        code = getattr(error.__cause__, "code", None)
+        if isinstance(code, int) and 400 <= code < 500 and code not in _PASSING_CODES:
+            raise
+        raise ConnectionError(str(error)) from None
+    if data is None:
+        raise InputError(f"{address} is no picture; give the address of one")
+    return data
+
+
 def _fetched(entry: Entry, data: bytes | InputError, keep: bool) -> Decoded:
     if isinstance(data, InputError):
         return Decoded(entry, error=str(data), passing=isinstance(data, StoreError))
-    if not data:
-        return _decode(entry, keep)
     done = _decode_bytes(entry, data, keep)
     for _ in range(_READINGS - 1):
-        if done.error is None:
+        if done.error is None or _is_whole(str(entry.data), data):
             break
         again = _fetch(entry)
         if isinstance(again, InputError):
             return Decoded(entry, error=str(again), passing=isinstance(again, StoreError))
-        if again == data:
-            break
         data = again
         done = _decode_bytes(entry, data, keep)
     return done
+
+
+def _is_whole(path: str, data: bytes) -> bool:
+    """Whether these are all bytes of a file, as far as its store says; over HTTP that was checked before."""
+    if path.startswith(("http://", "https://")):
+        return True
+    try:
+        store, inner = filesystem(path)
+        size = retried(path, lambda: store.info(inner).get("size"))
+    except (InputError, OSError):
+        return False
+    return size is None or int(size) == len(data)
 
 
 def _decode(entry: Entry, keep: bool) -> Decoded:
     if isinstance(entry.data, bytes):
         return _decode_bytes(entry, entry.data, keep)
     try:
-        if not keep or is_address(entry.data):
+        if not keep:
             return Decoded(entry, read_image(entry.data, entry.name))
         with open(entry.data, "rb") as stream:
             return _decode_bytes(entry, stream.read(), keep)
