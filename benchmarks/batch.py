@@ -398,6 +398,8 @@ def listing(work: Path) -> None:
 
 
 def main() -> None:
+    # Or other work on a shared machine has precedence over the workers, and not over the single process.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("proof", choices=["exact", "kills", "store", "growth", "listing"])
     parser.add_argument("photos", type=Path, nargs="?")

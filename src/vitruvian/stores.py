@@ -7,6 +7,7 @@ import os
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -201,6 +202,13 @@ class Store:
             return
         except (OSError, StoreError, NotImplementedError) as error:
             raise OutputError(f"{self.path(name)} can't be removed: {error}") from None
+
+    def sweep(self, folder: str) -> None:
+        """Remove what writers that were killed left half-written in a folder of this machine."""
+        if self.local:
+            for path in Path(self.root, folder).glob(".*.part"):
+                with suppress(OSError):
+                    path.unlink()
 
 
 def _flushed(stream: BinaryIO, data: bytes) -> None:

@@ -39,6 +39,16 @@ def test_files_are_written_read_listed_and_removed(store):
     assert store.names("a") == ["y.json"]
 
 
+def test_half_written_files_are_not_listed_and_swept(tmp_path):
+    store = Store(tmp_path)
+    store.write("a/x.json", b"1")
+    (tmp_path / "a/.0123abcd.y.json.part").write_bytes(b"half")
+    assert store.names("a") == ["x.json"]
+    store.sweep("a")
+    store.sweep("missing")
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["x.json"]
+
+
 def test_errors_that_pass_are_tried_again_and_others_are_not():
     failures = [ConnectionError("reset"), TimeoutError(), "done"]
 

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +22,11 @@ from .plan import PLAN, Plan
 from .pool import Pool
 from .report import REPORT, Totals, html
 from .sources import list_items
+from .tables import FOLDERS
 from .worker import Description, WorkerSpec, import_ray
 
+# Manifests that are fetched at once.
+_FETCHED = 16
 _STORE_MEMORY = 512 * 2**20
 _STORE_MEMORY_EACH = 128 * 2**20
 
@@ -76,7 +80,7 @@ Progress = Callable[[BatchProgress], object]
 
 
 def estimate(
-    sources: Any,
+    sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     output: str | os.PathLike[str],
     options: BatchOptions | None = None,
     workers: Workers | None = None,
@@ -88,8 +92,7 @@ def estimate(
 
     Args:
         sources: a source or a list of them: a picture, a folder, a glob, a manifest (.txt, .csv, .parquet), a tar
-            shard, a video, on this machine or on an fsspec address; or a `ray.data.Dataset` with a column of paths or
-            of bytes.
+            shard, a video, on this machine or on an fsspec address.
         output: folder of the job, a path that all machines have, or an address.
         options: what is read and written.
         workers: the machines and processes.
@@ -109,22 +112,12 @@ def estimate(
     import_ray()
     check_pyarrow()
     store = Store(output)
-    job = _Job(store, _named(sources, store), options or BatchOptions(), workers or Workers(), checked_model(model))
+    named = [os.fspath(one) for one in ([sources] if isinstance(sources, (str, os.PathLike)) else sources)]
+    if not named:
+        raise InputError("no source: give at least one")
+    job = _Job(store, named, options or BatchOptions(), workers or Workers(), checked_model(model))
     with one_job(store):
         return job.run(progress or (lambda state: None))
-
-
-def _named(sources: Any, store: Store) -> list[str]:
-    """Sources by their names. A Ray data set is written into the job's folder once, as a manifest."""
-    if hasattr(sources, "write_parquet"):
-        folder = store.path("inputs")
-        if not any(name.endswith(".parquet") for name in store.names("inputs")):
-            sources.write_parquet(folder)
-        return [f"{folder}/*.parquet"]
-    several = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
-    if not several:
-        raise InputError("no source: give at least one")
-    return [os.fspath(source) for source in several]
 
 
 class _Job:
@@ -142,9 +135,10 @@ class _Job:
     def run(self, progress: Progress) -> BatchSummary:
         started = time.perf_counter()
         self._check_before()
+        for folder in (DONE, PLAN, *FOLDERS):
+            self.store.sweep(folder)
         plan = Plan(self.store, list_items(self.sources, self.options), self.options.partition)
-        for name in self.store.names(DONE):
-            manifest = read_record(self.store, f"{DONE}/{name}")
+        for manifest in self._manifests():
             self.totals.add(manifest)
         if plan.complete and not plan.left and not (self.options.retry_failed and self.totals.failed):
             return self._summary(0, started, plan)
@@ -162,12 +156,18 @@ class _Job:
             plan.stop()
         return self._summary(self.totals.pictures - earlier, started, plan)
 
+    def _manifests(self) -> Iterator[dict[str, Any]]:
+        """The manifests of all committed partitions; several are fetched at once."""
+        names = self.store.names(DONE)
+        with ThreadPoolExecutor(_FETCHED) as pool:
+            yield from pool.map(lambda name: read_record(self.store, f"{DONE}/{name}"), names)
+
     def _check_before(self) -> None:
         """Raises InputError where the folder has a job of other sources, settings or models."""
         if self.before is None:
             if self.options.retry_failed:
                 raise InputError(f"{self.store.root} has no job whose pictures failed; leave out --retry-failed")
-            if any(self.store.names(folder) for folder in (DONE, "pictures", "persons")):
+            if any(self.store.names(folder) for folder in (DONE, *FOLDERS)):
                 raise InputError(f"{self.store.root} has files of something else; choose another folder")
             for name in self.store.names(PLAN):
                 # Of a job that was ended before its networks were loaded.
@@ -204,15 +204,14 @@ class _Job:
             self._retry(spec, progress)
 
     def _retry(self, spec: WorkerSpec, progress: Progress) -> None:
-        names = self.store.names(DONE)
-        manifests = (read_record(self.store, f"{DONE}/{name}") for name in names)
-        failed = [manifest["partition"] for manifest in manifests if manifest["failed"]]
-        queue = _Queue(failed)
+        failed: list[int] = []
         self.totals = Totals()
-        for name in names:
-            manifest = read_record(self.store, f"{DONE}/{name}")
-            if manifest["partition"] not in queue.numbers:
+        for manifest in self._manifests():
+            if manifest["failed"]:
+                failed.append(manifest["partition"])
+            else:
                 self.totals.add(manifest)
+        queue = _Queue(failed)
 
         def done(manifest: dict[str, Any]) -> None:
             queue.numbers.discard(manifest["partition"])

@@ -22,8 +22,9 @@ Kind = Literal["picture", "shard", "rows", "video"]
 
 # A video is divided into no more: each segment decodes the frames before it, too.
 MOST_SEGMENTS = 8
-# Pictures that a shard counts for before it is read.
-_SHARD_WEIGHT = 1000
+# Bytes of a picture in a shard, and pictures of a shard on a store: how many there are is known when it was read.
+_SHARD_PICTURE = 100_000
+_REMOTE_SHARD = 10_000
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
@@ -119,8 +120,9 @@ def _is_pattern(source: str) -> bool:
 def _file(path: str, options: BatchOptions, named: bool = False) -> Iterator[Item]:
     """The items of one file: by its extension, and taken for a picture if it was named and has another."""
     suffix = PurePosixPath(path).suffix.lower()
-    if suffix == ".tar":
-        yield Item("shard", path, weight=_SHARD_WEIGHT)
+    if suffix == ".tar" and (is_address(path) or os.path.isfile(path)):
+        size = _REMOTE_SHARD if is_address(path) else os.path.getsize(path) // _SHARD_PICTURE
+        yield Item("shard", path, weight=max(1, size))
     elif suffix in VIDEO_EXTENSIONS and suffix not in picture_extensions():
         yield from _segments(path, options)
     elif named or suffix in picture_extensions():

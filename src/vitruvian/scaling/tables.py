@@ -18,6 +18,9 @@ from ..poses import Poses
 if TYPE_CHECKING:
     from ..skeletons import Skeleton
 
+FOLDERS = ("pictures", "persons", "poses", "shards")
+"""Folders of a job's rows, by format."""
+
 # Bits of a picture's number: the item in its partition, and the place in the item.
 _ITEM_BITS, _PLACE_BITS = 20, 21
 # Bins of the report's histograms.
