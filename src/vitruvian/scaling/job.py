@@ -62,7 +62,7 @@ class BatchSummary:
     Args:
         pictures, persons, failed: pictures and frames, persons on them, pictures that failed.
         partitions: how many are committed.
-        done_now: pictures of this run.
+        done_now: pictures of this run, those that were tried again among them.
         seconds: of this run.
         report: address of the report.
     """
@@ -131,6 +131,7 @@ class _Job:
         self.model = _placed(model, workers)
         self.before = read_job(store) if store.read(JOB) is not None else None
         self.totals = Totals()
+        self.done_now = 0
 
     def run(self, progress: Progress) -> BatchSummary:
         started = time.perf_counter()
@@ -141,12 +142,11 @@ class _Job:
         for manifest in self._manifests():
             self.totals.add(manifest)
         if plan.complete and not plan.left and not (self.options.retry_failed and self.totals.failed):
-            return self._summary(0, started, plan)
+            return self._summary(started, plan)
         if self.before is not None and not (self.options.resume or self.options.retry_failed):
             raise InputError(
                 f"{self.store.root} has an unfinished job: go on with it (--resume), or choose another folder"
             )
-        earlier = self.totals.pictures
         plan.start()
         try:
             plan.wait()
@@ -154,7 +154,7 @@ class _Job:
                 self._work(plan, progress, started)
         finally:
             plan.stop()
-        return self._summary(self.totals.pictures - earlier, started, plan)
+        return self._summary(started, plan)
 
     def _manifests(self) -> Iterator[dict[str, Any]]:
         """The manifests of all committed partitions; several are fetched at once."""
@@ -189,6 +189,7 @@ class _Job:
         def done(manifest: dict[str, Any]) -> None:
             plan.mark(manifest["partition"])
             self.totals.add(manifest)
+            self.done_now += manifest["pictures"]
 
         def tick() -> None:
             seconds = time.perf_counter() - started
@@ -209,6 +210,7 @@ class _Job:
         for manifest in self._manifests():
             if manifest["failed"]:
                 failed.append(manifest["partition"])
+                self.done_now += manifest["failed"]
             else:
                 self.totals.add(manifest)
         queue = _Queue(failed)
@@ -238,9 +240,9 @@ class _Job:
                 "machine to machine. Give the same model as before, or choose another folder"
             )
 
-    def _summary(self, done_now: int, started: float, plan: Plan) -> BatchSummary:
-        seconds = time.perf_counter() - started
-        if done_now or self.store.read(REPORT) is None or self.options.retry_failed:
+    def _summary(self, started: float, plan: Plan) -> BatchSummary:
+        seconds, done_now = time.perf_counter() - started, self.done_now
+        if done_now or self.store.read(REPORT) is None:
             rate = done_now / seconds if done_now else None
             self.store.write(REPORT, html(self.totals, self.store.root, self.before or {}, rate).encode())
         totals = self.totals
