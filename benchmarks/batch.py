@@ -110,16 +110,37 @@ def compare(output: Path, expected: dict[str, vt.Poses | None]) -> dict[str, Any
     }
 
 
-def single(paths: list[Path], model: dict[str, str]) -> tuple[dict[str, vt.Poses | None], float]:
-    """The poses of one process with all cores, and its seconds without the loading."""
+def single(paths: list[Path], model: dict[str, str]) -> tuple[dict[str, vt.Poses | None], float, float]:
+    """The poses of one process with all cores, its seconds and its CPU seconds, both without the loading."""
     loaded = vt.load(**model)
     expected: dict[str, vt.Poses | None] = {str(path): None for path in paths}
     loaded(str(paths[0]))
-    started = time.perf_counter()
+    started, spent = time.perf_counter(), time.process_time()
     # Not `stream`, which reads links to one file once.
     for frame, poses in loaded.frames(vt.media.ImageFiles(paths, "photos")):
         expected[frame.source] = poses
-    return expected, time.perf_counter() - started
+    return expected, time.perf_counter() - started, time.process_time() - spent
+
+
+def cpu_seconds_below() -> float:
+    """CPU seconds of all processes below this one, and of those that they waited for."""
+    parents, spent = {}, {}
+    for entry in Path("/proc").iterdir():
+        try:
+            fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+            parents[int(entry.name)] = int(fields[1])
+            spent[int(entry.name)] = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+        except (OSError, ValueError, IndexError):
+            continue
+
+    def is_below(number: int) -> bool:
+        while number in parents:
+            number = parents[number]
+            if number == os.getpid():
+                return True
+        return False
+
+    return sum(seconds for number, seconds in spent.items() if is_below(number))
 
 
 def start_ray(**more: Any) -> None:
@@ -133,7 +154,7 @@ def exact(photos: Path, count: int, constant: bool, work: Path) -> None:
     """Every picture once, equal to the single process, and the rates of both in turns."""
     paths = links(photos, work / "photos", count)
     model = constants(work) if constant else {}
-    expected, alone = single(paths, model)
+    expected, alone, alone_cpu = single(paths, model)
     start_ray()
     times: list[tuple[float, int]] = []
     options = vt.scaling.BatchOptions(partition=500)
@@ -146,6 +167,7 @@ def exact(photos: Path, count: int, constant: bool, work: Path) -> None:
         progress=lambda state: times.append((time.perf_counter() - started, state.pictures)),
         **model,
     )
+    cpu = cpu_seconds_below()
     first = next(((second, number) for second, number in times if number), (0.0, 0))
     last = max(times)
     print(json.dumps({"pictures": done.pictures, "failed": done.failed, **compare(work / "out", expected)}))
@@ -154,6 +176,9 @@ def exact(photos: Path, count: int, constant: bool, work: Path) -> None:
     rate = len(paths) / alone
     print(f"single {rate:.1f} pictures/s; batch {whole:.1f} with its start, {steady:.1f} from the first partition on")
     print(f"ratio {whole / rate:.2f} with the start, {steady / rate:.2f} without")
+    print(
+        f"CPU milliseconds a picture: single {alone_cpu / count * 1e3:.1f}, batch with its start {cpu / count * 1e3:.1f}"
+    )
     print(f"driver: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB with the single process in it")
 
 
@@ -163,7 +188,7 @@ def kills(photos: Path, count: int, number: int, work: Path, seed: int = 0) -> N
 
     paths = links(photos, work / "photos", count)
     model = constants(work)
-    expected, _ = single(paths, model)
+    expected, *_ = single(paths, model)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": STORE_MEMORY // 3})
     nodes = [cluster.add_node(num_cpus=2, object_store_memory=STORE_MEMORY // 3) for _ in range(2)]
     options = ["--partition", "50", "--resume", "--address", cluster.address, "--workers", "3", "-q"]
@@ -264,7 +289,7 @@ def store(photos: Path, count: int, work: Path) -> None:
     """A server that is bad for 30 seconds in the middle of a job: the rate before, during and after, and the rows."""
     paths = links(photos, work / "photos", count)
     model = constants(work)
-    expected, _ = single(paths, model)
+    expected, *_ = single(paths, model)
     os.chdir(work / "photos")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _BadStore)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -104,6 +104,7 @@ def do(tmp_path: Path, networks: dict[str, str], here: Here) -> Callable[..., vt
     """Does all partitions of sources in this process, and reads them back."""
     import json
 
+    pytest.importorskip("pyarrow", reason="the extra ray is not installed")
     from vitruvian.datasets.batch_results import JOB, VERSION
     from vitruvian.scaling.options import BatchOptions
     from vitruvian.scaling.partition import Attempt, PartitionWork

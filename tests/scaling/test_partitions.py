@@ -8,13 +8,14 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from pyarrow import parquet
 
 import vitruvian as vt
 from vitruvian.scaling.decoding import LOSSES
 from vitruvian.scaling.partition import StoreDown
+
+pa = pytest.importorskip("pyarrow", reason="the extra ray is not installed")
+parquet = pytest.importorskip("pyarrow.parquet")
 
 
 def same(found: vt.Poses, expected: vt.Poses) -> None:

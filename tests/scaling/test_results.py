@@ -104,5 +104,6 @@ def test_damaged_results_name_their_file(do, pictures, tmp_path, name, content, 
 
 
 def test_a_folder_without_a_job(tmp_path):
+    pytest.importorskip("pyarrow", reason="the extra ray is not installed")
     with pytest.raises(vt.InputError, match=r"has no job\.json"):
         vt.scaling.read(tmp_path)

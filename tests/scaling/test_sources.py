@@ -5,16 +5,17 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import fsspec
-import pyarrow as pa
 import pytest
-from pyarrow import parquet
 
 from vitruvian.errors import InputError
 from vitruvian.scaling.options import BatchOptions
 from vitruvian.scaling.plan import Plan, divided, read_partition, write_partition
 from vitruvian.scaling.sources import Item, list_items
 from vitruvian.stores import Store
+
+fsspec = pytest.importorskip("fsspec", reason="the extra ray is not installed")
+pa = pytest.importorskip("pyarrow", reason="the extra ray is not installed")
+parquet = pytest.importorskip("pyarrow.parquet")
 
 
 def listed(*sources: object, **options: object) -> list[str]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import fsspec
 import numpy as np
 import pytest
-from fsspec.implementations.memory import MemoryFileSystem
 
 import vitruvian as vt
 from vitruvian import stores
 from vitruvian.scaling.decoding import decode
 from vitruvian.scaling.entries import Entry
 from vitruvian.stores import Store, StoreError, retried
+
+fsspec = pytest.importorskip("fsspec", reason="the extra ray is not installed")
+MemoryFileSystem = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem
 
 
 @pytest.fixture(autouse=True)
