@@ -176,9 +176,8 @@ def exact(photos: Path, count: int, constant: bool, work: Path) -> None:
     rate = len(paths) / alone
     print(f"single {rate:.1f} pictures/s; batch {whole:.1f} with its start, {steady:.1f} from the first partition on")
     print(f"ratio {whole / rate:.2f} with the start, {steady / rate:.2f} without")
-    print(
-        f"CPU milliseconds a picture: single {alone_cpu / count * 1e3:.1f}, batch with its start {cpu / count * 1e3:.1f}"
-    )
+    each = alone_cpu / count * 1e3, cpu / count * 1e3
+    print(f"CPU milliseconds a picture: single {each[0]:.1f}, batch with its start {each[1]:.1f}")
     print(f"driver: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB with the single process in it")
 
 
@@ -206,7 +205,7 @@ def kills(photos: Path, count: int, number: int, work: Path, seed: int = 0) -> N
         if sum(made.values()) >= number:
             driver.wait()
             continue
-        time.sleep(dice.uniform(2, 8))
+        time.sleep(dice.uniform(4, 20))
         kind = dice.choice(["worker", "worker", "node", "driver"])
         if kind == "worker":
             made[kind] += kill_worker([raylet(node) for node in nodes], dice)
@@ -428,7 +427,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("proof", choices=["exact", "kills", "store", "growth", "listing"])
     parser.add_argument("photos", type=Path, nargs="?")
-    parser.add_argument("--count", type=int, help="pictures (exact: 20000, kills: 3000, store: 3000)")
+    parser.add_argument("--count", type=int, help="pictures (exact, kills: 20000, store: 3000)")
     parser.add_argument("--constant", action="store_true", help="networks with constant answers")
     parser.add_argument("--kills", type=int, default=20)
     arguments = parser.parse_args()
@@ -439,7 +438,7 @@ def main() -> None:
         if arguments.proof == "exact":
             exact(photos, arguments.count or 20_000, arguments.constant, work)
         elif arguments.proof == "kills":
-            kills(photos, arguments.count or 3000, arguments.kills, work)
+            kills(photos, arguments.count or 20_000, arguments.kills, work)
         elif arguments.proof == "store":
             store(photos, arguments.count or 3000, work)
         elif arguments.proof == "growth":
