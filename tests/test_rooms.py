@@ -16,6 +16,7 @@ ROOT = Path(vitruvian.__file__).parent
 ORDER = """
 _version errors choices
 io settings
+stores
 pictures skeletons geometry
 cards
 angles
@@ -39,6 +40,7 @@ quantization
 export
 training
 serving
+scaling
 zoo
 cli
 __main__

@@ -18,3 +18,6 @@ Rescoring = Literal["product", "sum", "box"]
 
 CocoMode = Literal["results", "dataset"]
 """COCO's results format, or its annotation format with images and categories."""
+
+BatchFormat = Literal["parquet", "jsonl", "webdataset"]
+"""What a batch job writes."""

@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from .._version import __version__
 from ..errors import VitruvianError, printable
+from .batch import batch
 from .benchmark import benchmark
 from .convert import convert
 from .evaluate import evaluate
@@ -69,6 +70,7 @@ for command in (
     check_data,
     convert,
     serve,
+    batch,
 ):
     app.command()(command)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -82,6 +82,10 @@ def evaluate(
         typer.Option(
             metavar="MODEL", help="Person detector that finds the boxes; measured too.", rich_help_panel=MODEL
         ),
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Results of vitruvian batch, instead of a model's.", rich_help_panel=MODEL),
     ] = None,
     img_size: ImgSize = None,
     pose_size: PoseSize = None,
@@ -167,8 +171,12 @@ def evaluate(
     console = Console(stderr=True, quiet=quiet, highlight=False)
     if detections is not None and detector is not None:
         raise InputError("boxes are from --detections or from a --detector, not from both")
-    if not pose and detector is None:
+    if not pose and detector is None and predictions is None:
         raise InputError("nothing to measure: give a pose net (--pose), a detector (--detector), or both")
+    if predictions is not None and (pose or detector or detections or also or images):
+        raise InputError(
+            "--predictions are measured alone: leave out --pose, --detector, --detections, --images, --also"
+        )
     settings = {
         "flip": flip or None,
         "flip_shift": flip_shift,
@@ -182,6 +190,10 @@ def evaluate(
         "soft_nms": soft_nms,
     }
     given = {name: value for name, value in settings.items() if value is not None}
+    if predictions is not None:
+        check_outputs([], output, results, overwrite, False)
+        _measure_batch(predictions, annotations, given, output, results, console)
+        return
     models = pose or []
     runs = plan_runs(models, {text: {**given, **changes} for text, changes in variants(also or []).items()}, output)
     if results is not None and len(runs) != 1:
@@ -227,6 +239,26 @@ def evaluate(
     _say(dict.fromkeys(note for metrics in measured.values() for note in metrics.notes), console)
     if not quiet:
         _print(table(measured))
+        print(f"-> {output}")
+
+
+def _measure_batch(
+    folder: Path, annotations: Path, given: Mapping[str, object], output: Path, results: Path | None, console: Console
+) -> None:
+    """Measure what a batch job found, with settings that rank persons. Raises InputError for others."""
+    from ..evaluation import evaluate_batch
+    from ..evaluation.report import table, write_json, write_results
+
+    others = sorted(set(given) - {"rescoring", "keypoint_threshold", "oks_nms", "soft_nms"})
+    if others:
+        raise InputError(f"{', '.join(others)}: the poses of --predictions are found already; leave it out")
+    metrics = evaluate_batch(folder, annotations, given)
+    write_json(output / "metrics.json", metrics.to_dict())
+    if results is not None:
+        write_results(results, metrics.results)
+    _say(metrics.notes, console)
+    if not console.quiet:
+        _print(table({folder.name: metrics}))
         print(f"-> {output}")
 
 

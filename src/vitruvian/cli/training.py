@@ -25,8 +25,8 @@ Annotations = Annotated[
     typer.Option(
         "--data",
         metavar="FILE",
-        help="COCO-style annotations, a YOLO data.yaml, CVAT's XML, or a file of predict --json; may be given several "
-        "times.",
+        help="COCO-style annotations, a YOLO data.yaml, CVAT's XML, a file of predict --json, or a folder of "
+        "batch; may be given several times.",
     ),
 ]
 Images = Annotated[

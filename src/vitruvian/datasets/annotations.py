@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import InputError
 from ..io import read_json
 from ..skeletons import Skeleton
+from .batch_results import as_predictions, is_batch
 from .cvat import read_cvat
 from .json_records import BOX_SHARE, boxes_of, is_id, listed, unique
 from .prediction_files import as_annotations, is_poses
@@ -146,7 +147,8 @@ def read_annotations(
 
     Args:
         source: a JSON file, or its content; also a file of `vitruvian predict --json`, see `as_annotations`, the
-            ``data.yaml`` of a YOLO data set, see `read_yolo`, or CVAT's XML, see `read_cvat`.
+            folder of a `vitruvian batch` job, the ``data.yaml`` of a YOLO data set, see `read_yolo`, or CVAT's XML, see
+            `read_cvat`.
         boxes_alone: don't require keypoints. Without any, the category named person is taken, or the only one.
         split: the split of a YOLO data set: train, val or test.
 
@@ -177,6 +179,8 @@ def read_annotations(
 
 def read_content(path: str | os.PathLike[str], split: str = "val") -> Any:
     """A file's content in COCO's format, unchecked. Raises InputError as `read_annotations` does."""
+    if is_batch(path):
+        return as_annotations(os.fspath(path), as_predictions(path))
     if (described := description(path)) is not None:
         return read_yolo(described, split)
     if os.fspath(path).lower().endswith(".xml"):

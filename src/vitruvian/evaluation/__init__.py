@@ -6,6 +6,7 @@ metrics.keypoints["AP"]
 
 from ..datasets.annotations import Annotations, read_annotations
 from .accuracy import breakdown, pck
+from .batch import evaluate_batch
 from .evaluate import evaluate_boxes, evaluate_coco
 from .metrics import Metrics
 from .oks import oks, oks_nms, soft_oks_nms
@@ -16,6 +17,7 @@ __all__ = [
     "Metrics",
     "Procedure",
     "breakdown",
+    "evaluate_batch",
     "evaluate_boxes",
     "evaluate_coco",
     "oks",

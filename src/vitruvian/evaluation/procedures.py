@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import codecs
 from ..choices import Refinement, Rescoring
-from ..codecs import REFINEMENTS, Heatmap, Regression, SimDR
+from ..codecs import REFINEMENTS, Codec, Heatmap, Regression, SimDR
 from ..errors import InputError, ModelError
 from ..pipeline import PoseEstimator
 from ..poses import RESCORING_THRESHOLD
@@ -75,11 +75,16 @@ class Procedure:
 
         The project's own nets (heatmaps by a softmax) are trained and evaluated on boxes as they are annotated.
         """
-        if isinstance(pose.codec, Regression):
+        return cls.of_codec(pose.codec, annotated_boxes)
+
+    @classmethod
+    def of_codec(cls, codec: Codec, annotated_boxes: bool) -> Procedure:
+        """As `of`, for a pose net of which only the codec is known."""
+        if isinstance(codec, Regression):
             return cls(rescoring="sum", oks_nms=None if annotated_boxes else 0.9)
-        if isinstance(pose.codec, SimDR) and pose.codec.softmax:
-            return cls(keypoint_threshold=min(_least_probability(pose.codec) / pose.codec.highest, 1.0))
-        return cls(clip_boxes=not (isinstance(pose.codec, Heatmap) and pose.codec.softmax))
+        if isinstance(codec, SimDR) and codec.softmax:
+            return cls(keypoint_threshold=min(_least_probability(codec) / codec.highest, 1.0))
+        return cls(clip_boxes=not (isinstance(codec, Heatmap) and codec.softmax))
 
     def configure(self, pose: PoseEstimator) -> PoseEstimator:
         """The pose net with these settings. Raises InputError for a setting that it can't have."""

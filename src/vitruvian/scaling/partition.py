@@ -1,0 +1,279 @@
+"""The work on one partition: its pictures decoded, their poses estimated, its rows written and committed."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..datasets.batch_results import BatchResults
+from ..errors import InputError, ModelError, VitruvianError
+from ..pictures.memory import BYTES_AHEAD, held_by
+from ..pipeline import TopDown, batches
+from ..poses import Poses
+from ..stores import Store, StoreError, is_address
+from .decoding import Decoded, Tasks, decode_ahead
+from .entries import Entry, ItemError, entries_of
+from .options import BatchOptions
+from .plan import manifest_name, read_partition
+from .sources import Item
+from .tables import Rows, item_of
+from .videos import Segment, local_video
+
+if TYPE_CHECKING:
+    from ..datasets.batch_tables import BatchPicture
+
+# So many pictures that a store failed on, and half of all, mean that the store is down, and not the pictures.
+_STORE_DOWN = 4
+
+
+class StoreDown(VitruvianError):
+    """A store of inputs failed for most pictures of a partition, which is to be tried again later."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try at a partition.
+
+    Args:
+        partition: its number.
+        careful: picture by picture, telling each before it is begun: a worker was lost with this partition.
+        set_aside: the pictures (item, place) that ended workers, and the reason that becomes their row.
+        lenient: pictures that a store fails on become rows.
+        retry: only pictures that failed are read; the other rows stay.
+    """
+
+    partition: int
+    careful: bool = False
+    set_aside: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    lenient: bool = False
+    retry: bool = False
+
+
+# Told before a picture is begun: its item and its place.
+Begin = Callable[[int, int], object]
+
+
+@dataclass(frozen=True)
+class PartitionWork:
+    """What a worker does with each partition.
+
+    Args:
+        model: finds persons and their keypoints.
+        options: of the job.
+        output: the job's folder.
+        tasks: where pictures are decoded.
+        ahead: bytes of decoded pictures that may wait.
+        cwd: folder that relative paths are taken from.
+        metadata: of the tables' schemas.
+    """
+
+    model: TopDown
+    options: BatchOptions
+    output: Store
+    tasks: Tasks
+    ahead: int
+    cwd: str
+    metadata: Mapping[str, Any]
+
+    def run(self, attempt: Attempt, begin: Begin | None = None) -> dict[str, Any]:
+        """Do a partition and commit it: its files are written first, then its manifest.
+
+        Args:
+            attempt: the partition, and how it is done.
+            begin: called before each picture, with `Attempt.careful`.
+
+        Returns:
+            The manifest.
+
+        Raises:
+            StoreDown: nothing is committed, as most pictures can't be fetched.
+            ModelError: the networks don't fit their cards.
+            OutputError: the rows can't be written.
+        """
+        started = time.perf_counter()
+        items = list(enumerate(read_partition(self.output, attempt.partition)))
+        rows = Rows(attempt.partition, self.model.pose.skeleton)
+        wanted: dict[int, set[str]] | None = None
+        if attempt.retry and self.options.format != "webdataset":
+            wanted = self._keep_good(rows, items)
+        walk = _Walk(self, attempt, rows, begin if attempt.careful else None, wanted)
+        chosen = items if wanted is None else [pair for pair in items if pair[0] in wanted]
+        for is_video, group in itertools.groupby(chosen, lambda pair: pair[1].kind == "video"):
+            if is_video:
+                for number, item in group:
+                    walk.video(number, item)
+            else:
+                walk.pictures(group)
+        if not attempt.lenient and walk.passing >= _STORE_DOWN and 2 * walk.passing >= walk.count:
+            raise StoreDown(walk.last_passing)
+        rows.sort()
+        return self._commit(attempt, rows, time.perf_counter() - started)
+
+    def _keep_good(self, rows: Rows, items: Sequence[tuple[int, Item]]) -> dict[int, set[str]]:
+        """Take over the rows that didn't fail; returns the failed names by their item."""
+        before = BatchResults(self.output.root).pictures(rows.partition)
+        failed: dict[int, set[str]] = {}
+        for one in before:
+            if one.error is not None:
+                failed.setdefault(item_of(one.picture), set()).add(one.source)
+
+        def stays(one: BatchPicture) -> bool:
+            number = item_of(one.picture)
+            if number not in failed:
+                return True
+            # An error of the file itself: what follows in it is unknown.
+            return items[number][1].path not in failed[number] and one.source not in failed[number]
+
+        rows.pictures += [one for one in before if stays(one)]
+        return failed
+
+    def _commit(self, attempt: Attempt, rows: Rows, seconds: float) -> dict[str, Any]:
+        number = attempt.partition
+        files = rows.files(self.options.format, self.metadata)
+        if attempt.retry:
+            # Files and manifest must never be of different tries.
+            self.output.remove(manifest_name(number))
+        for name, data in files.items():
+            self.output.write(name, data)
+        done = {
+            "version": 1,
+            "partition": number,
+            "files": {name: len(data) for name, data in files.items()},
+            "seconds": round(seconds, 3),
+            "worker": f"{socket.gethostname()}:{os.getpid()}",
+            **rows.summary(),
+        }
+        self.output.write(manifest_name(number), json.dumps(done).encode())
+        return done
+
+
+class _Walk:
+    """The way through one partition's items."""
+
+    def __init__(
+        self,
+        work: PartitionWork,
+        attempt: Attempt,
+        rows: Rows,
+        begin: Begin | None,
+        wanted: Mapping[int, set[str]] | None,
+    ) -> None:
+        self.work = work
+        self.attempt = attempt
+        self.rows = rows
+        self.begin = begin
+        self.wanted = wanted
+        self.count = self.passing = 0
+        self.last_passing = ""
+
+    def pictures(self, items: Iterator[tuple[int, Item]]) -> None:
+        """The pictures of consecutive items that are no videos."""
+        work = self.work
+        found = decode_ahead(self._entries(items), work.tasks, work.ahead)
+        at_once = 1 if self.begin is not None else work.options.batch
+        for batch in batches(found, at_once, enough=lambda batch: held_by(batch) >= BYTES_AHEAD):
+            self._estimate(batch)
+
+    def _entries(self, items: Iterator[tuple[int, Item]]) -> Iterator[Entry]:
+        for number, item in items:
+            names = None if self.wanted is None else self.wanted[number]
+            place = 0
+            try:
+                for entry in entries_of(number, item, self.work.cwd):
+                    place = entry.place + 1
+                    # Other names are compared as they are written.
+                    name = entry.name.encode("utf-8", "backslashreplace").decode()
+                    if names is not None and name not in names and item.path not in names:
+                        continue
+                    reason = self.attempt.set_aside.get((number, entry.place))
+                    if reason is not None:
+                        self._fail(number, entry.place, entry.name, f"{entry.name}: {reason}")
+                        continue
+                    yield entry
+            except (ItemError, StoreError) as error:
+                self._fail(number, place, item.path, str(error), passing=isinstance(error, StoreError))
+
+    def _estimate(self, batch: list[Decoded]) -> None:
+        for done in batch:
+            if done.image is None:
+                self._fail(done.entry.item, done.entry.place, done.entry.name, done.error or "", done.passing)
+        good = [done for done in batch if done.image is not None]
+        if not good:
+            return
+        if self.begin is not None:
+            self.begin(good[0].entry.item, good[0].entry.place)
+        try:
+            found = self._poses(good)
+        except ModelError:
+            raise
+        except Exception:
+            # One by one, so that only the pictures fail that do.
+            for done in good:
+                self._alone(done)
+            return
+        for done, poses in zip(good, found, strict=True):
+            self._add(done, poses)
+
+    def _poses(self, good: list[Decoded]) -> list[Poses]:
+        return self.work.model([done.image for done in good if done.image is not None])
+
+    def _alone(self, done: Decoded) -> None:
+        try:
+            (poses,) = self._poses([done])
+        except ModelError:
+            raise
+        except Exception as error:  # engines raise classes of their own
+            entry = done.entry
+            reason = f"{entry.name}: its poses can't be estimated: {type(error).__name__}: {error}"
+            self._fail(entry.item, entry.place, entry.name, reason)
+            return
+        self._add(done, poses)
+
+    def _add(self, done: Decoded, poses: Poses) -> None:
+        assert done.image is not None
+        entry, (height, width) = done.entry, done.image.shape[:2]
+        number = self.rows.add(entry.item, entry.place, entry.name, (width, height), poses)
+        self.count += 1
+        if done.encoded is not None:
+            self.rows.encoded[number] = done.encoded
+
+    def _fail(self, item: int, place: int, name: str, error: str, passing: bool = False) -> None:
+        self.rows.add(item, place, name, None, None, error)
+        self.count += 1
+        self.passing += passing
+        self.last_passing = error if passing else self.last_passing
+
+    def video(self, number: int, item: Item) -> None:
+        """The frames of a video, tracked if the options say so."""
+        work, place = self.work, 0
+        reason = self.attempt.set_aside.get((number, 0))
+        if reason is not None:
+            self._fail(number, 0, item.path, f"{item.path}: {reason}")
+            return
+        if self.begin is not None:
+            self.begin(number, 0)
+        path = item.path if is_address(item.path) else os.path.join(work.cwd, item.path)
+        try:
+            with local_video(path) as file:
+                options = work.options
+                source = Segment(file, item.path, item.first, item.last, options.stride)
+                with closing(work.model.frames(source, options.track, options.smooth)) as frames:
+                    for frame, poses in frames:
+                        self.rows.add(number, place, item.path, frame.size, poses, None, frame.index, frame.time)
+                        place, self.count = place + 1, self.count + 1
+                for problem in source.problems:
+                    self._fail(number, place, item.path, problem)
+                    place += 1
+        except ModelError:
+            raise
+        except InputError as error:
+            self._fail(number, place, item.path, str(error), passing=isinstance(error, StoreError))
+        except Exception as error:  # engines raise classes of their own
+            self._fail(number, place, item.path, f"{item.path}: {type(error).__name__}: {error}")

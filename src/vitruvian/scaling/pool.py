@@ -1,0 +1,262 @@
+"""The pool of workers: it grows with the cluster, hands out partitions, and outlives workers that are lost."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from ..errors import ModelError, VitruvianError
+from .options import Workers
+from .partition import Attempt, StoreDown
+from .worker import Description, Witness, Worker, WorkerSpec, import_ray
+
+# Seconds between looks at workers, plan and cluster.
+_TICK = 0.5
+_LOOK = 5.0
+# Workers in a row that were lost before they had loaded the networks.
+_STARTS = 4
+# Careful tries at a partition that were lost at the same picture, until that is set aside.
+_LOSSES = 3
+# Tries at a partition of which nobody knows why they are lost.
+_TRIES = 30
+# A partition whose store is down: tries, and seconds of waiting, which double.
+_STORE_TRIES = 5
+_STORE_WAIT = 2.0
+
+
+class Partitions(Protocol):
+    """Numbers of partitions that are still to be done."""
+
+    @property
+    def complete(self) -> bool: ...
+    @property
+    def left(self) -> int: ...
+    def take(self) -> int | None:
+        """The next one; None if there is none, or none yet."""
+        ...
+
+
+@dataclass(eq=False)
+class _Member:
+    actor: Any
+    starting: Any
+    node: str = ""
+    busy: Any = None
+    attempt: Attempt | None = None
+
+
+@dataclass
+class _History:
+    """What happened to a partition that isn't done."""
+
+    losses: int = 0
+    suspects: dict[tuple[int, int], int] = field(default_factory=dict)
+    set_aside: dict[tuple[int, int], str] = field(default_factory=dict)
+    store_failures: int = 0
+
+
+class Pool:
+    """Workers on a Ray cluster.
+
+    Args:
+        spec: what workers are made of.
+        checked: called with the description of each new worker; it may refuse by an error.
+        retry: pictures that failed are tried again, and the others are kept.
+        worker: class of the actors.
+
+    Attributes:
+        lost: how many workers were lost.
+    """
+
+    def __init__(
+        self,
+        spec: WorkerSpec,
+        checked: Callable[[Description], object],
+        retry: bool = False,
+        worker: type = Worker,
+    ) -> None:
+        self._ray = import_ray()
+        self._spec = spec
+        self._checked = checked
+        self._retry = retry
+        limits = spec.workers
+        resources = {"num_cpus": limits.cpus, "num_gpus": limits.gpus, "max_restarts": 0, "max_task_retries": 0}
+        self._class = self._ray.remote(**resources)(worker)
+        self._witness: Any = None
+        self._members: list[_Member] = []
+        self._waiting: deque[tuple[float, Attempt]] = deque()
+        self._history: dict[int, _History] = {}
+        self._failed_starts = 0
+        self._room, self._looked = 1, 0.0
+        self.lost = 0
+
+    def run(self, plan: Partitions, done: Callable[[dict[str, Any]], object], tick: Callable[[], object]) -> None:
+        """Do all partitions.
+
+        Args:
+            plan: the partitions.
+            done: called with each manifest.
+            tick: called about twice a second.
+
+        Raises:
+            VitruvianError: what no other try would change: networks that can't be loaded, rows that can't be written,
+                inputs that can't be listed.
+        """
+        try:
+            while self._assign(plan) or not plan.complete:
+                waits = {member.busy or member.starting: member for member in self._members if self._pending(member)}
+                if waits:
+                    ready, _ = self._ray.wait(list(waits), num_returns=1, timeout=_TICK)
+                    for reference in ready:
+                        self._arrived(waits[reference], reference, done)
+                else:
+                    time.sleep(_TICK / 5)
+                tick()
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """End all workers."""
+        for member in self._members:
+            self._ray.kill(member.actor)
+        if self._witness is not None:
+            self._ray.kill(self._witness)
+        self._members, self._witness = [], None
+
+    @staticmethod
+    def _pending(member: _Member) -> bool:
+        return member.busy is not None or member.starting is not None
+
+    def _assign(self, plan: Partitions) -> bool:
+        """Give partitions to idle workers; whether anything is left to do or to wait for."""
+        idle = [member for member in self._members if not self._pending(member)]
+        while idle and (attempt := self._next(plan)) is not None:
+            self._begin(idle.pop(), attempt)
+        busy = sum(member.attempt is not None for member in self._members)
+        left = plan.left - busy
+        if idle and plan.complete and left <= len(self._waiting):
+            # Workers that will get no more work make room for other jobs.
+            for member in idle[: max(0, len(self._members) - max(self._spec.workers.least, left))]:
+                self._dismiss(member)
+        starting = sum(member.starting is not None for member in self._members)
+        if not idle and not starting and left > 0 and len(self._members) < self._most():
+            self._members.append(self._new())
+        return busy > 0 or bool(self._waiting) or left > 0
+
+    def _next(self, plan: Partitions) -> Attempt | None:
+        now = time.monotonic()
+        for _ in range(len(self._waiting)):
+            when, attempt = self._waiting.popleft()
+            if when <= now:
+                return attempt
+            self._waiting.append((when, attempt))
+        number = plan.take()
+        return None if number is None else Attempt(number, retry=self._retry)
+
+    def _most(self) -> int:
+        """Workers that the cluster has room for, or that were asked for."""
+        workers, now = self._spec.workers, time.monotonic()
+        if workers.most is not None:
+            return workers.most
+        if now - self._looked > _LOOK:
+            self._looked = now
+            self._room = max(workers.least, room(self._ray.cluster_resources(), workers))
+        return self._room
+
+    def _new(self) -> _Member:
+        actor = self._class.remote(self._spec)
+        return _Member(actor, actor.describe.remote())
+
+    def _begin(self, member: _Member, attempt: Attempt) -> None:
+        if self._witness is None:
+            self._witness = self._ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Witness).remote()
+        member.attempt = attempt
+        member.busy = member.actor.process.remote(attempt, self._witness)
+
+    def _dismiss(self, member: _Member) -> None:
+        self._members.remove(member)
+        self._ray.kill(member.actor)
+
+    def _arrived(self, member: _Member, reference: Any, done: Callable[[dict[str, Any]], object]) -> None:
+        errors = self._ray.exceptions
+        attempt = member.attempt
+        try:
+            value = self._ray.get(reference)
+        except errors.RayActorError:
+            self._after_loss(member)
+            return
+        except errors.RayTaskError as error:
+            cause = error.cause
+            if isinstance(cause, StoreDown) and attempt is not None:
+                member.busy = member.attempt = None
+                self._later(attempt, cause)
+                return
+            if isinstance(cause, VitruvianError):
+                raise cause from None
+            raise VitruvianError(f"a worker failed: {cause!r}") from error
+        except errors.RayError as error:
+            raise VitruvianError(f"Ray failed: {error}") from error
+        if member.starting is not None:
+            member.starting, member.node = None, value.node
+            self._failed_starts = 0
+            self._checked(value)
+            return
+        member.busy = member.attempt = None
+        self._history.pop(value["partition"], None)
+        done(value)
+
+    def _later(self, attempt: Attempt, error: StoreDown) -> None:
+        history = self._history.setdefault(attempt.partition, _History())
+        history.store_failures += 1
+        wait = _STORE_WAIT * 2**history.store_failures
+        lenient = history.store_failures >= _STORE_TRIES
+        self._waiting.append((time.monotonic() + wait, replace(attempt, lenient=lenient)))
+
+    def _after_loss(self, member: _Member) -> None:
+        self.lost += 1
+        self._dismiss(member)
+        attempt = member.attempt
+        if attempt is None:
+            self._failed_starts += 1
+            if self._failed_starts >= _STARTS:
+                raise ModelError(
+                    f"{_STARTS} workers in a row ended while they loaded the networks: there may be too little memory "
+                    "for them, so take fewer (--workers), or a network may end the process"
+                )
+            return
+        history = self._history.setdefault(attempt.partition, _History())
+        history.losses += 1
+        if history.losses > _TRIES:
+            raise VitruvianError(
+                f"partition {attempt.partition} ended its worker {_TRIES} times, at different pictures: there may be "
+                "too little memory; take fewer workers (--workers), or a smaller --batch"
+            )
+        if self._alive(member.node):
+            if attempt.careful:
+                self._suspect(attempt.partition, history)
+            attempt = replace(attempt, careful=True, set_aside=dict(history.set_aside))
+        # Otherwise the machine was lost, of which no picture is to blame.
+        self._waiting.append((0.0, attempt))
+
+    def _suspect(self, partition: int, history: _History) -> None:
+        try:
+            at = self._ray.get(self._witness.last.remote(partition))
+        except self._ray.exceptions.RayError:
+            at = None
+        if at is None:
+            return
+        history.suspects[at] = history.suspects.get(at, 0) + 1
+        if history.suspects[at] >= _LOSSES:
+            history.set_aside[at] = f"it ended the process {_LOSSES} times; it is set aside"
+
+    def _alive(self, node: str) -> bool:
+        return any(known["NodeID"] == node and known["Alive"] for known in self._ray.nodes())
+
+
+def room(resources: Mapping[str, float], workers: Workers) -> int:
+    """How many workers fit into a cluster with these resources, with a decoding task for each."""
+    cpus = int(resources.get("CPU", 0) / (workers.cpus + workers.decode_cpus) + 1e-6)
+    return min(cpus, int(resources.get("GPU", 0) / workers.gpus + 1e-6)) if workers.gpus else cpus

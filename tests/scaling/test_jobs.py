@@ -1,0 +1,236 @@
+"""Whole jobs on Ray: rows, resuming, processes that end, other models, and what the command says."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import vitruvian as vt
+from vitruvian.scaling.pool import Pool, room
+from vitruvian.scaling.report import REPORT
+
+ray = pytest.importorskip("ray", reason="the extra ray is not installed")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory) -> Iterator[None]:
+    """Ray with room for two workers, once for all jobs of this file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        # Or other work on the machine has precedence over the workers.
+        patch.setenv("RAY_worker_niceness", "0")
+        ray.init(
+            address="local",
+            num_cpus=2,
+            object_store_memory=100 * 2**20,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="ERROR",
+        )
+        yield
+        ray.shutdown()
+
+
+def test_a_job_from_its_sources_to_its_report(cluster, pictures, networks, tmp_path, command, monkeypatch):
+    manifest = tmp_path / "more.txt"
+    manifest.write_text("pictures/00.jpg\npictures/missing.jpg\n")
+    output = tmp_path / "out"
+    model = [f"--{name}={path}" for name, path in networks.items()]
+    arguments = ["batch", pictures, manifest, "-o", output, "--partition", 3, *model]
+    done = command(*arguments)
+    assert done.code == 0, done.err
+    assert "10 pictures, 16 persons, 2 failed" in done.out
+    found = list(vt.scaling.read(output))
+    names = [*(str(pictures / f"{number:02d}.jpg") for number in range(8)), str(pictures / "00.jpg")]
+    assert [one.source for one in found] == [*names, str(pictures / "missing.jpg")]
+    model_here = vt.load(**networks, threads=1)
+    for one in found:
+        if one.poses is not None:
+            np.testing.assert_allclose(one.poses.keypoints, model_here(one.source).keypoints, atol=1e-3)
+    page = (output / REPORT).read_text()
+    assert "missing.jpg" in page
+    assert "<svg" in page
+    times = {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.suffix != ".lock"}
+
+    # A finished job is left alone.
+    again = command(*arguments)
+    assert (again.code, "nothing to do" in again.out) == (0, True)
+    assert {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.suffix != ".lock"} == times
+
+    # An unfinished one needs a word, and is then done to the same rows.
+    (output / "done/part-000001.json").unlink()
+    refused = command(*arguments)
+    assert (refused.code, "--resume" in refused.err) == (2, True)
+    resumed = command(*arguments, "--resume")
+    assert (resumed.code, "10 pictures" in resumed.out) == (0, True)
+    assert [one.picture for one in vt.scaling.read(output)] == [one.picture for one in found]
+
+    # What failed is tried again.
+    (pictures / "missing.jpg").write_bytes((pictures / "01.jpg").read_bytes())
+    tried = command(*arguments, "--retry-failed")
+    assert "10 pictures, 18 persons, 1 failed" in tried.out, tried.err
+    assert [one.picture for one in vt.scaling.read(output)] == [one.picture for one in found]
+
+    # Other settings, and other weights under the same name.
+    other = command(*arguments, "--score", "0.5", "--resume")
+    assert (other.code, "score 0.3, not 0.5" in other.err) == (2, True)
+    (output / "done/part-000001.json").unlink()
+    data = Path(networks["pose"]).read_bytes()
+    import onnx
+
+    changed = onnx.load_from_string(data)
+    onnx.helper.set_model_props(changed, {"note": "retrained"})
+    onnx.save(changed, networks["pose"])
+    refused = command(*arguments, "--resume")
+    assert (refused.code, "another model" in refused.err) == (2, True)
+
+
+class Killed:
+    """A worker that ends its process when it comes to a deadly picture."""
+
+    def __init__(self, spec):
+        from vitruvian.scaling.worker import Worker
+
+        self._worker = Worker(spec)
+
+    def describe(self):
+        found = self._worker.describe()
+        model = self._worker._work.model
+
+        def deadly(images, *arguments, **keywords):
+            if any(image.shape[0] == 60 + 8 * 2 for image in images):
+                os.kill(os.getpid(), signal.SIGKILL)
+            return vt.TopDown.__call__(model, images, *arguments, **keywords)
+
+        object.__setattr__(self._worker._work, "model", _Called(model, deadly))
+        return found
+
+    def process(self, attempt, witness):
+        return self._worker.process(attempt, witness)
+
+
+class _Called:
+    def __init__(self, model, call):
+        self.pose, self._call = model.pose, call
+
+    def __call__(self, images):
+        return self._call(images)
+
+
+def test_a_picture_that_ends_its_worker_is_found_and_set_aside(cluster, pictures, networks, tmp_path):
+    from vitruvian.scaling.job import _Job
+    from vitruvian.stores import Store
+
+    options = vt.scaling.BatchOptions(partition=8)
+    job = _Job(Store(tmp_path / "out"), [str(pictures)], options, vt.scaling.Workers(most=1), networks)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vitruvian.scaling.job.Pool", lambda *given, **more: Pool(*given, **more, worker=Killed))
+        done = job.run(lambda state: None)
+    assert (done.pictures, done.failed) == (8, 2)
+    errors = {Path(one.source).stem: one.error for one in vt.scaling.read(tmp_path / "out") if one.error}
+    assert set(errors) == {"02", "04"}
+    assert "ended the process 3 times" in errors["02"]
+
+
+def test_a_worker_that_is_killed_costs_nothing(cluster, pictures, networks, tmp_path):
+    killed = []
+
+    def kill(state: vt.scaling.BatchProgress) -> None:
+        if killed:
+            return
+        for entry in Path("/proc").iterdir():
+            try:
+                title = (entry / "cmdline").read_bytes()
+                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            except (OSError, ValueError, IndexError):
+                continue
+            if title.startswith(b"ray::Worker") and parent in raylets():
+                killed.append(int(entry.name))
+                os.kill(killed[0], signal.SIGKILL)
+                return
+
+    done = vt.scaling.estimate(
+        str(pictures), tmp_path / "out", workers=vt.scaling.Workers(most=1), progress=kill, **networks
+    )
+    assert killed
+    assert (done.pictures, done.failed) == (8, 1)
+
+
+def raylets() -> list[int]:
+    """The processes of this machine's node."""
+    node = ray._private.worker._global_node
+    return [process.process.pid for process in node.all_processes["raylet"]]
+
+
+def test_a_model_that_cannot_be_loaded_is_an_error_at_once(cluster, pictures, tmp_path, command):
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no network")
+    done = command("batch", pictures, "-o", tmp_path / "out", "--pose", broken)
+    assert done.code == 2
+    assert "broken.onnx" in done.err
+    # Nothing was begun, so that the right model needs no other folder.
+    assert not (tmp_path / "out/job.json").exists()
+
+
+def test_two_jobs_cannot_write_into_one_folder(pictures, tmp_path, command):
+    from vitruvian.scaling.lock import one_job
+    from vitruvian.stores import Store
+
+    with one_job(Store(tmp_path / "out")):
+        # Another process: a lock is this process's otherwise.
+        import subprocess
+        import sys
+
+        arguments = [sys.executable, "-m", "vitruvian", "batch", pictures, "-o", tmp_path / "out"]
+        done = subprocess.run([*map(str, arguments)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "another job is writing into it" in done.stderr
+
+
+def test_a_lock_on_a_store_is_renewed_and_ends():
+    from vitruvian.scaling.lock import LEFT_BEHIND, one_job
+    from vitruvian.stores import Store
+
+    store = Store("memory://locked")
+    with one_job(store), pytest.raises(vt.InputError, match="another job"), one_job(store):
+        pass
+    assert store.read("job.lock") is None
+    old = {"token": "x", "host": "h", "pid": 1, "time": 0}
+    store.write("job.lock", json.dumps(old).encode())
+    with one_job(store):
+        assert json.loads(store.read("job.lock"))["time"] > LEFT_BEHIND
+    assert not [thread for thread in threading.enumerate() if thread.name == "vitruvian-lock"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere.jpg"], "no such file or folder"),
+        (["."], "no pictures"),
+        (["nosuch://bucket/x"], "no store is known"),
+        ([".", "--smooth"], "smooth needs track"),
+        ([".", "--gpus", "1.5"], "gpus is 1.5"),
+        ([".", "--partition", "1000000"], "partition"),
+        ([".", "--retry-failed"], "no job whose pictures failed"),
+    ],
+)
+def test_bad_input_is_told_before_anything_is_started(arguments, words, folder, command):
+    done = command("batch", *arguments, "-o", "out")
+    assert done.code == 2
+    assert words in done.err
+    assert not Path("out/job.json").exists()
+
+
+def test_workers_that_fit_into_a_cluster():
+    workers = vt.scaling.Workers()
+    assert room({"CPU": 8.0}, workers) == 8
+    assert room({"CPU": 8.0}, vt.scaling.Workers(threads=3)) == 2
+    assert room({"CPU": 32.0, "GPU": 2.0}, vt.scaling.Workers(gpus=0.5)) == 4
+    assert room({"CPU": 8.0}, vt.scaling.Workers(gpus=1)) == 0

@@ -1,0 +1,143 @@
+"""Stores: whole writes, retries, and pictures from stores that fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import vitruvian as vt
+from vitruvian import stores
+from vitruvian.scaling.decoding import decode
+from vitruvian.scaling.entries import Entry
+from vitruvian.stores import Store, StoreError, retried
+
+fsspec = pytest.importorskip("fsspec", reason="the extra ray is not installed")
+MemoryFileSystem = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch):
+    monkeypatch.setattr(stores, "FIRST_WAIT", 0.001)
+
+
+@pytest.fixture(params=["local", "memory"])
+def store(request, tmp_path) -> Store:
+    return Store(tmp_path / "store" if request.param == "local" else f"memory://{tmp_path.name}")
+
+
+def test_files_are_written_read_listed_and_removed(store):
+    assert store.read("a/x.json") is None
+    assert store.names("a") == []
+    store.write("a/y.json", b"1")
+    store.write("a/x.json", b"2")
+    store.write("a/x.json", b"3")
+    assert store.names("a") == ["x.json", "y.json"]
+    assert store.read("a/x.json") == b"3"
+    store.remove("a/x.json")
+    store.remove("a/x.json")
+    assert store.names("a") == ["y.json"]
+
+
+def test_half_written_files_are_not_listed_and_swept(tmp_path):
+    store = Store(tmp_path)
+    store.write("a/x.json", b"1")
+    (tmp_path / "a/.0123abcd.y.json.part").write_bytes(b"half")
+    assert store.names("a") == ["x.json"]
+    store.sweep("a")
+    store.sweep("missing")
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["x.json"]
+
+
+def test_errors_that_pass_are_tried_again_and_others_are_not():
+    failures = [ConnectionError("reset"), TimeoutError(), "done"]
+
+    def action():
+        outcome = failures.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    assert retried("s3://b/x", action) == "done"
+    failures += [PermissionError("denied"), "never"]
+    with pytest.raises(PermissionError):
+        retried("s3://b/x", action)
+    assert failures == ["never"]
+
+
+def test_missing_credentials_are_told_at_once():
+    calls = []
+
+    class NoCredentialsError(Exception):
+        pass
+
+    def action():
+        calls.append(1)
+        raise NoCredentialsError("Unable to locate credentials")
+
+    with pytest.raises(StoreError, match="needs credentials"):
+        retried("s3://b/x", action)
+    assert len(calls) == 1
+
+
+class Flaky(MemoryFileSystem):
+    """A store whose first answers are wrong: an error, or half of the file."""
+
+    protocol = "flaky"
+    store: dict = {}  # noqa: RUF012
+    pseudo_dirs = [""]  # noqa: RUF012
+    outcomes: list[str] = []  # noqa: RUF012
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return MemoryFileSystem._strip_protocol(path.replace("flaky://", "memory://"))
+
+    def cat_file(self, path, start=None, end=None, **more):
+        data = super().cat_file(path, start, end, **more)
+        outcome = self.outcomes.pop(0) if self.outcomes else ""
+        if outcome == "error":
+            raise ConnectionError("503 slow down")
+        return data[: len(data) // 2] if outcome == "half" else data
+
+
+@pytest.fixture
+def flaky(pictures) -> Entry:
+    fsspec.register_implementation("flaky", Flaky, clobber=True)
+    Flaky.store.clear()
+    fsspec.filesystem("flaky").pipe_file("/b/00.jpg", (pictures / "00.jpg").read_bytes())
+    return Entry(0, 0, "flaky://b/00.jpg", "flaky://b/00.jpg")
+
+
+@pytest.mark.parametrize("outcomes", [[], ["error", "error"], ["half"], ["half", "error", "half"]])
+def test_a_picture_of_a_store_that_fails_for_a_while(flaky, pictures, outcomes):
+    Flaky.outcomes[:] = outcomes
+    (done,) = decode([flaky])
+    assert done.error is None
+    np.testing.assert_array_equal(done.image, vt.media.read_image(pictures / "00.jpg"))
+
+
+def test_a_damaged_picture_of_a_store_is_read_once(flaky):
+    data = fsspec.filesystem("flaky").cat_file("/b/00.jpg")
+    fsspec.filesystem("flaky").pipe_file("/b/00.jpg", data[:3000])
+    Flaky.outcomes[:] = ["", "error"]
+    (done,) = decode([flaky])
+    assert "damaged" in done.error
+    assert not done.passing
+    assert Flaky.outcomes == ["error"]
+
+
+def test_a_store_that_never_answers_is_told_as_such(flaky):
+    Flaky.outcomes[:] = ["error"] * 99
+    (done,) = decode([flaky])
+    assert done.passing
+    assert "503 slow down" in done.error
+
+
+def test_a_job_between_stores(do, pictures):
+    memory = fsspec.filesystem("memory")
+    for path in sorted(pictures.iterdir()):
+        memory.pipe_file(f"/between/in/{path.name}", path.read_bytes())
+    results = do(["memory://between/in"], "memory://between/out")
+    assert [Path(one.source).name for one in results] == [f"{number:02d}.jpg" for number in range(8)]
+    assert results.to_arrow().num_rows == 14
