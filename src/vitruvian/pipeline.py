@@ -407,12 +407,12 @@ class TopDown:
                 if found is not None:
                     (poses,) = self.pose([frame.image], [found[tracker.may_matter(found, frame.time)]])
                     poses = tracker.update(poses, frame.time, frame.image, followed_only=True)
-                    follower.start(poses)
+                    follower.start(poses, frame.time)
                 else:
-                    boxes = follower.boxes(tracker.predict(frame.time), frame.image.shape[:2])
+                    boxes = follower.boxes(frame.image.shape[:2], frame.time)
                     (poses,) = self.pose([frame.image], [boxes])
                     poses = tracker.update(follower.kept(poses), frame.time, frame.image)
-                    follower.seen(poses)
+                    follower.seen(poses, frame.time)
                 yield frame, poses
 
     @property

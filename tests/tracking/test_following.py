@@ -54,13 +54,13 @@ def test_a_schedule_that_is_none(every):
 def follow(several: list[Poses], tracker: Tracker | None = None) -> list[np.ndarray]:
     """Boxes of the frames after the first, of which the pose net would give the keypoints of `several`."""
     follower, tracker = Follower(), tracker or Tracker(TrackerSettings(confirm=0))
-    follower.start(tracker.update(several[0], 0.0))
+    follower.start(tracker.update(several[0], 0.0), 0.0)
     found = []
     for index, poses in enumerate(several[1:], 1):
-        boxes = follower.boxes(tracker.predict(index / 25), SIZE)
+        boxes = follower.boxes(SIZE, index / 25)
         found.append(boxes.xyxy)
         got = replace(poses[: len(boxes)], boxes=boxes.xyxy, box_scores=boxes.scores)
-        follower.seen(tracker.update(follower.kept(got), index / 25))
+        follower.seen(tracker.update(follower.kept(got), index / 25), index / 25)
     return found
 
 
@@ -69,16 +69,30 @@ def test_boxes_move_with_the_keypoints():
     for index, boxes in enumerate(follow(several), 1):
         # At most one frame's way behind: the keypoints are those of the frame before.
         assert np.abs(boxes - several[index].boxes).max() <= 4.01
-    assert np.abs(follow(several)[-1] - several[-1].boxes).max() < 2  # the velocity is known by then
+    assert np.abs(follow(several)[-1] - several[-1].boxes).max() < 0.01  # the way of a frame is known by then
 
 
-def test_a_box_grows_where_a_keypoint_leaves_it_and_keeps_its_margins():
+def test_the_way_grows_with_the_time_between_frames():
+    first, second = persons((100, 200), sure=0.8), persons((110, 200), sure=0.8)
+    for time, expected in ((0.1, 110 + 10), (0.15, 110 + 20), (9.0, 110 + 20), (0.05, 110 + 10), (None, 110 + 10)):
+        follower = Follower()
+        follower.start(replace(first, track_ids=np.array([1])), 0.0)
+        follower.seen(replace(second, track_ids=np.array([1])), 0.05)
+        moved = follower.boxes(SIZE, time).xyxy[0] - first.boxes[0]
+        assert moved == pytest.approx([expected - 100, 0, expected - 100, 0], abs=1e-3)
+    follower = Follower()
+    follower.start(replace(first, track_ids=np.array([1])), 0.0)
+    follower.seen(replace(second, track_ids=np.array([2])), 0.05)  # someone else: no way is known
+    assert follower.boxes(SIZE, 0.1).xyxy[0] - first.boxes[0] == pytest.approx([10, 0, 10, 0], abs=1e-3)
+
+
+def test_one_keypoint_that_leaps_moves_its_side_of_the_box_by_half():
     first = persons((100, 200), sure=0.9)
     raised = replace(first, keypoints=first.keypoints.copy())
     top = first.keypoints[0, :, 1].argmin()
     raised.keypoints[0, top, 1] -= 50
     *_, boxes = follow([first, raised, raised])
-    assert boxes[0] == pytest.approx(first.boxes[0] - [0, 50, 0, 0], abs=1e-3)
+    assert boxes[0] == pytest.approx(first.boxes[0] - [0, 25, 0, 0], abs=1e-3)
 
 
 def test_keypoints_that_are_not_sure_or_finite_move_nothing():
@@ -94,7 +108,7 @@ def test_keypoints_that_are_not_sure_or_finite_move_nothing():
     nothing = replace(off, scores=np.zeros_like(off.scores))
     follower = Follower()
     follower.start(replace(nothing, track_ids=np.array([1])))
-    assert follower.boxes(Poses.empty(), SIZE).xyxy == pytest.approx(first.boxes)
+    assert follower.boxes(SIZE).xyxy == pytest.approx(first.boxes)
 
 
 def test_who_leaves_the_picture_is_followed_no_more():
@@ -107,7 +121,7 @@ def test_who_is_no_longer_there_or_has_become_another_is_left_out():
     for change in ("faint", "same"):
         follower = Follower()
         follower.start(pair)
-        follower.boxes(Poses.empty(), SIZE)
+        follower.boxes(SIZE)
         later = replace(pair, scores=pair.scores.copy(), keypoints=pair.keypoints.copy())
         later.scores[1] = 0.1 if change == "faint" else 0.7
         if change == "same":
@@ -116,4 +130,4 @@ def test_who_is_no_longer_there_or_has_become_another_is_left_out():
         assert len(kept) == 1
         assert np.array_equal(kept.keypoints[0], pair.keypoints[0])
         follower.seen(replace(kept, track_ids=np.array([1])))
-        assert follower.boxes(Poses.empty(), SIZE).xyxy == pytest.approx(pair.boxes[:1])
+        assert follower.boxes(SIZE).xyxy == pytest.approx(pair.boxes[:1])

@@ -32,6 +32,8 @@ FRAME_SECONDS = 1 / 30
 LOST = 0.4
 # Two whose keypoints come to be this similar (OKS) are one, who was taken for two.
 ONE_PERSON = 0.9
+# Someone's way to the next frame is at most so many times that from the frame before.
+LONGEST_STEP = 2.0
 
 
 def check_every(every: DetectEvery) -> DetectEvery:
@@ -84,37 +86,42 @@ class DetectionSchedule:
 class Follower:
     """Boxes of persons on frames without detection, from their keypoints on the frame before.
 
-    Trackers of single persons do it so (BlazePose, arXiv 2006.10204). A box keeps the distances to its keypoints'
-    extent that the detected box had, measured over the keypoints that are sure in both.
+    Trackers of single persons do it so (BlazePose, arXiv 2006.10204). A box is the mean of two: the detected one, moved
+    as far as the median of the keypoints since, and one that keeps the distances to the keypoints' extent that the
+    detected one had. The first doesn't follow single keypoints that are wrong, the second follows raised arms.
+    Keypoints count where they are sure in both frames.
     """
 
     def __init__(self) -> None:
-        self._detected = self._last = Poses.empty()
+        self._detected = self._last = self._before = Poses.empty()
+        self._times: tuple[float | None, float | None] = (None, None)
 
-    def start(self, poses: Poses) -> None:
-        """Take the persons of a frame with detection, with their track_ids."""
-        self._detected = self._last = poses
+    def start(self, poses: Poses, time: float | None = None) -> None:
+        """Take the persons of a frame with detection, with their track_ids, at `time` in seconds."""
+        self.seen(poses, time)
+        self._detected = poses
 
-    def boxes(self, expected: Poses, size: tuple[int, int]) -> Boxes:
+    def boxes(self, size: tuple[int, int], time: float | None = None) -> Boxes:
         """Where the persons are on the next frame; those out of the picture are followed no more.
 
         Args:
-            expected: what `Tracker.predict` expects of that frame.
             size: (height, width) of the picture.
+            time: of that frame, in seconds.
         """
-        shift = _shift(self._last, expected)
+        shift = self._shift(time)
         points = self._last.keypoints + shift[:, None]
         first, second = _sure(self._detected), _sure(self._last)
         common = first & second
+        boxes = self._detected.boxes.astype(np.float64)
+        moved = boxes + np.tile(_median(points - self._detected.keypoints, common), 2)
         before, now = _extent(self._detected.keypoints, common), _extent(points, common)
         everything = _extent(points, second)
-        boxes = self._detected.boxes.astype(np.float64)
         with np.errstate(invalid="ignore"):
             low = np.minimum(now[:, :2] - np.maximum(before[:, :2] - boxes[:, :2], 0), everything[:, :2])
             high = np.maximum(now[:, 2:] + np.maximum(boxes[:, 2:] - before[:, 2:], 0), everything[:, 2:])
+            mean = (moved + np.concatenate([low, high], axis=1)) / 2
         known = common.sum(axis=1) >= JOINTS
-        moved = self._last.boxes + np.tile(shift, 2)
-        found = np.where(known[:, None], np.concatenate([low, high], axis=1), moved)
+        found = np.where(known[:, None], mean, self._last.boxes + np.tile(shift, 2))
         found = np.clip(found, 0, [size[1], size[0]] * 2).astype(np.float32)
         inside = solid(found)
         self._detected, self._last = self._detected[inside], self._last[inside]
@@ -132,9 +139,25 @@ class Follower:
         self._detected = self._detected[kept]
         return poses[kept]
 
-    def seen(self, poses: Poses) -> None:
-        """Take what `kept` gave, with its track_ids."""
-        self._last = poses
+    def seen(self, poses: Poses, time: float | None = None) -> None:
+        """Take what `kept` gave, with its track_ids, at `time` in seconds."""
+        self._before, self._last = self._last, poses
+        self._times = self._times[1], time
+
+    def _shift(self, time: float | None) -> Array:
+        """How far each person moves until the next frame, if it goes on as from the frame before: (N, 2), pixels.
+
+        0 for those without a number, and for those who weren't there before.
+        """
+        last, before = self._last, self._before
+        shift = np.zeros((len(last), 2))
+        if last.track_ids is None or before.track_ids is None:
+            return shift
+        rows, columns = np.nonzero((last.track_ids[:, None] == before.track_ids) & (last.track_ids[:, None] > 0))
+        both = _sure(last)[rows] & _sure(before)[columns]
+        moved = _median(last.keypoints[rows] - before.keypoints[columns], both)
+        shift[rows] = moved * _time_ratio(*self._times, time)
+        return shift
 
 
 def _sure(poses: Poses) -> NDArray[np.bool_]:
@@ -142,17 +165,21 @@ def _sure(poses: Poses) -> NDArray[np.bool_]:
     return sure
 
 
-def _shift(last: Poses, expected: Poses) -> Array:
-    """How far each person's box is expected to move: (N, 2), pixels, 0 for those without a number."""
-    shift = np.zeros((len(last), 2))
-    if last.track_ids is None or expected.track_ids is None:
-        return shift
-    rows, columns = np.nonzero((last.track_ids[:, None] == expected.track_ids) & (last.track_ids[:, None] > 0))
-    # The tracker moves keypoints by the velocity alone; its boxes are filtered as well.
-    moved = expected.keypoints[columns].astype(np.float64) - last.keypoints[rows]
-    sure = _sure(last)[rows]
-    shift[rows] = np.where(sure[..., None], moved, 0).sum(axis=1) / np.maximum(sure.sum(axis=1), 1)[:, None]
-    return shift
+def _time_ratio(first: float | None, second: float | None, third: float | None) -> float:
+    """How long the second of two steps takes compared with the first, 0..LONGEST_STEP; 1 where that isn't known."""
+    if first is None or second is None or third is None or not (first < second < third < math.inf):
+        return 1.0
+    return min((third - second) / (second - first), LONGEST_STEP)
+
+
+def _median(moves: NDArray[np.floating], which: NDArray[np.bool_]) -> Array:
+    """The median (N, 2) of some of the rows of (N, K, 2); 0 without any."""
+    order = np.sort(np.where(which[..., None], moves, np.inf).astype(np.float64), axis=1)
+    count = which.sum(axis=1)[:, None, None]
+    if not order.size:
+        return np.zeros((len(moves), 2))
+    low, high = (np.take_along_axis(order, np.maximum(at, 0), axis=1)[:, 0] for at in ((count - 1) // 2, count // 2))
+    return np.where(count[:, 0] > 0, (low + high) / 2, 0.0)
 
 
 def _extent(points: NDArray[np.floating], which: NDArray[np.bool_]) -> Array:
