@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Iterable
+from itertools import repeat
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -31,29 +34,53 @@ def cli_page() -> str:
 
 
 def _command(name: str, command: Any, context: Any) -> str:
-    usage = " ".join([f"vitruvian {name}", *command.collect_usage_pieces(context)])
+    pieces = (piece for piece in command.collect_usage_pieces(context))
+    usage = " ".join([f"vitruvian {name}", *pieces]).replace("{", "").replace("}", "")
     lines = [f"## vitruvian {name}", "", (command.help or "").strip(), "", "```text", usage, "```", ""]
+    hints = _hints(name)
     parameters = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
     arguments = [parameter for parameter in parameters if parameter.param_type_name == "argument"]
     if arguments:
-        lines += _table("argument", ((f"`{one.make_metavar(context)}`", one.help or "", "") for one in arguments))
+        names = (f"`{one.metavar or one.name.upper()}`" for one in arguments)
+        lines += _table("argument", zip(names, (one.help or "" for one in arguments), repeat(""), strict=False))
     panels: dict[str, list[Any]] = {}
     for parameter in parameters:
-        if parameter.param_type_name == "option":
+        if parameter.param_type_name == "option" and parameter.name != "help":
             panels.setdefault(getattr(parameter, "rich_help_panel", None) or OTHER, []).append(parameter)
     for title, options in panels.items():
         if len(panels) > 1:
             lines += [f"**{title}**", ""]
-        lines += _table("option", (_option(option, context) for option in options))
+        lines += _table("option", (_option(option, hints.get(option.name)) for option in options))
     return "\n".join(lines)
 
 
-def _option(option: Any, context: Any) -> tuple[str, str, str]:
+def _hints(name: str) -> dict[str, Any]:
+    """The types of a command's parameters."""
+    callback = next(
+        info.callback for info in app.registered_commands if info.callback and _dashed(info.callback.__name__) == name
+    )
+    return typing.get_type_hints(callback)
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _option(option: Any, hint: Any) -> tuple[str, str, str]:
     names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
-    metavar = "" if option.is_flag else f" `{option.make_metavar(context)}`"
+    metavar = "" if option.is_flag else f" `{option.metavar or _kind(hint)}`"
     plain = option.default is not None and not callable(option.default) and option.show_default is not False
     shown = plain and not option.is_flag and option.default not in ((), [], "")
     return names + metavar, option.help or "", f"`{option.default}`" if shown else ""
+
+
+def _kind(hint: Any) -> str:
+    """What stands for a value of this type: its choices, or N, X, PATH, TEXT."""
+    if typing.get_origin(hint) is typing.Literal:
+        return "|".join(map(str, typing.get_args(hint)))
+    if parts := [part for part in typing.get_args(hint) if part is not type(None)]:
+        return _kind(parts[0])
+    return {int: "N", float: "X", Path: "PATH"}.get(hint, "TEXT")
 
 
 def _table(first: str, rows: Iterable[tuple[str, str, str]]) -> list[str]:

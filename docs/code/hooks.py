@@ -16,17 +16,34 @@ from mkdocs.structure.files import File, Files
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from api_reference import api_pages, undocumented
+from api_reference import api_pages, modules, undocumented
 from cli_reference import cli_page
 from model_list import model_page
 from notebook_pages import notebook_files
 
 ROOT = Path(__file__).resolve().parents[2]
 # Pages of the repository that are pages of the site, too.
-BESIDE = {"benchmarks/README.md": "benchmarks.md", "CHANGELOG.md": "changelog.md", "training/README.md": "diary.md"}
+BESIDE = {"benchmarks/README.md": "benchmarks.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
+BESIDE["training/README.md"] = "diary.md"
 LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<to>[^)\s]+)\)")
 
 log = logging.getLogger("mkdocs.hooks.vitruvian")
+
+
+def on_config(config: Any) -> Any:
+    """Adds the modules to the entry of the Python reference."""
+    pages = [{f"vitruvian.{name}": f"api/{name}.md"} for name in modules()]
+    _replace(config.nav, "api/index.md", ["api/index.md", *pages])
+    return config
+
+
+def _replace(nav: Any, page: str, by: list[Any]) -> None:
+    for entry in nav:
+        for title, inner in entry.items() if isinstance(entry, dict) else ():
+            if inner == page:
+                entry[title] = by
+            elif isinstance(inner, list):
+                _replace(inner, page, by)
 
 
 def on_files(files: Files, config: Any) -> Files:
