@@ -1,6 +1,6 @@
 """Check of a wheel before its release: size, content, and a fresh install on each Python that is there.
 
-    python .ci/check_wheel.py dist/vitruvian-X.Y.Z-py3-none-any.whl [3.10 3.11 ...]
+python .ci/check_wheel.py dist/vitruvian-X.Y.Z-py3-none-any.whl [3.10 3.11 ...]
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ from pathlib import Path
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 MOST_MB = 12
-NEEDED = ("vitruvian/py.typed", "vitruvian/weights/pose_pyramid_w32_256x192.onnx", "vitruvian/training/recipes/pose_pyramid_w32_256x192.yaml")
+NEEDED = (
+    "vitruvian/py.typed",
+    "vitruvian/weights/pose_pyramid_w32_256x192.onnx",
+    "vitruvian/training/recipes/pose_pyramid_w32_256x192.yaml",
+)
 PHOTO = Path(__file__).resolve().parents[1] / "docs/images/astronaut.jpg"
 
 

@@ -1,9 +1,9 @@
 """Accuracy against speed: what does each pose net, precision and setting give for its time?
 
-Prints the AP of keypoints in annotated boxes (as annotated, not clipped) and the persons a second of the whole pose step
-(crop, network, decoding): CPU seconds of one thread, the median of rounds in which all of them take turns. With
---json FILE the figures are written for the drawing in docs/models.md, with --curves FILE the precision-recall curves and
-the OKS of the persons by the first model, for docs/concepts.md.
+Prints the AP of keypoints in annotated boxes (as annotated, not clipped) and the persons a second of the whole pose
+step (crop, network, decoding): CPU seconds of one thread, the median of rounds in which all of them take turns. With
+--json FILE the figures are written for the drawing in docs/models.md, with --curves FILE the precision-recall curves
+and the OKS of the persons by the first model, for docs/concepts.md.
 
     python benchmarks/accuracy_speed.py COCO_FOLDER pose_pyramid_w32_256x192:int8 tinypose.onnx:fp32:dark [--json FILE]
 
@@ -56,7 +56,7 @@ def persons_per_second(poses: list[PoseEstimator], rounds: int) -> list[float]:
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 256, (480, 640, 3), dtype=np.uint8)
     corners = rng.uniform((0, 0), (400, 200), (PERSONS, 2))
-    boxes = Boxes.given(np.concatenate([corners, corners + (120, 240)], axis=1))
+    boxes = Boxes.given(np.concatenate([corners, corners + np.array((120, 240))], axis=1))
     taken: list[list[float]] = [[] for _ in poses]
     for number in range(rounds + 1):
         for pose, seconds in zip(poses, taken, strict=True):

@@ -2,8 +2,8 @@
 
     python docs/make_pictures.py [concepts] [results] [figures]
 
-Photos: the astronaut Eileen Collins, by NASA, public domain, as shipped with scikit-image. All other people, arms and charts
-are drawn. Figures are read from docs/figures, which scripts of benchmarks/ write. Needs the extra `evaluate`.
+Photos: the astronaut Eileen Collins, by NASA, public domain, as shipped with scikit-image. All other people, arms and
+charts are drawn. Figures are read from docs/figures, which scripts of benchmarks/ write. Needs the extra `evaluate`.
 """
 
 from __future__ import annotations

@@ -85,12 +85,10 @@ def _missing(thing: Any) -> Iterator[str]:
         return  # constants and types are said by their values
     if not target.docstring:
         yield target.path
-    if target.is_class and not any("Protocol" in str(base) for base in target.bases):
-        for name, member in target.members.items():
-            if not name.startswith("_") and member.is_function and not _overloaded(member) and not member.docstring:
-                if not any(name in base.members for base in target.mro()):
-                    yield member.path
-
-
-def _overloaded(member: Any) -> bool:
-    return bool(getattr(member, "overloads", None))
+    if not target.is_class or any("Protocol" in str(base) for base in target.bases):
+        return
+    for name, member in target.members.items():
+        if name.startswith("_") or not member.is_function or member.docstring or member.overloads:
+            continue
+        if not any(name in base.members for base in target.mro()):
+            yield member.path

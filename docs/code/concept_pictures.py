@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -31,7 +32,15 @@ def example() -> dict[str, Any]:
     mirrored = maps(codec, model.pose.outputs(np.ascontiguousarray(crops[:, :, ::-1])))
     flipping = vt.load(precision="fp32", threads=1, flip=True)
     merged = maps(codec, flipping.pose.outputs(crops))
-    return {"photo": photo, "box": box[0], "poses": poses, "crop": crops[0], "plain": plain, "mirrored": mirrored, "merged": merged}
+    return {
+        "photo": photo,
+        "box": box[0],
+        "poses": poses,
+        "crop": crops[0],
+        "plain": plain,
+        "mirrored": mirrored,
+        "merged": merged,
+    }
 
 
 def maps(codec: Any, outputs: Any) -> np.ndarray:
@@ -51,10 +60,12 @@ def top_down(style: Style) -> None:
         axes[1].imshow(data["crop"])
         overlay(axes[2], data["crop"], data["plain"][index])
         axes[3].imshow(data["poses"].draw(data["photo"], line_width=6))
-        for ax, title in zip(axes, ("1  detect", "2  crop", "3  heatmap: " + SHOWN.replace("_", " "), "4  keypoints"), strict=True):
+        for ax, title in zip(
+            axes, ("1  detect", "2  crop", "3  heatmap: " + SHOWN.replace("_", " "), "4  keypoints"), strict=True
+        ):
             ax.set_title(title, fontsize=12, pad=8)
             ax.axis("off")
-        for left, right in zip(axes, axes[1:], strict=False):
+        for left, right in pairwise(axes):
             arrow(figure, left, right, style)
         save(figure, "topdown", style, "webp")
         plt.close(figure)
@@ -85,7 +96,9 @@ def codecs(style: Style) -> None:
     rows = vt.codecs.SimDR(input_size=size, sigma=4.0).encode(point, visible)
     with styled(style):
         figure = plt.figure(figsize=(11.5, 4))
-        grid = figure.add_gridspec(2, 5, width_ratios=(1, 0.35, 1, 0.35, 1), height_ratios=(1, 3), hspace=0.06, wspace=0.05)
+        grid = figure.add_gridspec(
+            2, 5, width_ratios=(1, 0.35, 1, 0.35, 1), height_ratios=(1, 3), hspace=0.06, wspace=0.05
+        )
         left = figure.add_subplot(grid[:, 0])
         left.imshow(heatmap, cmap="magma")
         left.set_title("heatmap: 64 x 48 cells")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -66,7 +67,7 @@ def picture(rng: np.random.Generator, arms: int) -> tuple[np.ndarray, list[np.nd
         size = rng.integers((15, 15), (60, 90))
         cv2.rectangle(image, corner.tolist(), (corner + size).tolist(), rng.uniform(90, 230, 3).tolist(), -1)
     edges = np.linspace(0, WIDTH, arms + 1)
-    several = [arm(rng, left, right) for left, right in zip(edges, edges[1:], strict=False)]
+    several = [arm(rng, left, right) for left, right in pairwise(edges)]
     for points in several:
         draw(image, points, rng)
     noisy = image + rng.normal(0, 5, image.shape)

@@ -42,7 +42,15 @@ def joints(time: float) -> dict[str, np.ndarray]:
     elbow = shoulder + upper * np.array([np.sin(raised), np.cos(raised)])
     wrist = elbow + lower * np.array([np.sin(raised + 0.15), np.cos(raised + 0.15)])
     head = shoulder + 52 * np.array([np.sin(body * 0.4) + 0.12, -np.cos(body * 0.4)])
-    return {"ankle": ankle, "knee": knee, "hip": hip, "shoulder": shoulder, "elbow": elbow, "wrist": wrist, "head": head}
+    return {
+        "ankle": ankle,
+        "knee": knee,
+        "hip": hip,
+        "shoulder": shoulder,
+        "elbow": elbow,
+        "wrist": wrist,
+        "head": head,
+    }
 
 
 def draw(time: float) -> np.ndarray:

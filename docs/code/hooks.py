@@ -1,7 +1,7 @@
 """Pages of the site that are made from the code, and links that leave docs/.
 
-Adds the reference of the command line and of the Python API, the list of models, the notebooks, and the pages that stand
-beside docs/ in the repository. An undocumented public name is a warning, which fails the strict build.
+Adds the reference of the command line and of the Python API, the list of models, the notebooks, and the pages that
+stand beside docs/ in the repository. An undocumented public name is a warning, which fails the strict build.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BESIDE = {"benchmarks/README.md": "benchmarks.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 BESIDE["training/README.md"] = "diary.md"
 LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<to>[^)\s]+)\)")
+CODE = re.compile(r"`[^`]+`")
 
 log = logging.getLogger("mkdocs.hooks.vitruvian")
 
@@ -88,4 +89,7 @@ def _inside(markdown: str, path: str) -> str:
         # Scripts and folders of the repository are no part of the site.
         return text if target.exists() else match[0]
 
+    # In a table GitHub wants the bars inside of code escaped, the site doesn't.
+    rows = re.compile(r"^\|.*$", re.MULTILINE)
+    markdown = rows.sub(lambda row: CODE.sub(lambda span: span[0].replace("\\|", "|"), row[0]), markdown)
     return LINK.sub(link, markdown)

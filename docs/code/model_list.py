@@ -9,11 +9,10 @@ from vitruvian.zoo import cards
 INTRODUCTION = """# All models by name
 
 These names go wherever a model goes: `--pose NAME`, `--detector NAME`, `vt.load(pose=NAME)`. The list is made from
-`vt.zoo.cards()`. AP is the figure of the authors, on the named pictures of COCO, with the person detector that they used; it was
-not measured here. A name without weights has a network, for training. `vitruvian models NAME` prints one card in full.
+`vt.zoo.cards()`. AP is the figure of the authors, on the named pictures of COCO, with the person detector that
+they used; it was not measured here. A name without weights has a network, for training. `vitruvian models NAME`
+prints one card in full.
 """
-
-
 HEAD = "| name | input | AP | on | M parameters | GFLOPs | weights | paper |\n|---|---|---|---|---|---|---|---|"
 
 

@@ -13,7 +13,7 @@ def notebook_files(path: Path) -> dict[str, str | bytes]:
     notebook = nbformat.read(path, as_version=4)
     exporter = MarkdownExporter()
     text, resources = exporter.from_notebook_node(notebook, {"unique_key": path.stem, "output_files_dir": path.stem})
-    note = f"!!! note \"A notebook\"\n    [Download it]({path.name}) and run it with `jupyter lab {path.name}`.\n"
+    note = f'!!! note "A notebook"\n    [Download it]({path.name}) and run it with `jupyter lab {path.name}`.\n'
     title, _, rest = text.lstrip().partition("\n")
     folder = "notebooks"
     files: dict[str, str | bytes] = {f"{folder}/{path.name}.md": f"{title}\n\n{note}\n{rest}"}

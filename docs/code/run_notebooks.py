@@ -1,6 +1,6 @@
 """Runs the notebooks and saves them with their outputs, small ones.
 
-    python docs/code/run_notebooks.py
+python docs/code/run_notebooks.py
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,8 @@ import pytest
 import typer
 import yaml
 from blocks import ROOT, Block, blocks, commands, inline_commands, pages
-from drawn import data_set
 
+from drawn import data_set
 from vitruvian.cli import app
 from vitruvian.skeletons import COCO17
 
@@ -68,13 +67,13 @@ def excerpt(source: Path, target: Path, count: int) -> None:
 
 
 @pytest.fixture
-def place(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def place(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of that folder, to run in, without a network."""
     folder = tmp_path / "place"
     shutil.copytree(files, folder)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("VITRUVIAN_OFFLINE", "1")
-    yield folder
+    return folder
 
 
 @PAGES
@@ -172,7 +171,9 @@ def test_a_wrong_option_is_found() -> None:
 
 def test_a_failing_block_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("<!-- not run: a reason -->\n```bash\nvitruvian x\n```\n\n1. a list\n\n   ```python\n   1 / 0\n   ```\n")
+    page.write_text(
+        "<!-- not run: a reason -->\n```bash\nvitruvian x\n```\n\n1. a list\n\n   ```python\n   1 / 0\n   ```\n"
+    )
     first, second = blocks(page)
     assert (first.run, first.line, first.language) == (False, 3, "bash")
     assert (second.run, second.line, second.text) == (True, 9, "1 / 0\n")

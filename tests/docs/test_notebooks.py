@@ -30,7 +30,9 @@ def test_it_runs(code: Any, path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("VITRUVIAN_OFFLINE", "1")
     monkeypatch.setenv("PYTHONPATH", ":".join(filter(None, sys.path)))
     notebook = code.executed(path)
-    assert not [output for cell in notebook.cells for output in cell.get("outputs", []) if output.output_type == "error"]
+    assert not [
+        output for cell in notebook.cells for output in cell.get("outputs", []) if output.output_type == "error"
+    ]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
