@@ -10,8 +10,17 @@ from typing import Any
 import griffe
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
-# Modules with a page, beside those of `vitruvian.__all__`.
-OTHERS = ("angles", "cards", "errors", "geometry", "pictures", "plots", "poses", "selection")
+# Modules with a page, beside those of `vitruvian.__all__`. Of some only these names are public.
+OTHERS: dict[str, tuple[str, ...]] = {
+    "angles": ("angles", "joints", "MIN_SCORE"),
+    "cards": (),
+    "errors": ("VitruvianError", "InputError", "ModelError", "OutputError"),
+    "pictures": (),
+    "pipeline": ("TopDown", "PoseEstimator", "Result"),
+    "plots": (),
+    "poses": ("Poses", "Boxes"),
+    "selection": (),
+}
 # What they are for, in the order of the page that lists them.
 FIRST = """# Python
 
@@ -38,6 +47,8 @@ def modules() -> list[str]:
 
 def public(module: str) -> list[str]:
     """The public names of a module: its `__all__`, or else what it defines itself without an underscore."""
+    if chosen := OTHERS.get(module):
+        return list(chosen)
     found = package()[module]
     if found.exports is not None:
         return [str(name) for name in found.exports]

@@ -116,7 +116,7 @@ def codecs(style: Style) -> None:
         for reach, alpha in ((2, 0.18), (1, 0.35)):
             right.add_patch(Circle((x, y), 7 * reach, color=style.series[2], alpha=alpha, lw=0))
         right.plot(x, y, "+", color=style.text, ms=14, mew=2)
-        right.annotate(f"x = {x:.1f}\ny = {y:.1f}\nsigma", (x, y), (x + 22, y - 48))
+        right.annotate(f"x = {x:.1f}\ny = {y:.1f}\nsigma", (x, y), (x - 92, y - 40))
         right.set_title("regression: numbers")
         for ax in (left, top, side, right):
             ax.set_xticks([])

@@ -37,7 +37,8 @@ def accuracy_speed(style: Style) -> None:
             for row in own:
                 label = ", ".join((row["precision"], *row["settings"]))
                 place = row["persons_per_second"], row["ap"]
-                ax.annotate(label, place, (8, 5), textcoords="offset points", fontsize=9.5)
+                below = label == "fp32"
+                ax.annotate(label, place, (8, -14 if below else 5), textcoords="offset points", fontsize=9.5)
         ax.set_xscale("log")
         ax.set_xticks([25, 50, 100, 200], ["25", "50", "100", "200"])
         ax.minorticks_off()

@@ -42,7 +42,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "photos").mkdir()
     for name, picture in {"photo.jpg": photo, "photos/a.jpg": small, "photos/b.jpg": small[:, 20:]}.items():
         cv2.imwrite(str(folder / name), picture)
-    excerpt(ROOT / "docs/media/squats.mp4", folder / "squats.mp4", 45)
+    excerpt(ROOT / "docs/media/squats.mp4", folder / "squats.mp4", 30)
     for name in ("dance.mp4", "game.mp4", "video.mp4"):
         shutil.copy(folder / "squats.mp4", folder / name)
     for name in ("train", "val"):
