@@ -22,7 +22,7 @@ from .hub.presets import PRESETS
 from .models.recognition import recognise
 from .runtimes import EngineOptions, open_network, open_onnx
 from .runtimes.opening import check_device
-from .skeletons import Skeleton, as_skeleton, known_skeleton
+from .skeletons import Skeleton, as_skeleton, known_skeleton, renamed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -181,6 +181,8 @@ def load_pose(
             raise InputError(f"{file}: {error}") from None
     if skeleton is not None:
         card = replace(card, skeleton=_fitting(skeleton, card, file))
+    elif card.skeleton is not None:
+        card = replace(card, skeleton=renamed(card.skeleton))
     estimator = PoseEstimator(card, network, codecs.create(card.family, card.input_size, card.options), flip)
     known = None if estimator.skeleton.named else known_skeleton(len(estimator.skeleton))
     if known is not None:

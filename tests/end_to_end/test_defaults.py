@@ -35,6 +35,14 @@ def test_a_portrait():
     assert np.all((points["nose"] > (190, 90)) & (points["nose"] < (250, 150)))
 
 
+def test_their_keypoints_are_cocos_by_name():
+    """So a record of them can be read again; their training data called the skeleton by its category, person."""
+    poses = vt.load()(PHOTO)
+    assert poses.skeleton is vt.COCO17
+    again = vt.Poses.from_dict(poses.to_dict())
+    assert np.allclose(again.keypoints, poses.keypoints, atol=0.006)
+
+
 def test_names_mean_the_same_files():
     by_name = vt.load(pose=DEFAULT_POSE, detector=DEFAULT_DETECTOR, precision="fp32")
     assert by_name.pose.runtime.path == vt.zoo.fetch(vt.zoo.card(DEFAULT_POSE)) == packaged(vt.zoo.card(DEFAULT_POSE))

@@ -20,7 +20,7 @@ class Preset:
     pose: str
 
 
-# All of them run in the base install. The first is inside the package (docs/default-models.md says how it was made).
+# All of them run in the base install. The first is inside the package (training/README.md says how it was made).
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
         "fast": Preset("person_csp_w32_416x416", "pose_pyramid_w32_256x192"),

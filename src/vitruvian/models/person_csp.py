@@ -13,7 +13,7 @@ from .base import LEAST_WIDTH, Architecture, Spec, entry
 # Letterboxes are grey at 114, which is then 0, like the borders that convolutions see.
 _MEAN: Triple = (114.0, 114.0, 114.0)
 _STD: Triple = (57.0, 57.0, 57.0)
-# Of the small detector's boxes around one person some overlap less than those of larger ones (docs/default-models.md).
+# Of the small detector's boxes around one person some overlap less than those of larger ones (training/README.md).
 _IOU = 0.5
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import InputError, did_you_mean
@@ -32,6 +33,7 @@ __all__ = [
     "known_skeleton",
     "named_skeleton",
     "read_skeleton",
+    "renamed",
     "unnamed",
 ]
 
@@ -48,6 +50,12 @@ def unnamed(count: int) -> Skeleton:
 def known_skeleton(count: int) -> Skeleton | None:
     """The only known skeleton of so many keypoints, COCO's for 17; None where there is none."""
     return next((skeleton for skeleton in SKELETONS.values() if len(skeleton) == count), None)
+
+
+def renamed(skeleton: Skeleton) -> Skeleton:
+    """The known skeleton that differs from this one in its name alone, such as by a data set's category, or itself."""
+    same = (known for known in SKELETONS.values() if replace(known, name=skeleton.name) == skeleton)
+    return next(same, skeleton)
 
 
 def named_skeleton(name: str) -> Skeleton:
