@@ -25,7 +25,7 @@ from vitruvian.cli import app
 from vitruvian.skeletons import COCO17
 
 SLOW = bool(os.environ.get("VITRUVIAN_SLOW_DOCS"))
-LANGUAGES = {"python", "bash", "text", "yaml", "json"}
+LANGUAGES = {"python", "bash", "text", "yaml", "json", "sql"}
 PAGES = pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
 WEIGHTS = {
     "pose_pyramid_w32_256x192.onnx": ("pose.onnx", "teacher.onnx", "a.onnx", "b.onnx"),

@@ -257,9 +257,12 @@ def test_headers_that_do_not_come(tight, said):
 def test_headers_that_do_not_come_on_a_kept_connection(tight):
     with socket.create_connection(tight.place, timeout=60) as connection:
         connection.sendall(request("/healthz", method="GET"))
-        assert b" 200 " in connection.recv(65536)
+        answer = connection.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 200 ")
         connection.sendall(b"GET /healthz HT")
-        assert connection.recv(1000) == b""
+        while part := connection.recv(65536):
+            answer += part
+        assert answer.count(b"HTTP/1.1") == 1
 
 
 def test_a_body_that_does_not_come(tight):
