@@ -65,7 +65,7 @@ def api_pages() -> dict[str, str]:
         rows.append(f"| [`vitruvian.{module}`]({module}.md) | {summary} |")
         pages[f"api/{module}.md"] = "\n\n".join([f"# vitruvian.{module}", summary, *_entries(module, homes)]) + "\n"
     names = [str(name) for name in package().exports if str(name) not in modules()]
-    short = [f"`vt.{name}`" for name in names]
+    short = [f"[`vt.{name}`]({homes[name]}.md#vitruvian.{homes[name]}.{name})" for name in names if name in homes]
     lines = [FIRST, "Short names: " + ", ".join(short) + ".", "", "| module | |", "|---|---|", *rows, ""]
     return {"api/index.md": "\n".join(lines), **pages}
 

@@ -137,7 +137,7 @@ def check(words: list[str], block: Block) -> None:
     elif words[0] == "python":
         assert (ROOT / words[1]).is_file(), f"{block}: no script {words[1]}"
     else:
-        assert words[0] in {"git", "cd", "python3"} or not block.run, f"{block}: what is {words[0]}?"
+        assert words[0] in {"git", "cd", "python3", "source"} or not block.run, f"{block}: what is {words[0]}?"
 
 
 def parse(words: list[str]) -> None:
