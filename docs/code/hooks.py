@@ -83,7 +83,11 @@ def _inside(markdown: str, path: str) -> str:
         if inside in BESIDE:
             return f"[{text}]({'../' * depth}{BESIDE[inside]}{mark}{anchor})"
         if inside.startswith("docs/"):
-            return match[0] if path.startswith("docs/") else f"[{text}]({inside.removeprefix('docs/')}{mark}{anchor})"
+            # A notebook is a page of the site, beside the file.
+            page = ".md" if inside.endswith(".ipynb") else ""
+            if path.startswith("docs/"):
+                return f"[{text}]({place}{page}{mark}{anchor})"
+            return f"[{text}]({inside.removeprefix('docs/')}{page}{mark}{anchor})"
         if inside == "README.md":
             return f"[{text}]({'../' * depth}index.md)"
         # Scripts and folders of the repository are no part of the site.
