@@ -23,7 +23,7 @@ def eventually(condition, seconds: float = 3.0) -> bool:
 
 
 def helpers() -> list[threading.Thread]:
-    return [t for t in threading.enumerate() if t.name.startswith("vitruvian-")]
+    return [t for t in threading.enumerate() if t.name in ("vitruvian-prefetch", "vitruvian-background")]
 
 
 def test_prefetch_keeps_the_order_and_ends():
