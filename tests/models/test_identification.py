@@ -318,9 +318,27 @@ def overlap(a: Sequence[float], b: Sequence[float]) -> float:
     return inside / (a[2] * a[3] + b[2] * b[3] - inside)
 
 
-@pytest.mark.parametrize("value", [8.5, "32", True, None, -1, float("inf")])
+@pytest.mark.parametrize("value", [8.5, "32", True, None, -1, float("inf"), 10**6, 10**24])
 def test_a_spec_whose_width_is_none_is_refused(value: object) -> None:
     whole = json.loads(spec_to_json(SPECS["pose_hrnet_w32_256x192"]))
     assert spec_from_json(json.dumps(whole)) == SPECS["pose_hrnet_w32_256x192"]
     with pytest.raises(ModelError, match="width"):
         spec_from_json(json.dumps({**whole, "width": value}))
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        ("vitpose_s_256x192", "depth", 10**9),
+        ("vitpose_s_256x192", "heads", 10**24),
+        ("yolov5n", "depth", 1e300),
+        ("yolov5n", "width", float("nan")),
+        ("yolov5n", "num_classes", 10**12),
+        ("simdr_hrnet_w32_256x192", "split", 1e9),
+        ("pose_hrnet_w32_256x192", "input_size", [32, 32 * 10**9]),
+    ],
+)
+def test_a_spec_of_an_endless_network_is_refused(name: str, field: str, value: object) -> None:
+    whole = json.loads(spec_to_json(SPECS[name]))
+    with pytest.raises(ModelError, match=field):
+        spec_from_json(json.dumps({**whole, field: value}))

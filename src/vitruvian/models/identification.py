@@ -125,6 +125,11 @@ def spec_to_json(spec: Spec) -> str:
     return json.dumps({"architecture": architecture(spec).name, **asdict(spec)})
 
 
+# The largest numbers that a file's spec may have: networks of that size are built before their tensors are compared.
+_LARGEST = 16_384
+_MOST = {"depth": 200, "split": 64}
+
+
 def spec_from_json(text: str) -> Spec:
     """The spec in a model file, also one of before specs named their architecture.
 
@@ -134,6 +139,8 @@ def spec_from_json(text: str) -> Spec:
     try:
         values: dict[str, Any] = parse_json(text, "it")
         values["input_size"] = tuple(values["input_size"])
+        if max(values["input_size"]) > _LARGEST:
+            raise ValueError(f"input_size is {values['input_size']}; {_LARGEST:,} is the most")
         if "architecture" in values:
             name = values.pop("architecture")
             kind = next(item.spec for item in ARCHITECTURES if item.name == name)
@@ -144,6 +151,9 @@ def spec_from_json(text: str) -> Spec:
         for item in fields(kind):
             if item.type in ("int", int) and type(values.get(item.name, 0)) is not int:
                 raise ValueError(f"{item.name} is {values[item.name]!r}, no whole number")
+            most = _MOST.get(item.name, _LARGEST)
+            if isinstance(value := values.get(item.name), (int, float)) and not value <= most:
+                raise ValueError(f"{item.name} is {value!r}; {most} is the most")
         return kind(**values)
     except (TypeError, ValueError, KeyError, AttributeError, StopIteration, AssertionError, InputError) as error:
         raise ModelError(f"the network's spec in the file can't be read ({type(error).__name__}: {error})") from None
