@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..skeletons import Skeleton
-    from .persons import Drawable
+    from .drawable import Drawable
 
 _FACE = {"nose", "eye", "eyes", "ear", "ears", "face", "mouth", "chin", "forehead"}
 _HEAD = {"head", "neck"}

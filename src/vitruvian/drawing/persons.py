@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..pictures import Image, Picture
     from ..skeletons import Skeleton
     from .colours import Colour
+    from .drawable import Drawable
 
 # Opacities that a score is rounded up to: a few, so that a person costs a few blends and not one per limb.
 OPACITIES = (0.4, 0.65, 0.9)
@@ -34,23 +35,6 @@ LEAST_NAMED = 6
 MAX_WIDTH = 1000
 # Points further out than this can't be seen and would overflow OpenCV's fixed-point coordinates.
 FAR = 1e6
-
-
-class Drawable(Protocol):
-    """What can be drawn: the fields of `vitruvian.Poses`, which draws itself with `draw` and so stands above it."""
-
-    @property
-    def boxes(self) -> NDArray[np.float32]: ...
-    @property
-    def box_scores(self) -> NDArray[np.float32]: ...
-    @property
-    def keypoints(self) -> NDArray[np.float32]: ...
-    @property
-    def scores(self) -> NDArray[np.float32]: ...
-    @property
-    def skeleton(self) -> Skeleton: ...
-    @property
-    def track_ids(self) -> NDArray[np.int64] | None: ...
 
 
 def draw(

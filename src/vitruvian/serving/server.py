@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import uvicorn
 
 from ..errors import InputError
@@ -27,6 +28,7 @@ logger = logging.getLogger("vitruvian")
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Signals that end a server."""
 
+_LOCAL = ("127.0.0.1", "::1", "localhost")
 # Connections that the system keeps until they are taken.
 _BACKLOG = 1024
 
@@ -144,3 +146,16 @@ class _Server(uvicorn.Server):
             # Of WebSockets each leaves by itself.
             self.should_exit = late or not (self._service.inside or self._service.streams)
         return await super().on_tick(counter)
+
+
+def announce(address: str, options: ServerOptions) -> None:
+    """Say where the server is, and what is open about it."""
+    print(f"vitruvian: serving at {address} (Ctrl-C ends it)", flush=True)
+    if options.host not in _LOCAL and not options.access.tokens:
+        logger.warning("everybody who reaches %s may use it: give --token-file, or listen on 127.0.0.1", address)
+
+
+def warm_up(model: TopDown) -> None:
+    """Run both networks once, which compiles what is compiled late."""
+    model(np.zeros((480, 640, 3), np.uint8))
+    model(np.zeros((480, 640, 3), np.uint8), boxes=[[100, 100, 300, 400]])

@@ -1,13 +1,10 @@
-"""Start of a server: the model, one process or several, and the words on the terminal."""
+"""Start of a server: the model, and one process or several."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from importlib import util
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from ..errors import InputError
 from ..loading import load
@@ -16,10 +13,7 @@ if TYPE_CHECKING:
     from ..pipeline import TopDown
     from .options import ServerOptions
 
-logger = logging.getLogger("vitruvian")
-
 _PACKAGES = ("fastapi", "uvicorn", "websockets", "prometheus_client", "multipart", "httpx")
-_LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
 def serve(options: ServerOptions, load_model: Callable[[], TopDown] = load) -> int:
@@ -44,21 +38,8 @@ def serve(options: ServerOptions, load_model: Callable[[], TopDown] = load) -> i
 
             return supervise(load_model, options, listening)
         model = load_model()
-        warm_up(model)
-        return server.run(model, options, listening, lambda: announce(server.address(listening), options))
-
-
-def announce(address: str, options: ServerOptions) -> None:
-    """Say where the server is, and what is open about it."""
-    print(f"vitruvian: serving at {address} (Ctrl-C ends it)", flush=True)
-    if options.host not in _LOCAL and not options.access.tokens:
-        logger.warning("everybody who reaches %s may use it: give --token-file, or listen on 127.0.0.1", address)
-
-
-def warm_up(model: TopDown) -> None:
-    """Run both networks once, which compiles what is compiled late."""
-    model(np.zeros((480, 640, 3), np.uint8))
-    model(np.zeros((480, 640, 3), np.uint8), boxes=[[100, 100, 300, 400]])
+        server.warm_up(model)
+        return server.run(model, options, listening, lambda: server.announce(server.address(listening), options))
 
 
 def check_extra() -> None:

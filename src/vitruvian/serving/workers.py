@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import VitruvianError
 from .metrics import FOLDER
-from .server import SIGNALS, address, run
-from .starting import announce, warm_up
+from .server import SIGNALS, address, announce, run, warm_up
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
