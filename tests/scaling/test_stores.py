@@ -134,6 +134,23 @@ def test_a_store_that_never_answers_is_told_as_such(flaky):
     assert "503 slow down" in done.error
 
 
+def test_the_few_that_a_store_fails_on_are_tried_again_before_they_are_written(do, pictures, monkeypatch):
+    from vitruvian.scaling import partition
+
+    monkeypatch.setattr(partition, "WAITS", (0.0, 0.0, 0.0))
+    fsspec.register_implementation("flaky", Flaky, clobber=True)
+    Flaky.store.clear()
+    for path in sorted(pictures.iterdir()):
+        fsspec.filesystem("flaky").pipe_file(f"/again/{path.name}", path.read_bytes())
+    # More errors than the tries of one round, and fewer than those of all rounds.
+    Flaky.outcomes[:] = ["error"] * 2 * stores.TRIES
+    found = list(do(["flaky://again"], partition=8))
+    assert not Flaky.outcomes
+    assert [Path(one.source).name for one in found] == [f"{number:02d}.jpg" for number in range(8)]
+    assert [Path(one.source).stem for one in found if one.error] == ["04"]
+    assert [len(one.poses) for one in found if not one.error] == [2] * 7
+
+
 def test_a_job_between_stores(do, pictures):
     memory = fsspec.filesystem("memory")
     for path in sorted(pictures.iterdir()):

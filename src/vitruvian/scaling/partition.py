@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # So many pictures that a store failed on, and half of all, mean that the store is down, and not the pictures.
 _STORE_DOWN = 4
+# Seconds until the few pictures that a store failed on are tried again, before their partition is written.
+WAITS = (2.0, 10.0, 30.0)
 
 
 class StoreDown(VitruvianError):
@@ -104,34 +106,21 @@ class PartitionWork:
         if attempt.retry and self.options.format != "webdataset":
             wanted = self._keep_good(rows, items)
         walk = _Walk(self, attempt, rows, begin if attempt.careful else None, wanted)
-        chosen = items if wanted is None else [pair for pair in items if pair[0] in wanted]
-        for is_video, group in itertools.groupby(chosen, lambda pair: pair[1].kind == "video"):
-            if is_video:
-                for number, item in group:
-                    walk.video(number, item)
-            else:
-                walk.pictures(group)
-        if not attempt.lenient and walk.passing >= _STORE_DOWN and 2 * walk.passing >= walk.count:
-            raise StoreDown(walk.last_passing)
+        walk.over(items)
+        for wait in WAITS:
+            if not walk.passing or walk.store_is_down:
+                break
+            time.sleep(wait)
+            walk.again(items)
+        if walk.store_is_down and not attempt.lenient:
+            raise StoreDown(next(iter(walk.passing.values())))
         rows.sort()
         return self._commit(attempt, rows, time.perf_counter() - started)
 
     def _keep_good(self, rows: Rows, items: Sequence[tuple[int, Item]]) -> dict[int, set[str]]:
         """Take over the rows that didn't fail; returns the failed names by their item."""
         before = BatchResults(self.output.root).pictures(rows.partition)
-        failed: dict[int, set[str]] = {}
-        for one in before:
-            if one.error is not None:
-                failed.setdefault(item_of(one.picture), set()).add(one.source)
-
-        def stays(one: BatchPicture) -> bool:
-            number = item_of(one.picture)
-            if number not in failed:
-                return True
-            # An error of the file itself: what follows in it is unknown.
-            return items[number][1].path not in failed[number] and one.source not in failed[number]
-
-        rows.pictures += [one for one in before if stays(one)]
+        rows.pictures, failed = _without([one for one in before if one.error is not None], before, items)
         return failed
 
     def _commit(self, attempt: Attempt, rows: Rows, seconds: float) -> dict[str, Any]:
@@ -154,8 +143,31 @@ class PartitionWork:
         return done
 
 
+def _without(
+    failed: Sequence[BatchPicture], rows: Sequence[BatchPicture], items: Sequence[tuple[int, Item]]
+) -> tuple[list[BatchPicture], dict[int, set[str]]]:
+    """The rows that stay when the failed ones are to be tried again, and the names of these by their item."""
+    names: dict[int, set[str]] = {}
+    for one in failed:
+        names.setdefault(item_of(one.picture), set()).add(one.source)
+
+    def stays(one: BatchPicture) -> bool:
+        number = item_of(one.picture)
+        if number not in names:
+            return True
+        # An error of the file itself: what follows in it is unknown.
+        return items[number][1].path not in names[number] and one.source not in names[number]
+
+    return [one for one in rows if stays(one)], names
+
+
 class _Walk:
-    """The way through one partition's items."""
+    """The way through one partition's items.
+
+    Attributes:
+        count: pictures that were tried.
+        passing: why a store failed on pictures, by their numbers.
+    """
 
     def __init__(
         self,
@@ -170,8 +182,32 @@ class _Walk:
         self.rows = rows
         self.begin = begin
         self.wanted = wanted
-        self.count = self.passing = 0
-        self.last_passing = ""
+        self.count = 0
+        self.passing: dict[int, str] = {}
+
+    @property
+    def store_is_down(self) -> bool:
+        """Whether a store failed on most of the pictures."""
+        return len(self.passing) >= _STORE_DOWN and 2 * len(self.passing) >= self.count
+
+    def over(self, items: Sequence[tuple[int, Item]]) -> None:
+        """Do the items, or those of them that are wanted."""
+        chosen = items if self.wanted is None else [pair for pair in items if pair[0] in self.wanted]
+        for is_video, group in itertools.groupby(chosen, lambda pair: pair[1].kind == "video"):
+            if is_video:
+                for number, item in group:
+                    self.video(number, item)
+            else:
+                self.pictures(group)
+
+    def again(self, items: Sequence[tuple[int, Item]]) -> None:
+        """Do once more what a store failed on."""
+        rows = self.rows.pictures
+        failed = [one for one in rows if one.picture in self.passing]
+        self.rows.pictures, self.wanted = _without(failed, rows, items)
+        self.count -= len(rows) - len(self.rows.pictures)
+        self.passing = {}
+        self.over(items)
 
     def pictures(self, items: Iterator[tuple[int, Item]]) -> None:
         """The pictures of consecutive items that are no videos."""
@@ -245,10 +281,10 @@ class _Walk:
             self.rows.encoded[number] = done.encoded
 
     def _fail(self, item: int, place: int, name: str, error: str, passing: bool = False) -> None:
-        self.rows.add(item, place, name, None, None, error)
+        number = self.rows.add(item, place, name, None, None, error)
         self.count += 1
-        self.passing += passing
-        self.last_passing = error if passing else self.last_passing
+        if passing:
+            self.passing[number] = error
 
     def video(self, number: int, item: Item) -> None:
         """The frames of a video, tracked if the options say so."""
