@@ -121,6 +121,14 @@ def test_a_video_with_tracks_gives_the_command_s_files(model, video, command) ->
     assert summary.problems == []
 
 
+def test_both_tables_have_the_angles(model, video, here) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow, of the extra parquet, is absent")
+    process(model, video, ProcessOptions(draw=False, csv="a.csv", parquet="a.parquet", angles=True))
+    columns = Path("a.csv").read_text().splitlines()[0].split(",")
+    assert columns[-1] == "right_knee_angle"
+    assert parquet.read_schema("a.parquet").names == columns
+
+
 def test_without_files_it_counts(model, folder, here) -> None:
     summary = process(model, f"{folder}/a.png", ProcessOptions(draw=False))
     assert (summary.frames, summary.persons) == (1, 2)

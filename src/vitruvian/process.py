@@ -82,7 +82,7 @@ class ProcessOptions:
         smooth: steady the keypoints of tracked persons.
         detect_every: look for persons on every n-th frame, or with "auto" where enough has moved (needs `track`).
         show: show the results in a window, which ends the run when it is closed; for the main thread only.
-        angles: write joint angles into JSON and CSV.
+        angles: write joint angles into JSON, CSV and Parquet.
         trail: draw the way of these keypoints over the last second, such as "wrist" or "left_wrist" (needs `track`).
         crop: the drawn video shows the person with this track number alone, 480x640 pixels (needs `track`).
         slow: the drawn video goes by so many times as slowly, 1..100, without sound.
@@ -297,7 +297,7 @@ class Targets:
         elif self.coco is not None:
             yield media.CocoFile(self.coco, media.image_ids(source))
         if self.parquet is not None:
-            yield media.ParquetFile(self.parquet, skeleton)
+            yield media.ParquetFile(self.parquet, skeleton, options.angles)
 
 
 def _of_video(file: Path, stem: Path) -> Path:
