@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 
 import httpx
@@ -21,6 +23,9 @@ from servers import Server, exchange, problem, request, server
 from test_answers import persons
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
+
+from vitruvian.media import VideoInfo, VideoWriter
+from vitruvian.serving import AsyncClient, Client
 
 
 def slow(one: Server, photo: bytes) -> socket.socket:
@@ -154,6 +159,55 @@ def test_clients_that_hang_up(running, photo, clip):
     assert running.metric("vitruvian_cancelled_total") > cancelled
     assert running.metric("vitruvian_requests_total") > before + 24
     assert httpx.post(running.url + "/v1/poses", content=photo).status_code == 200
+
+
+@pytest.fixture
+def crowds(make_onnx) -> list[str]:
+    """Arguments of a server that finds 50 persons in any picture, at once."""
+    boxes = np.float32([[step, step, step + 8, step + 12, 0.9] for step in range(50)])
+    dets = {"dets": boxes, "labels": np.zeros(50, np.int64)}
+    detector = make_onnx(dets, input_shape=("N", 3, 64, 64), name="detector.onnx")
+    pose = make_onnx({"heatmaps": np.full((17, 16, 12), 0.5, np.float32)}, input_shape=("N", 3, 64, 48))
+    return ["--detector", str(detector), "--pose", str(pose)]
+
+
+def test_who_leaves_a_video_or_a_stream_early_is_not_logged(crowds, photo, tmp_path):
+    path = tmp_path / "long.mp4"
+    with VideoWriter(path, VideoInfo(64, 48, Fraction(25), Fraction(1, 25))) as writer:
+        for _ in range(200):
+            writer.write(np.zeros((48, 64, 3), np.uint8))
+
+    async def leave() -> None:
+        async with AsyncClient(one.url) as client:
+            async for _ in client.video(path):
+                break
+
+    with server(*crowds, "--limit=send_seconds=1", "--limit=streams=1") as one:
+        with Client(one.url) as client:
+            for _ in client.video(path, track=True):
+                break
+        asyncio.run(leave())
+        # Who doesn't read on: the answer is larger than what the system keeps of it.
+        with socket.socket() as unread:
+            unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            unread.connect(one.place)
+            unread.sendall(request("/v1/videos", path.read_bytes()))
+            assert unread.recv(12) == b"HTTP/1.1 200"
+            assert one.until("vitruvian_requests_inside", 0) == 0
+        address = one.url.replace("http", "ws") + "/v1/stream"
+        with connect(address) as taken:
+            taken.send(photo)
+            assert "persons" in json.loads(taken.recv(30))
+            for _ in range(20):
+                with connect(address) as refused, suppress(OSError):
+                    refused.socket.shutdown(socket.SHUT_RDWR)
+            for _ in range(5):
+                taken.send(photo)
+            taken.socket.shutdown(socket.SHUT_RDWR)
+        assert one.until("vitruvian_requests_inside", 0) == 0
+        assert httpx.post(one.url + "/v1/poses", content=photo).status_code == 200
+        assert one.end() == 0
+        assert len(one.said) == 1, one.said
 
 
 def files_of(process: int) -> list[str]:
