@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -160,3 +162,23 @@ def test_words_in_any_order() -> None:
     assert matching("W32-pose", names) == ["pose_hrnet_w32"]
     assert matching("", names) == []
     assert did_you_mean("zzz", names, "none") == "none"
+
+
+def test_tracebacks_in_the_log_have_lines_and_no_control_characters(tmp_path: Path) -> None:
+    """Names stay escaped, and no line of an error's text can pass for a note."""
+    code = (
+        "import logging, sys\n"
+        "import vitruvian.cli as cli\n"
+        "def fail(): raise ValueError('a\\nvitruvian: all is well \\x1b[2J')\n"
+        "def run():\n"
+        "    try: fail()\n"
+        "    except ValueError: logging.getLogger('vitruvian').error('b\\nc.png: a request failed', exc_info=True)\n"
+        "cli.app = run\n"
+        "cli.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    first, *rest = done.stderr.splitlines()
+    assert first == "vitruvian: b\\nc.png: a request failed"
+    assert rest[0] == "  Traceback (most recent call last):"
+    assert rest[-2:] == ["  ValueError: a", "  vitruvian: all is well \\x1b[2J"]
+    assert all(line.startswith("  ") for line in rest)
