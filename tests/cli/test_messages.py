@@ -152,6 +152,13 @@ def test_control_characters_in_names_are_escaped(predict: Command, folder: Path)
     assert "\r" not in done.err + done.out
 
 
+def test_sources_that_are_all_wrong_have_a_line_each(command: Command, folder: Path) -> None:
+    (folder / "My Video.mp4").touch()
+    done = command("predict", "My", "Video.mp4")
+    quotes = 'no such file or folder; check the path; a name with spaces needs quotes: "My Video.mp4"'
+    assert (done.code, done.err.splitlines()) == (2, [f"vitruvian: 'My': {quotes}", f"  'Video.mp4': {quotes}"])
+
+
 def test_printable_text() -> None:
     assert printable("Fotos/Käse\u3000\u00a01.jpg") == "Fotos/Käse\u3000\u00a01.jpg"
     assert printable("a\nvitruvian: b\u202e\udcff") == "a\\nvitruvian: b\\u202e\\udcff"
