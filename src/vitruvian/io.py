@@ -7,7 +7,7 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -60,6 +60,37 @@ def why_not_written(path: str, error: Exception) -> str:
     if isinstance(error, FileExistsError):
         reason = "a file stands where its folder should be"
     return f"{path} can't be written: {reason}; check free space and permissions, or write elsewhere"
+
+
+_SPREADSHEETS = (".xlsx", ".xls", ".ods")
+_FORMATS = {".csv": "CSV", ".tsv": "CSV", ".json": "JSON", ".parquet": "Parquet", ".pq": "Parquet"}
+_FORMATS |= dict.fromkeys(_SPREADSHEETS, "CSV")
+_MEDIA = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".mp4", ".mov", ".mkv", ".avi")
+
+
+def check_extension(path: str | os.PathLike[str], form: str, options: Mapping[str, str]) -> None:
+    """Refuse to write a format into a file whose extension says another one; an unknown extension says nothing.
+
+    Args:
+        path: the file to be written.
+        form: "CSV", "JSON" or "Parquet".
+        options: the command's option for each of these formats that it writes, for messages.
+
+    Raises:
+        InputError: another format's extension; the message has the fitting name or option.
+    """
+    suffix = Path(path).suffix.lower()
+    other = _FORMATS.get(suffix, form)
+    if suffix not in (*_SPREADSHEETS, *_MEDIA) and other == form:
+        return
+    name = Path(path).with_suffix(f".{form.lower()}")
+    own = wanted = ""
+    if other == form and suffix in _SPREADSHEETS:
+        own = ", which is text that spreadsheets open"
+    elif other != form and other in options:
+        clause = ", which spreadsheets open," if suffix in _SPREADSHEETS else ""
+        wanted = f", or write {other}{clause} with {options[other]}"
+    raise InputError(f"{os.fspath(path)}: {options[form]} writes {form}{own}; call it {name}{wanted}")
 
 
 def read_json(path: str | os.PathLike[str], wanted: str, limit: int = JSON_LIMIT) -> Any:

@@ -23,6 +23,7 @@ from . import media
 from .choices import CocoMode
 from .drawing import Colours, check_faces, check_style
 from .errors import InputError
+from .io import check_extension
 from .media.destinations import (
     DEFAULT_FOLDER,
     check_folder,
@@ -142,6 +143,12 @@ class ProcessOptions:
         check_style(self.colours, self.line_width)
         if self.coco_mode not in get_args(CocoMode):
             raise InputError(f"coco_mode is {self.coco_mode!r}; it can be {', '.join(get_args(CocoMode))}")
+        for file, form, option in (
+            *((self.csv, "CSV", "--csv"), (self.parquet, "Parquet", "--parquet")),
+            *((self.json, "JSON", "--json"), (self.coco, "JSON", "--coco")),
+        ):
+            if file is not None:
+                check_extension(file, form, {"CSV": "--csv", "JSON": "--json", "Parquet": "--parquet", form: option})
         if self.parquet is not None:
             check_parquet()
             if Path(self.parquet) == STDOUT:
