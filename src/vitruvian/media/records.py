@@ -338,8 +338,9 @@ def numbered_by_place(source: Source) -> str:
     """A note where `image_ids` can't number several pictures by their names; empty where it can."""
     if _numbers(source) or (source.kind == "images" and source.length == 1):
         return ""
-    what = "frames" if source.kind != "images" else "pictures"
-    return f"COCO's image_id is the {what}' place, from 0: their names are no different numbers as 000000000139.jpg is"
+    if source.kind != "images":
+        return "COCO's image_id counts the frames from 0"
+    return "COCO's image_id counts the pictures from 0, because not every file name is a number of its own"
 
 
 def _numbers(source: Source) -> dict[str, int]:
