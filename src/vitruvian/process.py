@@ -194,9 +194,13 @@ class Summary:
     Args:
         frames, persons: how many pictures and frames of videos were read, and persons found on them.
         pictures: how many of the frames were pictures.
+        picture_persons: how many of the persons were on pictures.
+        tracked, picture_tracked: with `track`, how many different persons have track numbers, on videos (each has its
+            own numbers) and on pictures.
         seconds: from the first frame asked for to the last file closed.
         problems: what went wrong without ending the run, each message naming its file.
-        unread: how many pictures or videos could not be read at all, or whose boxes no file knows.
+        unread: how many pictures or videos could not be read at all, whose boxes no file knows, or that haven't the
+            person that was to be cut out.
     """
 
     frames: int = 0
@@ -205,6 +209,9 @@ class Summary:
     problems: list[str] = field(default_factory=list)
     pictures: int = 0
     unread: int = 0
+    picture_persons: int = 0
+    tracked: int = 0
+    picture_tracked: int = 0
 
 
 @dataclass(frozen=True)
@@ -344,10 +351,12 @@ class Process:
         self.sources = opened.sources
         self.notes = opened.notes
         self.targets = Targets.of(opened, self.options)
-        numbered = map(media.numbered_by_place, self.sources) if self.options.coco is not None else ()
+        by_number = self.options.coco is not None and self.options.coco_mode == "results"
+        numbered = map(media.numbered_by_place, self.sources) if by_number else ()
         self.numbering = next(filter(None, numbered), "")
         limits = self.options.score or 0.0, self.options.max_persons
         self._boxes = None if self.options.boxes is None else media.BoxFile(self.options.boxes, *limits)
+        self._missing: set[Path] = set()
         self.summary = Summary(problems=list(opened.problems), unread=len(opened.problems))
 
     @property
@@ -363,8 +372,8 @@ class Process:
 
     @property
     def written(self) -> str:
-        """The files, many of them as their folder."""
-        drawn = [path for target in self.targets for path in target.drawn]
+        """The files, many of them as their folder, without videos that had nothing to show."""
+        drawn = [path for target in self.targets for path in target.drawn if path not in self._missing]
         data: list[str] = []
         for files in zip(*(target.data for target in self.targets), strict=True):
             kinds = [source.kind == "images" for source in self.sources]
@@ -428,6 +437,7 @@ class Process:
             style["colours"] = "person"
         sinks: list[Sink] = []
         given = None if self._boxes is None else _Given(self._boxes, source)
+        numbers: set[int] = set()
 
         def write(frame: Frame, poses: Poses) -> None:
             for sink in sinks:
@@ -451,6 +461,9 @@ class Process:
                         summary.frames += 1
                         summary.pictures += source.kind == "images"
                         summary.persons += len(poses)
+                        summary.picture_persons += len(poses) if source.kind == "images" else 0
+                        if poses.track_ids is not None:
+                            numbers.update(filter(None, poses.track_ids.tolist()))
                         if progress is not None:
                             progress()
                         if window is not None:
@@ -462,7 +475,15 @@ class Process:
             if given is not None:
                 summary.problems += given.problems
                 summary.unread += len(given.problems)
-            summary.unread += len(source.problems) if source.kind == "images" else 0
+            if source.kind == "images":
+                summary.picture_tracked += len(numbers)
+                summary.unread += len(source.problems)
+            else:
+                summary.tracked += len(numbers)
+            for sink in sinks:
+                if isinstance(sink, media.DrawnVideo) and sink.empty:
+                    self._missing.add(sink.path)
+                    summary.unread += options.crop is not None
 
     def _tracker(self, model: TopDown) -> Tracker | bool:
         if not self.options.track:

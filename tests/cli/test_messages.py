@@ -125,11 +125,11 @@ def test_the_package_for_a_gpu_is_named_before_a_download(
     assert "pip install 'vitruvian[torch]'" in done.err
 
 
-def test_a_run_that_writes_nothing_says_so(predict: Command, folder: Path) -> None:
+def test_a_run_that_would_write_nothing_is_refused(predict: Command, folder: Path) -> None:
     make_picture(folder / "a.png")
     done = predict("a.png", "--no-draw")
-    assert (done.code, "nothing is written" in done.err) == (0, True)
-    assert "nothing is written" not in predict("a.png", "--no-draw", "--json", "a.json").err
+    assert (done.code, done.out, "nothing would be written: --no-draw" in done.err) == (2, "", True)
+    assert predict("a.png", "--no-draw", "--json", "a.json").code == 0
 
 
 def test_skipped_folders_name_the_option(predict: Command, folder: Path) -> None:
