@@ -9,6 +9,7 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from socket import gaierror
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .errors import InputError, OutputError
@@ -62,6 +63,19 @@ def why_not_written(path: str, error: Exception) -> str:
     return f"{path} can't be written: {reason}; check free space and permissions, or write elsewhere"
 
 
+def why_not_fetched(url: str, error: Exception) -> str:
+    """Why a URL gave nothing, in words; where no connection was made, to which host."""
+    from ssl import SSLError
+    from urllib.error import URLError
+    from urllib.parse import urlsplit
+
+    reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+    if type(error) is URLError and isinstance(reason, OSError) and not isinstance(reason, SSLError):
+        detail = "" if isinstance(reason, gaierror) else f" ({reason.strerror or reason})"
+        return f"no connection to {urlsplit(url).hostname}{detail}"
+    return " ".join(str(reason).split())
+
+
 _SPREADSHEETS = (".xlsx", ".xls", ".ods")
 _FORMATS = {".csv": "CSV", ".tsv": "CSV", ".json": "JSON", ".parquet": "Parquet", ".pq": "Parquet"}
 _FORMATS |= dict.fromkeys(_SPREADSHEETS, "CSV")
@@ -110,15 +124,16 @@ def read_json(path: str | os.PathLike[str], wanted: str, limit: int = JSON_LIMIT
         raise InputError(f"{path}: no such file; give {wanted}") from None
     except OSError as error:
         raise InputError(f"{path} can't be read: {error.strerror or error}; give {wanted}") from None
-    return parse_json(data, os.fspath(path))
+    return parse_json(data, os.fspath(path), f"give {wanted}, or fetch or write it again")
 
 
-def parse_json(data: bytes | bytearray | str, name: str) -> Any:
+def parse_json(data: bytes | bytearray | str, name: str, advice: str = "fetch or write it again") -> Any:
     """The value of a JSON text.
 
     Args:
         data: the text, or its bytes in UTF-8, UTF-16 or UTF-32.
         name: what messages call it.
+        advice: what to do where it is none.
 
     Raises:
         InputError: no JSON, or nested deeper than `MAX_DEPTH`.
@@ -128,7 +143,7 @@ def parse_json(data: bytes | bytearray | str, name: str) -> Any:
         _check_depth(text.encode(errors="surrogatepass") if isinstance(data, str) or b"\0" in data[:4] else data)
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{name} is no valid JSON ({error}); fetch or write it again") from None
+        raise InputError(f"{name} is no valid JSON ({error}); {advice}") from None
 
 
 def read_xml(path: str | os.PathLike[str], wanted: str, limit: int = XML_LIMIT) -> Element:
