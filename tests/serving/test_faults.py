@@ -21,7 +21,7 @@ import pytest
 from onnx import TensorProto, helper
 from servers import Server, exchange, problem, request, server
 from test_answers import persons
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from vitruvian.media import VideoInfo, VideoWriter
@@ -134,6 +134,34 @@ def test_wrong_methods_and_options(running, photo):
         assert word in problem(httpx.post(running.url + f"/v1/poses?{query}", content=photo), 422)
     for query in ("smooth=true", "detect_every=3", "track=true&detect_every=0", "stride=0", "start=5&end=1"):
         problem(httpx.post(running.url + f"/v1/videos?{query}", content=b"x"), 422)
+
+
+def test_an_option_that_there_is_not_is_named_with_those_that_there_are(running, photo):
+    own = {
+        "/v1/poses": "score, max_persons, keypoint_score, angles",
+        "/v1/poses/drawn": "score, max_persons, keypoint_score, angles, boxes, scores, names, colours, line_width",
+        "/v1/videos": "score, max_persons, keypoint_score, angles, track, smooth, detect_every, stride, start, end",
+    }
+    for path, names in own.items():
+        detail = problem(httpx.post(running.url + f"{path}?scor=1", content=photo), 422)
+        assert detail.startswith(f"scor is no option of {path}; there are {names}")
+    detail = problem(httpx.post(running.url + "/v1/poses?boxes=true&score=2", content=photo), 422)
+    assert detail.startswith("boxes is no option of /v1/poses; there are ")
+    assert ". options that can't be used: score: " in detail
+    with pytest.raises(InvalidStatus) as refused:
+        connect(running.url.replace("http", "ws") + "/v1/stream?scor=1")
+    assert refused.value.response.status_code == 422
+    detail = json.loads(refused.value.response.body)["detail"]
+    assert (
+        detail == "scor is no option of /v1/stream; there are score, max_persons, keypoint_score, angles, track, smooth"
+    )
+
+
+def test_too_many_files_are_told_once(running, photo):
+    answer = httpx.post(running.url + "/v1/poses", files=[("picture", photo[:100])] * 33)
+    assert problem(answer, 413) == "the multipart body has more than 32 files, the most that is taken"
+    answer = httpx.post(running.url + "/v1/poses", files={"picture": photo}, data={"score": "1"})
+    assert "parts that are no files; send files as parts named picture alone" in problem(answer, 413)
 
 
 def test_clients_that_hang_up(running, photo, clip):
