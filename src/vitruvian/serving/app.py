@@ -53,8 +53,7 @@ def create_app(service: Service) -> ASGIApp:
     for kind in (Problem, VitruvianError, Exception):
         app.add_exception_handler(kind, refused)
     app.add_exception_handler(RequestValidationError, _wrong_query)
-    # Its type is of handlers of requests alone.
-    app.add_exception_handler(WebSocketRequestValidationError, _wrong_stream)  # type: ignore[arg-type]
+    app.add_exception_handler(WebSocketRequestValidationError, _wrong_stream)
     app.add_exception_handler(HTTPException, _http_error)
     for router in (pictures.router, videos.router, streams.router, probes.router):
         app.include_router(router)
