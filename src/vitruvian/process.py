@@ -411,7 +411,10 @@ class Process:
                         self._run(source, targets, model, window, progress)
                     except InputError as error:
                         if len(self.sources) == 1:
-                            raise
+                            before = self.summary.problems
+                            if not before:
+                                raise
+                            raise InputError("\n  ".join(dict.fromkeys([*before, str(error)]))) from error
                         self.summary.problems.append(str(error))
                         self.summary.unread += 1
                     if window is not None and window.closed:

@@ -159,6 +159,18 @@ def test_sources_that_are_all_wrong_have_a_line_each(command: Command, folder: P
     assert (done.code, done.err.splitlines()) == (2, [f"vitruvian: 'My': {quotes}", f"  'Video.mp4': {quotes}"])
 
 
+def test_what_is_found_wrong_at_different_times_is_told_together(predict: Command, folder: Path) -> None:
+    """One file isn't there, the other one shows its damage when it is read."""
+    make_picture(folder / "a.png")
+    data = (folder / "a.png").read_bytes()
+    (folder / "cut.png").write_bytes(data[: len(data) // 2])
+    done = predict("gone.png", "cut.png")
+    first, second = done.err.splitlines()
+    assert done.code == 2
+    assert first.startswith("vitruvian: 'gone.png': no such file")
+    assert second.startswith("  cut.png is damaged or cut off")
+
+
 def test_printable_text() -> None:
     assert printable("Fotos/Käse\u3000\u00a01.jpg") == "Fotos/Käse\u3000\u00a01.jpg"
     assert printable("a\nvitruvian: b\u202e\udcff") == "a\\nvitruvian: b\\u202e\\udcff"
