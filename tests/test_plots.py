@@ -58,11 +58,26 @@ def test_a_picture_and_a_drawing_come_out(file):
     svg = plot(movements, ["left_knee"], form="svg", count=True).decode()
     assert svg.lstrip().startswith("<?xml")
     # The comment that stands before each text has its words.
-    assert "#1: 4" in svg
+    assert "person 1: 4 repetitions" in svg
     with pytest.raises(InputError, match="nothing to plot"):
         plot(movements)
     with pytest.raises(InputError, match="too many"):
         plot(dict.fromkeys(range(1, 12), movements[1]), ["left_knee"])
+
+
+def test_no_legend_covers_a_curve(file, monkeypatch):
+    """All legends lie outside of the panels, and within the picture."""
+    drawn = []
+    monkeypatch.setattr("vitruvian.plots._saved", lambda figure, form: drawn.append(figure) or b"")
+    movements = read_movements(file)
+    plot(dict.fromkeys(range(1, 11), movements[1]), ["left_knee"], ["left_hip"], count=True)
+    (figure,) = drawn
+    figure.canvas.draw()
+    for axes in figure.axes:
+        legend = axes.get_legend().get_window_extent()
+        assert not any(legend.overlaps(other.get_window_extent()) for other in figure.axes)
+        assert figure.bbox.contains(*legend.min)
+        assert figure.bbox.contains(*legend.max)
 
 
 def run(*arguments: object) -> int:
@@ -93,6 +108,22 @@ def test_without_matplotlib_it_says_what_to_install(file, tmp_path, monkeypatch)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(InputError, match=r"vitruvian\[evaluate\]"):
         run(file, "--angle", "left_knee", "-o", tmp_path / "a.png")
+
+
+def test_what_plot_does_not_read(file, tmp_path):
+    (tmp_path / "poses.csv").write_text("source,frame\n")
+    (tmp_path / "coco.json").write_text("[]")
+    (tmp_path / "words.txt").write_text("words")
+    data = json.loads(file.read_text())
+    for frame in data["frames"]:
+        frame["time"] = None
+    (tmp_path / "pictures.json").write_text(json.dumps(data))
+    for name, words in (("poses.csv", "not CSV"), ("coco.json", "other JSON"), ("pictures.json", "have no times")):
+        with pytest.raises(InputError, match=rf"{name}.*what vitruvian predict VIDEO --track --json wrote") as refused:
+            run(tmp_path / name, "--angle", "left_knee", "-o", tmp_path / "a.png")
+        assert words in str(refused.value)
+    with pytest.raises(InputError, match=r"words\.txt is no valid JSON .*; give what vitruvian predict VIDEO"):
+        run(tmp_path / "words.txt", "--angle", "left_knee", "-o", tmp_path / "a.png")
 
 
 def change(data: dict, what: str) -> object:

@@ -121,6 +121,14 @@ def test_a_video_with_tracks_gives_the_command_s_files(model, video, command) ->
     assert summary.problems == []
 
 
+def test_both_tables_have_the_angles(model, video, here) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow, of the extra parquet, is absent")
+    process(model, video, ProcessOptions(draw=False, csv="a.csv", parquet="a.parquet", angles=True))
+    columns = Path("a.csv").read_text().splitlines()[0].split(",")
+    assert columns[-1] == "right_knee_angle"
+    assert parquet.read_schema("a.parquet").names == columns
+
+
 def test_without_files_it_counts(model, folder, here) -> None:
     summary = process(model, f"{folder}/a.png", ProcessOptions(draw=False))
     assert (summary.frames, summary.persons) == (1, 2)
@@ -128,8 +136,9 @@ def test_without_files_it_counts(model, folder, here) -> None:
 
 
 def test_what_cannot_be_is_found_before_a_model_is_needed(folder, video) -> None:
+    Path("there").touch()
     with pytest.raises(InputError, match="exists already"):
-        Process(f"{folder}/a.png", ProcessOptions(json="clip.mp4", draw=False))
+        Process(f"{folder}/a.png", ProcessOptions(json="there", draw=False))
     with pytest.raises(InputError, match="source itself"):
         Process(f"{folder}/a.png", ProcessOptions(f"{folder}/a.png", overwrite=True))
     with pytest.raises(InputError, match="no such file"):
@@ -139,6 +148,33 @@ def test_what_cannot_be_is_found_before_a_model_is_needed(folder, video) -> None
             ProcessOptions(**settings)
     with pytest.raises(InputError, match="standard output"):
         ProcessOptions(json="-", coco=Path("-"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "advice"),
+    [
+        ({"csv": "a.xlsx"}, "--csv writes CSV, which is text that spreadsheets open; call it a.csv"),
+        ({"csv": "x/angles.ODS"}, f"call it {Path('x/angles.csv')}"),
+        ({"csv": "o.parquet"}, "call it o.csv, or write Parquet with --parquet"),
+        ({"csv": "o.json"}, "call it o.csv, or write JSON with --json"),
+        ({"parquet": "a.csv"}, "call it a.parquet, or write CSV with --csv"),
+        ({"parquet": "a.xls"}, "or write CSV, which spreadsheets open, with --csv"),
+        ({"json": "a.csv"}, "--json writes JSON; call it a.json, or write CSV with --csv"),
+        ({"json": Path("a.mp4")}, "call it a.json"),
+        ({"coco": "a.pq"}, "--coco writes JSON; call it a.json, or write Parquet with --parquet"),
+    ],
+    ids=str,
+)
+def test_an_extension_of_another_format_is_refused(settings, advice) -> None:
+    with pytest.raises(InputError) as refused:
+        ProcessOptions(**settings)
+    assert str(next(iter(settings.values()))) in str(refused.value)
+    assert advice in str(refused.value)
+
+
+def test_extensions_that_say_no_other_format_are_taken() -> None:
+    ProcessOptions(csv="a.tsv", json="a.txt", coco="a", draw=False)
+    ProcessOptions(csv="a.v2", json="-", coco="/dev/null", draw=False)
 
 
 def test_slow_motion_and_one_person_s_video(model, video) -> None:
@@ -155,9 +191,10 @@ def test_slow_motion_and_one_person_s_video(model, video) -> None:
     assert summary.problems == []
     one = list(vt.media.open_source("one.mp4"))
     assert (len(one), one[0].image.shape) == (FRAMES, (640, 480, 3))
-    (problem,) = process(model, video, ProcessOptions("two.mp4", track=True, crop=9)).problems
-    assert "two.mp4" in problem
-    assert "number 9" in problem
+    summary = process(model, video, ProcessOptions("two.mp4", track=True, crop=9))
+    assert summary.unread == 1
+    (problem,) = summary.problems
+    assert problem == "two.mp4 wasn't written: nobody has the track number 9; there are 1, 2"
     assert not Path("two.mp4").exists()
 
 

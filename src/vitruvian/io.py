@@ -7,8 +7,9 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from socket import gaierror
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .errors import InputError, OutputError
@@ -62,6 +63,50 @@ def why_not_written(path: str, error: Exception) -> str:
     return f"{path} can't be written: {reason}; check free space and permissions, or write elsewhere"
 
 
+def why_not_fetched(url: str, error: Exception) -> str:
+    """Why a URL gave nothing, in words; where no connection was made, to which host."""
+    from ssl import SSLError
+    from urllib.error import URLError
+    from urllib.parse import urlsplit
+
+    reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+    if type(error) is URLError and isinstance(reason, OSError) and not isinstance(reason, SSLError):
+        detail = "" if isinstance(reason, gaierror) else f" ({reason.strerror or reason})"
+        return f"no connection to {urlsplit(url).hostname}{detail}"
+    return " ".join(str(reason).split())
+
+
+_SPREADSHEETS = (".xlsx", ".xls", ".ods")
+_FORMATS = {".csv": "CSV", ".tsv": "CSV", ".json": "JSON", ".parquet": "Parquet", ".pq": "Parquet"}
+_FORMATS |= dict.fromkeys(_SPREADSHEETS, "CSV")
+_MEDIA = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".mp4", ".mov", ".mkv", ".avi")
+
+
+def check_extension(path: str | os.PathLike[str], form: str, options: Mapping[str, str]) -> None:
+    """Refuse to write a format into a file whose extension says another one; an unknown extension says nothing.
+
+    Args:
+        path: the file to be written.
+        form: "CSV", "JSON" or "Parquet".
+        options: the command's option for each of these formats that it writes, for messages.
+
+    Raises:
+        InputError: another format's extension; the message has the fitting name or option.
+    """
+    suffix = Path(path).suffix.lower()
+    other = _FORMATS.get(suffix, form)
+    if suffix not in (*_SPREADSHEETS, *_MEDIA) and other == form:
+        return
+    name = Path(path).with_suffix(f".{form.lower()}")
+    own = wanted = ""
+    if other == form and suffix in _SPREADSHEETS:
+        own = ", which is text that spreadsheets open"
+    elif other != form and other in options:
+        clause = ", which spreadsheets open," if suffix in _SPREADSHEETS else ""
+        wanted = f", or write {other}{clause} with {options[other]}"
+    raise InputError(f"{os.fspath(path)}: {options[form]} writes {form}{own}; call it {name}{wanted}")
+
+
 def read_json(path: str | os.PathLike[str], wanted: str, limit: int = JSON_LIMIT) -> Any:
     """The content of a JSON file.
 
@@ -79,15 +124,16 @@ def read_json(path: str | os.PathLike[str], wanted: str, limit: int = JSON_LIMIT
         raise InputError(f"{path}: no such file; give {wanted}") from None
     except OSError as error:
         raise InputError(f"{path} can't be read: {error.strerror or error}; give {wanted}") from None
-    return parse_json(data, os.fspath(path))
+    return parse_json(data, os.fspath(path), f"give {wanted}, or fetch or write it again")
 
 
-def parse_json(data: bytes | bytearray | str, name: str) -> Any:
+def parse_json(data: bytes | bytearray | str, name: str, advice: str = "fetch or write it again") -> Any:
     """The value of a JSON text.
 
     Args:
         data: the text, or its bytes in UTF-8, UTF-16 or UTF-32.
         name: what messages call it.
+        advice: what to do where it is none.
 
     Raises:
         InputError: no JSON, or nested deeper than `MAX_DEPTH`.
@@ -97,7 +143,7 @@ def parse_json(data: bytes | bytearray | str, name: str) -> Any:
         _check_depth(text.encode(errors="surrogatepass") if isinstance(data, str) or b"\0" in data[:4] else data)
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{name} is no valid JSON ({error}); fetch or write it again") from None
+        raise InputError(f"{name} is no valid JSON ({error}); {advice}") from None
 
 
 def read_xml(path: str | os.PathLike[str], wanted: str, limit: int = XML_LIMIT) -> Element:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # More persons than this are no longer told apart.
 MOST_PERSONS = 10
+_WANTED = "what vitruvian predict VIDEO --track --json wrote"
 
 
 @dataclass(frozen=True)
@@ -63,15 +64,20 @@ def read_movements(path: Path) -> dict[int, Movement]:
     Raises:
         InputError: another file, or one without times or without numbers; the message names it.
     """
-    data = read_json(path, "what vitruvian predict --track --json wrote")
+    other = {".csv": "CSV", ".parquet": "Parquet"}.get(path.suffix.lower())
+    if other is not None:
+        raise InputError(f"{path}: plot reads {_WANTED}, not {other}")
+    data = read_json(path, _WANTED)
     if not is_poses(data):
-        raise InputError(f"{path} is not what vitruvian predict --json writes")
+        raise InputError(f"{path}: plot reads {_WANTED}, and this is other JSON")
     times: dict[int, list[float]] = {}
     rows: dict[int, list[Poses]] = {}
     try:
         shape = data["skeleton"]
         limbs = tuple((int(first), int(second)) for first, second in shape["limbs"])
         skeleton = Skeleton(str(shape["name"]), tuple(map(str, shape["keypoints"])), limbs)
+        if data["frames"] and all(frame["time"] is None for frame in data["frames"]):
+            raise InputError(f"{path} has the poses of pictures, which have no times: plot reads {_WANTED}")
         for frame in data["frames"]:
             poses = Poses.from_dict(frame, skeleton)
             for person, number in zip(poses, [] if poses.track_ids is None else poses.track_ids.tolist(), strict=False):
@@ -116,15 +122,18 @@ def plot(
         axes = figure.add_subplot(len(panels), 1, row)
         for number, movement in movements.items():
             values = movement.angle(name) if axis is None else movement.position(name)[:, axis]
-            label = f"#{number}"
+            label = f"person {number}"
             if count and axis is None:
-                label += f": {len(repetitions(movement.times, values))}"
+                times = len(repetitions(movement.times, values))
+                label += f": {times} repetition{'' if times == 1 else 's'}"
             axes.plot(*_with_gaps(movement.times, values), lw=1.2, label=label)
         axes.set_ylabel(f"{name}, degrees" if axis is None else f"{name} {'xy'[axis]}, pixels", parse_math=False)
         if axis == 1:
             axes.invert_yaxis()  # as in the picture, where y goes down
         axes.grid(alpha=0.3)
-        axes.legend(loc="upper right", fontsize="small")
+        # Above the panel, where it covers no curve.
+        columns = 3 if count else 5
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, fontsize="small", frameon=False)
     axes.set_xlabel("seconds")
     return _saved(figure, form)
 

@@ -23,6 +23,7 @@ from . import media
 from .choices import CocoMode
 from .drawing import Colours, check_faces, check_style
 from .errors import InputError
+from .io import check_extension
 from .media.destinations import (
     DEFAULT_FOLDER,
     check_folder,
@@ -82,7 +83,7 @@ class ProcessOptions:
         smooth: steady the keypoints of tracked persons.
         detect_every: look for persons on every n-th frame, or with "auto" where enough has moved (needs `track`).
         show: show the results in a window, which ends the run when it is closed; for the main thread only.
-        angles: write joint angles into JSON and CSV.
+        angles: write joint angles into JSON, CSV and Parquet.
         trail: draw the way of these keypoints over the last second, such as "wrist" or "left_wrist" (needs `track`).
         crop: the drawn video shows the person with this track number alone, 480x640 pixels (needs `track`).
         slow: the drawn video goes by so many times as slowly, 1..100, without sound.
@@ -142,6 +143,12 @@ class ProcessOptions:
         check_style(self.colours, self.line_width)
         if self.coco_mode not in get_args(CocoMode):
             raise InputError(f"coco_mode is {self.coco_mode!r}; it can be {', '.join(get_args(CocoMode))}")
+        for file, form, option in (
+            *((self.csv, "CSV", "--csv"), (self.parquet, "Parquet", "--parquet")),
+            *((self.json, "JSON", "--json"), (self.coco, "JSON", "--coco")),
+        ):
+            if file is not None:
+                check_extension(file, form, {"CSV": "--csv", "JSON": "--json", "Parquet": "--parquet", form: option})
         if self.parquet is not None:
             check_parquet()
             if Path(self.parquet) == STDOUT:
@@ -187,9 +194,13 @@ class Summary:
     Args:
         frames, persons: how many pictures and frames of videos were read, and persons found on them.
         pictures: how many of the frames were pictures.
+        picture_persons: how many of the persons were on pictures.
+        tracked, picture_tracked: with `track`, how many different persons have track numbers, on videos (each has its
+            own numbers) and on pictures.
         seconds: from the first frame asked for to the last file closed.
         problems: what went wrong without ending the run, each message naming its file.
-        unread: how many pictures or videos could not be read at all, or whose boxes no file knows.
+        unread: how many pictures or videos could not be read at all, whose boxes no file knows, or that haven't the
+            person that was to be cut out.
     """
 
     frames: int = 0
@@ -198,6 +209,9 @@ class Summary:
     problems: list[str] = field(default_factory=list)
     pictures: int = 0
     unread: int = 0
+    picture_persons: int = 0
+    tracked: int = 0
+    picture_tracked: int = 0
 
 
 @dataclass(frozen=True)
@@ -297,7 +311,7 @@ class Targets:
         elif self.coco is not None:
             yield media.CocoFile(self.coco, media.image_ids(source))
         if self.parquet is not None:
-            yield media.ParquetFile(self.parquet, skeleton)
+            yield media.ParquetFile(self.parquet, skeleton, options.angles)
 
 
 def _of_video(file: Path, stem: Path) -> Path:
@@ -337,10 +351,12 @@ class Process:
         self.sources = opened.sources
         self.notes = opened.notes
         self.targets = Targets.of(opened, self.options)
-        numbered = map(media.numbered_by_place, self.sources) if self.options.coco is not None else ()
+        by_number = self.options.coco is not None and self.options.coco_mode == "results"
+        numbered = map(media.numbered_by_place, self.sources) if by_number else ()
         self.numbering = next(filter(None, numbered), "")
         limits = self.options.score or 0.0, self.options.max_persons
         self._boxes = None if self.options.boxes is None else media.BoxFile(self.options.boxes, *limits)
+        self._missing: set[Path] = set()
         self.summary = Summary(problems=list(opened.problems), unread=len(opened.problems))
 
     @property
@@ -356,8 +372,8 @@ class Process:
 
     @property
     def written(self) -> str:
-        """The files, many of them as their folder."""
-        drawn = [path for target in self.targets for path in target.drawn]
+        """The files, many of them as their folder, without videos that had nothing to show."""
+        drawn = [path for target in self.targets for path in target.drawn if path not in self._missing]
         data: list[str] = []
         for files in zip(*(target.data for target in self.targets), strict=True):
             kinds = [source.kind == "images" for source in self.sources]
@@ -395,7 +411,10 @@ class Process:
                         self._run(source, targets, model, window, progress)
                     except InputError as error:
                         if len(self.sources) == 1:
-                            raise
+                            before = self.summary.problems
+                            if not before:
+                                raise
+                            raise InputError("\n  ".join(dict.fromkeys([*before, str(error)]))) from error
                         self.summary.problems.append(str(error))
                         self.summary.unread += 1
                     if window is not None and window.closed:
@@ -421,6 +440,7 @@ class Process:
             style["colours"] = "person"
         sinks: list[Sink] = []
         given = None if self._boxes is None else _Given(self._boxes, source)
+        numbers: set[int] = set()
 
         def write(frame: Frame, poses: Poses) -> None:
             for sink in sinks:
@@ -444,6 +464,9 @@ class Process:
                         summary.frames += 1
                         summary.pictures += source.kind == "images"
                         summary.persons += len(poses)
+                        summary.picture_persons += len(poses) if source.kind == "images" else 0
+                        if poses.track_ids is not None:
+                            numbers.update(filter(None, poses.track_ids.tolist()))
                         if progress is not None:
                             progress()
                         if window is not None:
@@ -455,7 +478,15 @@ class Process:
             if given is not None:
                 summary.problems += given.problems
                 summary.unread += len(given.problems)
-            summary.unread += len(source.problems) if source.kind == "images" else 0
+            if source.kind == "images":
+                summary.picture_tracked += len(numbers)
+                summary.unread += len(source.problems)
+            else:
+                summary.tracked += len(numbers)
+            for sink in sinks:
+                if isinstance(sink, media.DrawnVideo) and sink.empty:
+                    self._missing.add(sink.path)
+                    summary.unread += options.crop is not None
 
     def _tracker(self, model: TopDown) -> Tracker | bool:
         if not self.options.track:

@@ -142,7 +142,7 @@ def test_a_video_cut_off_gives_the_frames_before_the_damage(process, folder):
     count = len(read_json(folder / "clip.json")["frames"])
     assert f"clip.mp4 is damaged or cut off: {count} frames read of about 60; fetch or export it again" in warning
     assert 28 <= count <= 40
-    assert done.out.startswith(f"{count} frames, {2 * count} persons, ")
+    assert done.out.startswith(f"{count} frames, {2 * count} poses, ")
     assert len(frame_times(folder / "runs/predict/clip.mp4")) == count
 
 
@@ -348,7 +348,7 @@ def test_an_existing_video_is_not_touched(predict, folder):
         ["a.png", "-o", "."],
         [".", "-o", "."],
         ["a.png", "-o", "link.png"],
-        ["a.png", "--no-draw", "--json", "a.png"],
+        ["a.png", "--no-draw", "--json", "link.json"],
         ["sub/../a.png", "-o", "a.png"],
         ["clip.mp4", "-o", "clip.mp4"],
         ["clip.mp4", "-o", "."],
@@ -360,6 +360,7 @@ def test_the_source_is_never_overwritten(predict, folder, arguments):
     make_picture(folder / "a.png")
     make_video(folder / "clip.mp4", numbered_frames(3, HEIGHT, WIDTH))
     (folder / "link.png").symlink_to("a.png")
+    (folder / "link.json").symlink_to("a.png")
     (folder / "hard.mp4").hardlink_to(folder / "clip.mp4")
     (folder / "sub").mkdir()
     before = everything_in(folder)
@@ -374,7 +375,7 @@ def test_the_source_is_never_overwritten(predict, folder, arguments):
     [
         ["--json", "same", "--csv", "same"],
         ["--json", "same", "--coco", "./same"],
-        ["-o", "same.png", "--json", "same.png"],
+        ["--json", "new/same.json", "--coco", "new/../new/same.json"],
     ],
     ids=" ".join,
 )

@@ -57,6 +57,8 @@ def test_bad_input(tmp_path):
     (tmp_path / "out.json").write_text("mine")
     with pytest.raises(vt.InputError, match=r"out\.json exists"):
         run(PHOTO, "--json", tmp_path / "out.json")
+    with pytest.raises(vt.InputError, match=r"--json writes JSON; call it .*out\.json"):
+        run(PHOTO, "--json", tmp_path / "out.csv")
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(vt.InputError, match=r"broken\.jpg"):
         run(tmp_path / "broken.jpg")

@@ -38,3 +38,40 @@ def test_bad_usage(command: Command, folder: Path) -> None:
     ):
         done = command("convert", *arguments)
         assert (done.code, words in done.err) == (2, True), done.err
+
+
+def test_a_split_of_a_yolo_data_set_is_replaced(command: Command, folder: Path) -> None:
+    person = {"category_id": 1, "iscrowd": 0, "bbox": [8, 8, 16, 16], "area": 99}
+    person |= {"keypoints": [10, 10, 2, 20, 20, 2], "num_keypoints": 2}
+    category = {"id": 1, "name": "person", "keypoints": ["left_hand", "right_hand"], "skeleton": [[1, 2]]}
+    for name, pictures in (("old", "ab"), ("new", "bc")):
+        images = [{"id": number, "file_name": f"{letter}.png"} for number, letter in enumerate(pictures)]
+        images = [image | {"width": 128, "height": 96} for image in images]
+        persons = [person | {"id": number + 1, "image_id": number} for number in range(2)]
+        content = {"images": images, "annotations": persons, "categories": [category]}
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    for letter in "abc":
+        make_picture(folder / f"in/{letter}.png")
+    assert command("convert", "old.json", "-o", "yolo", "--images", "in").code == 0
+    assert command("convert", "old.json", "-o", "yolo", "--split", "val").code == 0
+    done = command("convert", "new.json", "-o", "yolo", "--images", "in")
+    assert (done.code, "labels/train exists already: allow it with --overwrite" in done.err) == (2, True)
+    done = command("convert", "new.json", "-o", "yolo", "--images", "in", "--overwrite")
+    assert (done.code, "1 other pictures stay in yolo/images/train" in done.err) == (0, True), done.err
+    there = [
+        sorted(path.name for path in (folder / "yolo" / kind / "train").iterdir()) for kind in ("labels", "images")
+    ]
+    assert there == [["b.txt", "c.txt"], ["a.png", "b.png", "c.png"]]
+    assert len(list((folder / "yolo/labels/val").iterdir())) == 2
+    assert command("convert", "new.json", "-o", "yolo", "--images", "yolo/images/train", "--overwrite").code == 0
+    assert (folder / "yolo/images/train/c.png").read_bytes() == (folder / "in/c.png").read_bytes()
+    done = command("convert", "yolo", "-o", "yolo", "--to", "yolo", "--overwrite")
+    assert (done.code, "is the source itself" in done.err) == (2, True)
+
+
+def test_poses_of_a_video_are_no_annotations(predict: Command, command: Command, folder: Path) -> None:
+    make_picture(folder / "a.png")
+    assert predict("a.png", "--no-draw", "--json", "poses.json").code == 0
+    (folder / "poses.json").write_text((folder / "poses.json").read_text().replace('"time": null', '"time": 0.5'))
+    done = command("convert", "poses.json", "-o", "a.xml")
+    assert (done.code, "save its frames as pictures" in done.err, "training" in done.err) == (2, True, False)

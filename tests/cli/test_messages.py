@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -123,11 +125,11 @@ def test_the_package_for_a_gpu_is_named_before_a_download(
     assert "pip install 'vitruvian[torch]'" in done.err
 
 
-def test_a_run_that_writes_nothing_says_so(predict: Command, folder: Path) -> None:
+def test_a_run_that_would_write_nothing_is_refused(predict: Command, folder: Path) -> None:
     make_picture(folder / "a.png")
     done = predict("a.png", "--no-draw")
-    assert (done.code, "nothing is written" in done.err) == (0, True)
-    assert "nothing is written" not in predict("a.png", "--no-draw", "--json", "a.json").err
+    assert (done.code, done.out, "nothing would be written: --no-draw" in done.err) == (2, "", True)
+    assert predict("a.png", "--no-draw", "--json", "a.json").code == 0
 
 
 def test_skipped_folders_name_the_option(predict: Command, folder: Path) -> None:
@@ -150,6 +152,25 @@ def test_control_characters_in_names_are_escaped(predict: Command, folder: Path)
     assert "\r" not in done.err + done.out
 
 
+def test_sources_that_are_all_wrong_have_a_line_each(command: Command, folder: Path) -> None:
+    (folder / "My Video.mp4").touch()
+    done = command("predict", "My", "Video.mp4")
+    quotes = 'no such file or folder; check the path; a name with spaces needs quotes: "My Video.mp4"'
+    assert (done.code, done.err.splitlines()) == (2, [f"vitruvian: 'My': {quotes}", f"  'Video.mp4': {quotes}"])
+
+
+def test_what_is_found_wrong_at_different_times_is_told_together(predict: Command, folder: Path) -> None:
+    """One file isn't there, the other one shows its damage when it is read."""
+    make_picture(folder / "a.png")
+    data = (folder / "a.png").read_bytes()
+    (folder / "cut.png").write_bytes(data[: len(data) // 2])
+    done = predict("gone.png", "cut.png")
+    first, second = done.err.splitlines()
+    assert done.code == 2
+    assert first.startswith("vitruvian: 'gone.png': no such file")
+    assert second.startswith("  cut.png is damaged or cut off")
+
+
 def test_printable_text() -> None:
     assert printable("Fotos/Käse\u3000\u00a01.jpg") == "Fotos/Käse\u3000\u00a01.jpg"
     assert printable("a\nvitruvian: b\u202e\udcff") == "a\\nvitruvian: b\\u202e\\udcff"
@@ -160,3 +181,23 @@ def test_words_in_any_order() -> None:
     assert matching("W32-pose", names) == ["pose_hrnet_w32"]
     assert matching("", names) == []
     assert did_you_mean("zzz", names, "none") == "none"
+
+
+def test_tracebacks_in_the_log_have_lines_and_no_control_characters(tmp_path: Path) -> None:
+    """Names stay escaped, and no line of an error's text can pass for a note."""
+    code = (
+        "import logging, sys\n"
+        "import vitruvian.cli as cli\n"
+        "def fail(): raise ValueError('a\\nvitruvian: all is well \\x1b[2J')\n"
+        "def run():\n"
+        "    try: fail()\n"
+        "    except ValueError: logging.getLogger('vitruvian').error('b\\nc.png: a request failed', exc_info=True)\n"
+        "cli.app = run\n"
+        "cli.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    first, *rest = done.stderr.splitlines()
+    assert first == "vitruvian: b\\nc.png: a request failed"
+    assert rest[0] == "  Traceback (most recent call last):"
+    assert rest[-2:] == ["  ValueError: a", "  vitruvian: all is well \\x1b[2J"]
+    assert all(line.startswith("  ") for line in rest)

@@ -233,10 +233,44 @@ def test_coco_numbers_other_pictures_by_their_place(predict, folder):
 
 def test_no_draw_writes_no_picture(predict, folder):
     make_picture(folder / "a.png")
-    done = predict("a.png", "--no-draw")
+    done = predict("a.png", "--no-draw", "--json", "a.json")
     assert done.code == 0
-    assert [path.name for path in folder.iterdir()] == ["a.png"]
-    assert "->" not in done.out
+    assert {path.name for path in folder.iterdir()} == {"a.png", "a.json"}
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        ([], "nobody was found: try --score 0.2 or --preset balanced"),
+        (["--score", "0.1"], "nobody was found: try --preset balanced"),
+        (["--select", "largest"], ""),
+    ],
+)
+def test_a_run_of_the_package_s_models_without_a_person_has_a_hint(command, folder, options, hint):
+    make_picture(folder / "grey.png")
+    done = command("predict", "grey.png", *options)
+    first, *rest = done.out.splitlines()
+    assert (done.code, [line.strip() for line in rest]) == (0, [hint] * bool(hint))
+    assert first.startswith("1 picture, 0 persons, ")
+
+
+def test_tracked_persons_are_counted_once(predict, folder):
+    make_video(folder / "clip.mp4", numbered_frames(7, HEIGHT, WIDTH))
+    make_video(folder / "more.mp4", numbered_frames(5, HEIGHT, WIDTH))
+    make_picture(folder / "a.png")
+    assert predict("clip.mp4", "--track").out.startswith("7 frames, 2 persons (14 poses), ")
+    # Each video has its own persons.
+    said = predict("a.png", "clip.mp4", "more.mp4", "--track", "-o", "out").out
+    assert said.startswith("1 picture, 2 persons (2 poses), 12 frames, 4 persons (24 poses), ")
+    assert predict("clip.mp4", "-o", "b.mp4").out.startswith("7 frames, 14 poses, ")
+
+
+def test_a_crop_of_nobody_is_wrong_input(predict, folder):
+    make_video(folder / "clip.mp4", numbered_frames(7, HEIGHT, WIDTH))
+    done = predict("clip.mp4", "--track", "--crop", 7, "-o", "x.mp4", "--csv", "x.csv")
+    assert (done.code, (folder / "x.mp4").exists()) == (2, False)
+    assert done.out.endswith("frames/s -> x.csv\n")
+    assert done.err == "vitruvian: x.mp4 wasn't written: nobody has the track number 7; there are 1, 2\n"
 
 
 def test_nobody_in_the_picture(command, folder, models, nobody):
@@ -245,6 +279,8 @@ def test_nobody_in_the_picture(command, folder, models, nobody):
     done = command("predict", "a.png", "--detector", nobody, "--pose", models.pose, *files)
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("1 picture, 0 persons, ")
+    # Of another detector's settings nothing is known.
+    assert "nobody" not in done.out
     assert [frame["persons"] for frame in read_json(folder / "a.json")["frames"]] == [[]]
     assert len((folder / "a.csv").read_text().splitlines()) == 1
     assert read_json(folder / "coco.json") == []
@@ -325,7 +361,7 @@ def test_a_video_keeps_its_frames_times_size_and_sound(predict, folder):
     assert (done.code, done.err) == (0, "")
     target = folder / "runs/predict/clip.mp4"
     assert re.fullmatch(
-        r"25 frames, 50 persons, \d+\.\d s, \d+\.\d frames/s -> runs/predict/clip\.mp4, clip\.json\n", done.out
+        r"25 frames, 50 poses, \d+\.\d s, \d+\.\d frames/s -> runs/predict/clip\.mp4, clip\.json\n", done.out
     )
     assert codecs_of(target) == ["h264", "aac"]
     assert frame_times(target) == pytest.approx(frame_times(source), abs=1e-4)
@@ -453,7 +489,7 @@ def test_ctrl_c_ends_an_endless_stream_with_whole_files(models, folder, endless)
         wait_for(lambda: run.poll() is not None or (data.exists() and data.stat().st_size > 20_000), "output")
         out, err = interrupted(run)
     assert (run.returncode, err) == (130, "")
-    said = re.match(r"interrupted: (\d+) frames, (\d+) persons, ", out)
+    said = re.match(r"interrupted: (\d+) frames, 2 persons \((\d+) poses\), ", out)
     assert said, out
     count = int(said[1])
     assert count > 5
@@ -522,8 +558,12 @@ def test_coco_says_where_ids_are_places(predict, folder):
     assert (done.code, "image_id" in done.out) == (0, False)
     assert {record["image_id"] for record in read_json(folder / "a.json")} == {139, 785}
     make_picture(folder / "in/other.jpg")
+    done = predict("in", "--coco", "c.json", "--no-draw")
+    assert (done.code, "COCO's image_id counts the pictures from 0" in done.out) == (0, True)
+    assert {record["image_id"] for record in read_json(folder / "c.json")} == {0, 1, 2}
+    # A dataset has the names beside the numbers.
     done = predict("in", "--coco", "b.json", "--no-draw", "--coco-mode", "dataset")
-    assert (done.code, "COCO's image_id is the pictures' place" in done.out) == (0, True)
+    assert (done.code, "image_id" in done.out) == (0, False)
     data = read_json(folder / "b.json")
     assert [image["id"] for image in data["images"]] == [0, 1, 2]
     assert data["images"][2]["file_name"] == "other.jpg"

@@ -28,7 +28,7 @@ def test_files_a_folder_a_glob_and_a_video_in_one_command(predict, folder):
     clip(folder / "photos/d.mp4", 2)
     done = predict("a.png", "b.png", "clip.mp4", "photos/", "x/*.png", "-o", "out", "--json", "p.json")
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith("4 pictures, 5 frames, 18 persons, ")
+    assert done.out.startswith("4 pictures, 8 persons, 5 frames, 10 poses, ")
     assert done.out.endswith(" -> out, p.json, p\n")
     wanted = ["a.png", "b.png", "clip.mp4", "photos/1.png", "photos/d.mp4", "x/c.png"]
     assert drawn(folder / "out") == wanted
@@ -47,7 +47,7 @@ def test_a_folder_of_videos(predict, folder):
     clip(folder / "in/b.mov", 3)
     done = predict("in", "--csv", "p.csv")
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith("5 frames, 10 persons, ")
+    assert done.out.startswith("5 frames, 10 poses, ")
     assert drawn(folder / "runs") == ["predict/a.mp4", "predict/b.mp4"]
     assert drawn(folder / "p") == ["a.csv", "b.csv"]
 
@@ -59,7 +59,7 @@ def test_what_cannot_be_read_among_several_is_named_and_the_rest_is_done(process
     clip(folder / "clip.mp4", 2)
     done = process("gone.jpg", "a.png", "bad.png", "bad.mp4", "clip.mp4")
     assert done.code == 2
-    assert done.out.startswith("1 picture, 2 frames, 6 persons, ")
+    assert done.out.startswith("1 picture, 2 persons, 2 frames, 4 poses, ")
     assert sorted(line.split()[1].strip("':") for line in done.err.splitlines()) == ["bad.mp4", "bad.png", "gone.jpg"]
     assert drawn(folder / "runs/predict") == ["a.png", "clip.mp4"]
 

@@ -185,6 +185,22 @@ def test_a_page_does_not_spoil_the_part(server: Server, weights: Weights) -> Non
     assert server.requests[-1] == ("net.pth", "bytes=300000-", 206)
 
 
+def test_without_a_network_the_host_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    words = "can't be downloaded: no connection to {}; check the network. Or put it at "
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", unknown)
+        with pytest.raises(vt.ModelError) as refused:
+            vt.zoo.fetch(Weights("net.pth", ("https://models.example.org/net.pth",)))
+    assert words.format("models.example.org") in str(refused.value)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        with pytest.raises(vt.ModelError, match=r"no connection to 127\.0\.0\.1 \(.*refused.*\); check the network"):
+            vt.zoo.fetch(Weights("net.pth", (f"http://127.0.0.1:{nobody.getsockname()[1]}/net.pth",)))
+
+
 def test_a_missing_file_is_not_asked_for_twice(server: Server, home: Path) -> None:
     with pytest.raises(vt.ModelError, match=r"/net\.pth can't be downloaded: Not Found.*put it at .*net\.pth by hand"):
         vt.zoo.fetch(Weights("net.pth", (server.url("net.pth"),)))

@@ -251,7 +251,8 @@ def test_image_ids(paths, ids):
 
 
 def test_places_as_image_ids_are_told():
-    assert "the pictures' place, from 0" in numbered_by_place(ImageFiles(["img1.jpg", "img2.jpg"], "v"))
+    note = "COCO's image_id counts the pictures from 0, because not every file name is a number of its own"
+    assert numbered_by_place(ImageFiles(["img1.jpg", "img2.jpg"], "v")) == note
     assert numbered_by_place(ImageFiles(["1.jpg", "COCO_val2014_000000000002.jpg"], "v")) == ""
 
 
@@ -266,7 +267,7 @@ def test_image_ids_of_other_sources_are_their_frames_numbers():
     assert [number(Frame(IMAGE, "stdin", index)) for index in (0, 5)] == [0, 5]
 
 
-def test_angles_are_fields_of_json_and_columns_of_csv(tmp_path):
+def test_angles_are_fields_of_json_and_columns_of_the_tables(tmp_path):
     """A knee bent by a right angle; the other joints are unsure."""
     points, scores = np.zeros((1, 17, 2), np.float32), np.zeros((1, 17), np.float32)
     for name, point in {"hip": (100, 0), "knee": (100, 50), "ankle": (150, 50)}.items():
@@ -284,5 +285,10 @@ def test_angles_are_fields_of_json_and_columns_of_csv(tmp_path):
         (row,) = csv.DictReader(file)
     assert list(row)[-8:] == [f"{name}_angle" for name in names]
     assert {name: row[f"{name}_angle"] for name in names} == {name: str(expected[name] or "") for name in names}
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow, of the extra parquet, is absent")
+    table = parquet.read_table(written(ParquetFile(tmp_path / "a.parquet", COCO17, with_angles=True), frames))
+    assert table.column_names == list(row)
+    assert {name: table[f"{name}_angle"].to_pylist() for name in names} == {name: [expected[name]] for name in names}
+    assert {str(table.schema.field(f"{name}_angle").type) for name in names} == {"float"}
     plain = json.loads(written(JsonFile(tmp_path / "b.json", "s", COCO17), frames).read_text())
     assert "angles" not in plain["frames"][0]["persons"][0]

@@ -165,3 +165,15 @@ def test_a_section_is_of_videos(here):
     assert [frame.index for source in opened.sources for frame in source] == [0, 6, 8, 10]
     with pytest.raises(InputError, match="--start"):
         open_sources("a.png", section=Section(1.0))
+
+
+def test_a_name_with_spaces_without_quotes(here):
+    clip("My own video.mp4")
+    for specs in (["My", "own", "video.mp4"], ["a.png", "My", "own", "video.mp4", "b.png"]):
+        with pytest.raises(InputError) as refused:
+            open_sources(specs)
+        hints = [line for line in str(refused.value).split("\n  ") if 'needs quotes: "My own video.mp4"' in line]
+        assert [line.split(":")[0] for line in hints] == ["'My'", "'own'", "'video.mp4'"]
+    with pytest.raises(InputError) as refused:
+        open_sources(["My", "video.mp4"])
+    assert "quotes" not in str(refused.value)

@@ -247,6 +247,11 @@ def test_what_is_neither(tmp_path):
     (tmp_path / "notes.txt").write_text("words " * 100)
     with pytest.raises(InputError, match=r"notes\.txt is neither a picture nor a video"):
         open_source(tmp_path / "notes.txt")
+    (tmp_path / "cut.mp4").write_text("words " * 100)
+    with pytest.raises(InputError) as refused:
+        open_source(tmp_path / "cut.mp4")
+    assert str(refused.value).count("cut.mp4") == str(refused.value).count("video that can be read") == 1
+    assert "as a video" not in str(refused.value)
     with pytest.raises(InputError, match=r"gone\.png'?: no such file"):
         open_source(tmp_path / "gone.png")
     (tmp_path / "empty.jpg").touch()

@@ -194,6 +194,15 @@ def test_two_jobs_cannot_write_into_one_folder(pictures, tmp_path, command):
     assert "another job is writing into it" in done.stderr
 
 
+def test_a_job_whose_pictures_all_failed_is_wrong_input(cluster, networks, tmp_path, command):
+    (tmp_path / "gone.txt").write_text("pictures/1.jpg\npictures/2.jpg\n")
+    model = [f"--{name}={path}" for name, path in networks.items()]
+    for more in ([], ["--resume"]):
+        done = command("batch", tmp_path / "gone.txt", "-o", tmp_path / "out", *model, *more)
+        assert (done.code, "2 pictures" in done.out) == (2, True)
+        assert f"all 2 pictures failed; {tmp_path / 'out' / REPORT} says why" in done.err
+
+
 def test_a_lock_on_a_store_is_renewed_and_ends():
     from vitruvian.scaling.lock import LEFT_BEHIND, one_job
     from vitruvian.stores import Store

@@ -112,6 +112,12 @@ def test_what_cannot_be_listed_is_named(tmp_path, name, content, words):
     assert name in str(caught.value)
 
 
+def test_a_name_with_spaces_without_quotes(tmp_path):
+    (tmp_path / "My photo.jpg").touch()
+    with pytest.raises(InputError, match=r"check the path; a name with spaces needs quotes: \".*/My photo.jpg\""):
+        list(list_items([str(tmp_path / "My"), "photo.jpg"], BatchOptions()))
+
+
 def test_a_store_that_is_not_known_or_whose_package_is_missing():
     with pytest.raises(InputError, match=r"nowhere://"):
         listed("nowhere://bucket/x")

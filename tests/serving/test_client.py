@@ -7,6 +7,7 @@ import io
 import socket
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -35,6 +36,33 @@ def test_pictures(running: Server, model, photo, pictures, tmp_path: Path):
         drawn = np.array(Image.open(io.BytesIO(client.drawn(photo, colours="side"))))
         assert np.array_equal(drawn, wanted.draw(photo, colours="side"))
         assert client.models()["models"][0]["task"] == "detection"
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 3), (2, 4, 4, 3)])
+def test_arrays_have_to_be_encoded(running: Server, shape):
+    for array in (np.zeros(shape, np.uint8), np.zeros(shape, np.float32)):
+        with Client(running.url) as client:
+            for ask in (client.poses, client.drawn, lambda item: client.poses([b"", item])):
+                with pytest.raises(vt.InputError, match=r"not a ndarray: encode it first, such as cv2\.imencode"):
+                    ask(array)
+            with pytest.raises(vt.InputError, match="a video can be a path"):
+                list(client.video(array))
+
+        async def ask(item) -> None:
+            async with AsyncClient(running.url) as client:
+                await client.poses(item)
+
+        with pytest.raises(vt.InputError, match="not a ndarray: encode it first"):
+            asyncio.run(ask(array))
+
+
+def test_answers_have_the_pairs_of_left_and_right(running: Server, photo):
+    skeleton = httpx.post(running.url + "/v1/poses", content=photo).json()["skeleton"]
+    names = skeleton["keypoints"]
+    assert {(names[left], names[right]) for left, right in skeleton["pairs"]} == {
+        (f"left_{part}", f"right_{part}")
+        for part in ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+    }
 
 
 def test_a_video(running: Server, model, clip):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 
 import httpx
@@ -19,8 +21,11 @@ import pytest
 from onnx import TensorProto, helper
 from servers import Server, exchange, problem, request, server
 from test_answers import persons
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
+
+from vitruvian.media import VideoInfo, VideoWriter
+from vitruvian.serving import AsyncClient, Client
 
 
 def slow(one: Server, photo: bytes) -> socket.socket:
@@ -131,6 +136,34 @@ def test_wrong_methods_and_options(running, photo):
         problem(httpx.post(running.url + f"/v1/videos?{query}", content=b"x"), 422)
 
 
+def test_an_option_that_there_is_not_is_named_with_those_that_there_are(running, photo):
+    own = {
+        "/v1/poses": "score, max_persons, keypoint_score, angles",
+        "/v1/poses/drawn": "score, max_persons, keypoint_score, angles, boxes, scores, names, colours, line_width",
+        "/v1/videos": "score, max_persons, keypoint_score, angles, track, smooth, detect_every, stride, start, end",
+    }
+    for path, names in own.items():
+        detail = problem(httpx.post(running.url + f"{path}?scor=1", content=photo), 422)
+        assert detail.startswith(f"scor is no option of {path}; there are {names}")
+    detail = problem(httpx.post(running.url + "/v1/poses?boxes=true&score=2", content=photo), 422)
+    assert detail.startswith("boxes is no option of /v1/poses; there are ")
+    assert ". options that can't be used: score: " in detail
+    with pytest.raises(InvalidStatus) as refused:
+        connect(running.url.replace("http", "ws") + "/v1/stream?scor=1")
+    assert refused.value.response.status_code == 422
+    detail = json.loads(refused.value.response.body)["detail"]
+    assert (
+        detail == "scor is no option of /v1/stream; there are score, max_persons, keypoint_score, angles, track, smooth"
+    )
+
+
+def test_too_many_files_are_told_once(running, photo):
+    answer = httpx.post(running.url + "/v1/poses", files=[("picture", photo[:100])] * 33)
+    assert problem(answer, 413) == "the multipart body has more than 32 files, the most that is taken"
+    answer = httpx.post(running.url + "/v1/poses", files={"picture": photo}, data={"score": "1"})
+    assert "parts that are no files; send files as parts named picture alone" in problem(answer, 413)
+
+
 def test_clients_that_hang_up(running, photo, clip):
     """While they send, while they wait, and while a video is sent to them."""
     before = running.metric("vitruvian_requests_total")
@@ -154,6 +187,55 @@ def test_clients_that_hang_up(running, photo, clip):
     assert running.metric("vitruvian_cancelled_total") > cancelled
     assert running.metric("vitruvian_requests_total") > before + 24
     assert httpx.post(running.url + "/v1/poses", content=photo).status_code == 200
+
+
+@pytest.fixture
+def crowds(make_onnx) -> list[str]:
+    """Arguments of a server that finds 50 persons in any picture, at once."""
+    boxes = np.float32([[step, step, step + 8, step + 12, 0.9] for step in range(50)])
+    dets = {"dets": boxes, "labels": np.zeros(50, np.int64)}
+    detector = make_onnx(dets, input_shape=("N", 3, 64, 64), name="detector.onnx")
+    pose = make_onnx({"heatmaps": np.full((17, 16, 12), 0.5, np.float32)}, input_shape=("N", 3, 64, 48))
+    return ["--detector", str(detector), "--pose", str(pose)]
+
+
+def test_who_leaves_a_video_or_a_stream_early_is_not_logged(crowds, photo, tmp_path):
+    path = tmp_path / "long.mp4"
+    with VideoWriter(path, VideoInfo(64, 48, Fraction(25), Fraction(1, 25))) as writer:
+        for _ in range(200):
+            writer.write(np.zeros((48, 64, 3), np.uint8))
+
+    async def leave() -> None:
+        async with AsyncClient(one.url) as client:
+            async for _ in client.video(path):
+                break
+
+    with server(*crowds, "--limit=send_seconds=1", "--limit=streams=1") as one:
+        with Client(one.url) as client:
+            for _ in client.video(path, track=True):
+                break
+        asyncio.run(leave())
+        # Who doesn't read on: the answer is larger than what the system keeps of it.
+        with socket.socket() as unread:
+            unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            unread.connect(one.place)
+            unread.sendall(request("/v1/videos", path.read_bytes()))
+            assert unread.recv(12) == b"HTTP/1.1 200"
+            assert one.until("vitruvian_requests_inside", 0) == 0
+        address = one.url.replace("http", "ws") + "/v1/stream"
+        with connect(address) as taken:
+            taken.send(photo)
+            assert "persons" in json.loads(taken.recv(30))
+            for _ in range(20):
+                with connect(address) as refused, suppress(OSError):
+                    refused.socket.shutdown(socket.SHUT_RDWR)
+            for _ in range(5):
+                taken.send(photo)
+            taken.socket.shutdown(socket.SHUT_RDWR)
+        assert one.until("vitruvian_requests_inside", 0) == 0
+        assert httpx.post(one.url + "/v1/poses", content=photo).status_code == 200
+        assert one.end() == 0
+        assert len(one.said) == 1, one.said
 
 
 def files_of(process: int) -> list[str]:

@@ -118,10 +118,21 @@ def main() -> None:
 
 
 class _Notes(logging.Formatter):
-    """Notes without control characters, which names of files may have."""
+    """Notes without control characters, which names of files may have; tracebacks have their lines, all indented."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:
+        return _indented(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:
+        return _indented(super().formatStack(stack_info))
+
+
+def _indented(text: str) -> str:
+    """Lines of a traceback, each printable; none can pass for a note."""
+    return "\n".join(f"  {printable(line)}" for line in text.splitlines())
 
 
 def _open_closed_streams() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..choices import BatchFormat
-from ..errors import printable
+from ..errors import InputError, printable
 from .options import (
     ENGINE,
     MODEL,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from ..scaling import BatchProgress
+    from ..scaling import BatchProgress, BatchSummary
 
 WORKERS = "Workers"
 
@@ -125,7 +125,10 @@ def batch(
     precision: Precision = "auto",
     compile: Compile = False,
 ) -> None:
-    """Find the persons of millions of pictures, and write their keypoints as Parquet, JSON lines or tar shards."""
+    """Find the persons of millions of pictures, and write their keypoints as Parquet, JSON lines or tar shards.
+
+    Pictures that fail are rows with their reasons; a finished job ends with 0, unless all of its pictures failed (2).
+    """
     from rich.console import Console
 
     from ..scaling import BatchOptions, Workers, estimate
@@ -171,14 +174,18 @@ def batch(
     except KeyboardInterrupt:
         console.print("vitruvian: interrupted; the same command with --resume goes on from here")
         raise typer.Exit(130) from None
-    if quiet:
-        return
+    if not quiet:
+        print(printable(_closing_line(done, output)))
+    if done.pictures and done.failed == done.pictures:
+        raise InputError(f"all {done.pictures} pictures failed; {done.report} says why")
+
+
+def _closing_line(done: BatchSummary, output: str) -> str:
     if not done.done_now:
-        print(printable(f"nothing to do: {done.pictures} pictures are done -> {output}"))
-        return
+        return f"nothing to do: {done.pictures} pictures are done -> {output}"
     rate = done.done_now / max(done.seconds, 1e-9)
     counts = f"{done.pictures} pictures, {done.persons} persons, {done.failed} failed"
-    print(printable(f"{counts}, {done.seconds:.1f} s, {rate:.1f} pictures/s -> {output}"))
+    return f"{counts}, {done.seconds:.1f} s, {rate:.1f} pictures/s -> {output}"
 
 
 @contextmanager

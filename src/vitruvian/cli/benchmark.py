@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import InputError
-from .json_output import check_free, write_json
+from .json_output import check_json, write_json
 from .options import MODEL, OUTPUT, Device, ImgSize, PoseSize, Precision, Quiet, Runtime, Threads, parse_size
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def benchmark(
     from ..zoo import load
 
     if json is not None:
-        check_free(json, overwrite)
+        check_json(json, overwrite)
     opened = open_source(source) if source is not None else None
     if opened is not None and opened.kind == "live":
         raise InputError(f"{source}: a live source has its own pace; give a video or pictures")

@@ -31,7 +31,9 @@ def convert(
     allow_outside: Annotated[
         bool, typer.Option("--allow-outside", help="Take pictures whose names lead out of the folder.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing file, or a split of a YOLO data set.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Convert annotations between COCO keypoints, YOLO-pose, CVAT's XML and the poses of predict --json."""
@@ -39,9 +41,11 @@ def convert(
 
     from ..datasets.conversion import convert as convert_annotations
 
+    if output.is_dir() and source.exists() and source.resolve() in (output.resolve(), (output / "data.yaml").resolve()):
+        raise InputError(f"{output} is the source itself, which is never overwritten: give another folder")
     if output.is_file() and (not overwrite or (source.exists() and output.samefile(source))):
         raise InputError(f"{output} exists already; give --overwrite to replace it, or another name")
-    truth, notes = convert_annotations(source, output, to, images, split, allow_outside)
+    truth, notes = convert_annotations(source, output, to, images, split, allow_outside, overwrite)
     console = Console(stderr=True, quiet=quiet, highlight=False)
     for note in dict.fromkeys(notes):
         console.print(f"vitruvian: {printable(note)}", markup=False, soft_wrap=True)

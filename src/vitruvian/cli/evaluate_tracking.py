@@ -28,7 +28,10 @@ def evaluate_tracking(
 
     from ..evaluation import tracking
     from ..evaluation.report import write_json
+    from ..io import check_extension
 
+    if json is not None:
+        check_extension(json, "JSON", {"JSON": "--json"})
     metrics = tracking.evaluate_tracking(predictions, truth)
     rows = {**metrics.sequences, "all": metrics.combined} if len(metrics.sequences) > 1 else metrics.sequences
     table = Table("sequence", *(name.replace("_", " ") for name in metrics.combined))

@@ -186,7 +186,10 @@ DetectEveryN = Annotated[
         rich_help_panel=TIME,
     ),
 ]
-Angles = Annotated[bool, typer.Option("--angles", help="Write joint angles into JSON and CSV.", rich_help_panel=OUTPUT)]
+Angles = Annotated[
+    bool,
+    typer.Option("--angles", help="Write joint angles into JSON, CSV and Parquet.", rich_help_panel=OUTPUT),
+]
 DrawAngles = Annotated[
     bool, typer.Option("--draw-angles", help="Write the joint angles beside the joints.", rich_help_panel=LOOK)
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..choices import CocoMode
+from ..choices import CocoMode, PresetName
 from ..errors import InputError, printable
 from ..runtimes import EngineOptions
 from .options import (
@@ -167,6 +167,10 @@ def predict(
 
     if boxes is not None and detector is not None:
         raise InputError("--boxes brings the persons, --detector finds them: give one of them")
+    if no_draw and not show and not any((json, csv, coco, parquet)):
+        raise InputError(
+            "nothing would be written: --no-draw, and none of --json, --csv, --coco, --parquet and --show; give one"
+        )
 
     console = Console(stderr=True, quiet=quiet, highlight=False)
     options = ProcessOptions(
@@ -207,8 +211,6 @@ def predict(
         blur_faces=blur_faces,
     )
     run = Process(_the_sources(source, named_source), options)
-    if no_draw and not show and not any((json, csv, coco, parquet)):
-        console.print("vitruvian: nothing is written: --no-draw, and no --json, --csv, --coco or --parquet")
     for note in run.notes:
         console.print(f"vitruvian: {printable(note)}", markup=False, soft_wrap=True)
     engine = EngineOptions(runtime, device, threads, precision, compile)
@@ -237,7 +239,9 @@ def predict(
     except KeyboardInterrupt:
         interrupted = True
     if not quiet:
-        lines = filter(None, (_closing_line(run, interrupted), run.numbering))
+        # Of another detector, or of chosen persons, it isn't known what would help.
+        hint = "" if detector or boxes or select else _hint(run, preset, score)
+        lines = filter(None, (_closing_line(run, interrupted), hint, run.numbering))
         print(printable("\n  ".join(lines)), file=sys.stderr if run.to_stdout else sys.stdout)
     for problem in run.summary.problems:
         print(f"vitruvian: {printable(problem)}", file=sys.stderr)
@@ -249,13 +253,34 @@ def predict(
 
 def _closing_line(run: Process, interrupted: bool) -> str:
     done = run.summary
-    numbers = {"picture": done.pictures, "frame": done.frames - done.pictures}
-    kinds = {"picture" if source.kind == "images" else "frame" for source in run.sources}
-    counted = [*((number, noun) for noun, number in numbers.items() if noun in kinds), (done.persons, "person")]
-    counts = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counted)
+    kinds = {source.kind == "images" for source in run.sources}
+    counted = []
+    if True in kinds:
+        persons = _persons(done.picture_persons, done.picture_tracked, "person", run.options.track)
+        counted += [_count(done.pictures, "picture"), persons]
+    if False in kinds:
+        persons = _persons(done.persons - done.picture_persons, done.tracked, "pose", run.options.track)
+        counted += [_count(done.frames - done.pictures, "frame"), persons]
+    counts = ", ".join(counted)
     rate = done.frames / max(done.seconds, 1e-9)
     where = f" -> {run.written}" if run.written else ""
     return f"{'interrupted: ' * interrupted}{counts}, {done.seconds:.1f} s, {rate:.1f} frames/s{where}"
+
+
+def _persons(poses: int, tracked: int, noun: str, track: bool) -> str:
+    """How many there are: of tracked persons by number, with their poses."""
+    return f"{_count(tracked, 'person')} ({_count(poses, 'pose')})" if track else _count(poses, noun)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _hint(run: Process, preset: PresetName, score: float) -> str:
+    """What may help where the package's detectors, or those of a preset, have found nobody; else empty."""
+    ways = [*(["--score 0.2"] if score > 0.2 else []), *(["--preset balanced"] if preset == "fast" else [])]
+    nobody = run.summary.frames and not run.summary.persons
+    return f"nobody was found: try {' or '.join(ways)}" if nobody and ways else ""
 
 
 def _the_sources(sources: list[str] | None, named: str | None) -> list[str]:

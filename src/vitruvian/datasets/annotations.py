@@ -249,10 +249,12 @@ def _persons(
     areas = _column(name, records, "area", boxes[:, 2:].prod(axis=1) * BOX_SHARE)
     missing = sum(record.get("area") is None for record in records)
     if missing:
-        notes.append(f"{missing} persons have no area: {BOX_SHARE} of their boxes is taken")
+        notes.append(
+            f"{missing} persons have no area; {BOX_SHARE} x box area is used instead (normal for YOLO and CVAT)"
+        )
     empty = (areas <= 0) & (boxes[:, 2:] > 0).all(axis=1)
     if empty.any():
-        notes.append(f"{int(empty.sum())} persons have an area of 0 or less: {BOX_SHARE} of their boxes is taken")
+        notes.append(f"{int(empty.sum())} persons have an area of 0 or less; {BOX_SHARE} x box area is used instead")
         areas = np.where(empty, boxes[:, 2:].prod(axis=1) * BOX_SHARE, areas)
     disagree = int((labelled != visible)[~crowd].sum())
     if disagree:

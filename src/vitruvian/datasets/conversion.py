@@ -28,6 +28,7 @@ def convert(
     images: str | os.PathLike[str] | None = None,
     split: str = "train",
     allow_outside: bool = False,
+    overwrite: bool = False,
 ) -> tuple[Annotations, list[str]]:
     """Convert the persons of one category.
 
@@ -39,6 +40,7 @@ def convert(
         images: the folder of the pictures; YOLO data sets get copies of them.
         split: the split of a YOLO data set, read or written.
         allow_outside: see `picture_paths`.
+        overwrite: replace a split of a YOLO data set; files are replaced in any case.
 
     Returns:
         The annotations, and what was assumed, changed or left out, one sentence each.
@@ -57,7 +59,7 @@ def convert(
         "coco": lambda: _write_json(as_coco(truth), output),
         "poses": lambda: _write_json(as_poses(truth, os.fspath(images or ".")), output),
         "cvat": lambda: write_cvat(truth, output),
-        "yolo": lambda: write_yolo(truth, output, images, split, allow_outside),
+        "yolo": lambda: write_yolo(truth, output, images, split, allow_outside, overwrite),
     }
     return truth, [*truth.notes, *writers[chosen]()]
 

@@ -51,7 +51,10 @@ def as_annotations(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"{name} is not what vitruvian predict --json writes: {error!r}") from None
     if any(frame.get("time") is not None for frame in data["frames"]):
-        raise InputError(f"{name}: these are the poses of a video; training reads pictures, so save its frames as such")
+        raise InputError(
+            f"{name} has the poses of a video, which aren't read as annotations; save its frames as pictures (such as "
+            "ffmpeg -i VIDEO frames/%06d.png), and run predict --json on them"
+        )
     unique((image["file_name"] for image in images), f"{name}: the pictures")
     return {"images": images, "categories": [category], "annotations": persons}
 

@@ -239,6 +239,7 @@ def write_yolo(
     images: str | os.PathLike[str] | None = None,
     split: str = "train",
     allow_outside: bool = False,
+    overwrite: bool = False,
 ) -> list[str]:
     """Write annotations as a split of a YOLO data set; other splits in the folder stay.
 
@@ -250,6 +251,7 @@ def write_yolo(
         images: the folder of the pictures, which are copied; None writes the labels alone.
         split: train, val or test.
         allow_outside: see `picture_paths`.
+        overwrite: replace the labels of a split that is there already; its pictures stay, but those of the same names.
 
     Returns:
         What was left out or changed, one sentence each.
@@ -260,8 +262,8 @@ def write_yolo(
     """
     root, count = Path(folder), len(truth.skeleton)
     labels, pictures = root / "labels" / split, root / "images" / split
-    if labels.exists():
-        raise InputError(f"{labels} exists already: give another folder, or another --split")
+    if labels.exists() and not overwrite:
+        raise InputError(f"{labels} exists already: allow it with --overwrite, or give another folder or --split")
     records = list(truth.images.values())
     paths: list[str | None] = [None] * len(records)
     if images is not None:
@@ -287,11 +289,24 @@ def write_yolo(
             _copy(path, pictures / name)
         else:
             missing += path is not None
+    stay = _leave(labels, pictures, {Path(name).stem for name in names})
     notes = [f"{int(truth.crowd.sum())} crowds are left out: YOLO has none"] if truth.crowd.any() else []
     notes += [f"{lost} keypoints outside of their picture count as not labelled"] if lost else []
     notes += [f"{missing} pictures are missing, and weren't copied"] if missing else []
+    notes += [f"{stay} other pictures stay in {pictures}, now as pictures without persons"] if stay else []
     notes += [] if images is not None else [f"no --images, so that no pictures were copied: put them into {pictures}"]
     return notes
+
+
+def _leave(labels: Path, pictures: Path, stems: set[str]) -> int:
+    """Remove the label files of other pictures than these, and count such pictures, which stay."""
+    for path in labels.glob("*.txt"):
+        if path.stem not in stems:
+            try:
+                path.unlink()
+            except OSError as error:
+                raise OutputError(why_not_written(str(path), error)) from None
+    return sum(path.is_file() and path.stem not in stems for path in pictures.glob("*"))
 
 
 def _flat_names(names: list[str]) -> list[str]:
@@ -342,6 +357,7 @@ def _flow(value: Any) -> str:
 def _copy(source: str, target: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+        if not (target.exists() and os.path.samefile(source, target)):
+            shutil.copyfile(source, target)
     except OSError as error:
         raise OutputError(why_not_written(str(target), error)) from None

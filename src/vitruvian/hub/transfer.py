@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from .._version import __version__
 from ..errors import ModelError, OutputError
+from ..io import why_not_fetched
 
 # How far a transfer is: bytes so far, and of how many, None where the server doesn't say.
 Progress = Callable[[int, "int | None"], None]
@@ -80,12 +81,12 @@ def transfer(url: str, part: Path, progress: Progress | None = None) -> None:
         except (_Broken, urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
             refused = isinstance(error, urllib.error.HTTPError) and error.code < 500 and error.code != 429
             refused |= isinstance(error, ValueError)  # an address that is none, given or led on to
-            reason = " ".join(str(getattr(error, "reason", None) or error).split())
             failures = 1 if _length(part) > before else failures + 1
             # urllib's own error is a connection that wasn't made: nobody wants to wait to learn that there is none.
             unreachable = type(error) is urllib.error.URLError and not _length(part)
             if refused or unreachable or failures >= ATTEMPTS:
-                raise ModelError(f"{url} can't be downloaded: {reason}") from None
+                check = "; check the network" if unreachable else ""
+                raise ModelError(f"{url} can't be downloaded: {why_not_fetched(url, error)}{check}") from None
         time.sleep(PAUSE_SECONDS * 2 ** (failures - 1))
 
 

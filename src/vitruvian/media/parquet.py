@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, OutputError
 from ..io import why_not_written
+from .records import angle_columns, angle_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,19 +32,21 @@ class ParquetFile:
     """One row a person, with the columns of `CsvFile`.
 
     Source is a string, frame, person and track_id are int64, the others float32 but for time, a float64 in seconds;
-    time and track_id are null where there is none. Without any picture no file appears. Where writing fails, nothing
+    time, track_id and unsure angles are null. Without any picture no file appears. Where writing fails, nothing
     is left of the file, as its index is at the end.
 
     Args:
         path: the file to write; its folder is made.
         skeleton: what the keypoints are.
+        with_angles: write the joint angles too.
     """
 
-    def __init__(self, path: Path, skeleton: Skeleton) -> None:
+    def __init__(self, path: Path, skeleton: Skeleton, with_angles: bool = False) -> None:
         check_parquet()
         self.path = path
         self.problems: list[str] = []
         self._points = [f"{name}_{part}" for name in skeleton.keypoints for part in ("x", "y", "score")]
+        self._angles = angle_columns(skeleton) if with_angles else []
         self._rows: list[dict[str, Any]] = []
         self._writer: Any = None
         self._schema: Any = None
@@ -55,12 +58,14 @@ class ParquetFile:
             if self._writer is None:
                 self._open()
             place = {"source": frame.source.encode("utf-8", "backslashreplace").decode(), "frame": frame.index}
-            for number, person in enumerate(poses.to_dict()["persons"]):
+            angles = angle_rows(poses) if self._angles else [[] for _ in range(len(poses))]
+            for number, (person, degrees) in enumerate(zip(poses.to_dict()["persons"], angles, strict=True)):
                 row: dict[str, Any] = {**place, "time": frame.time, "person": number, "track_id": person["track_id"]}
                 row |= {"score": person["score"]} | dict(zip(("x1", "y1", "x2", "y2"), person["box"], strict=True))
                 triplets = zip(person["keypoints"], person["keypoint_scores"], strict=True)
                 values = [value for point, score in triplets for value in (*point, score)]
-                self._rows.append(row | dict(zip(self._points, values, strict=True)))
+                row |= dict(zip(self._points, values, strict=True)) | dict(zip(self._angles, degrees, strict=True))
+                self._rows.append(row)
             if len(self._rows) >= _GROUP:
                 self._flush()
 
@@ -79,7 +84,8 @@ class ParquetFile:
 
         whole = {name: pyarrow.int64() for name in ("frame", "person", "track_id")}
         kinds = {"source": pyarrow.string(), "time": pyarrow.float64(), **whole}
-        names = ["source", "frame", "time", "person", "track_id", "score", "x1", "y1", "x2", "y2", *self._points]
+        names = ["source", "frame", "time", "person", "track_id", "score", "x1", "y1", "x2", "y2"]
+        names += [*self._points, *self._angles]
         self._schema = pyarrow.schema([(name, kinds.get(name, pyarrow.float32())) for name in names])
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._writer = parquet.ParquetWriter(str(self.path), self._schema)

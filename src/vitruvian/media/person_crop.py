@@ -28,15 +28,21 @@ class PersonCrop:
 
     Args:
         number: of the track, from 1.
+
+    Attributes:
+        numbers: of all tracks so far.
     """
 
     def __init__(self, number: int) -> None:
         self.number = number
+        self.numbers: set[int] = set()
         self._box: NDArray[np.float64] | None = None
         self._time = self._seen = 0.0
 
     def box(self, poses: Poses, time: float) -> NDArray[np.float64] | None:
         """The smoothed box, float64 (4,) xyxy, for the next frame at `time` in seconds; None where there is nobody."""
+        if poses.track_ids is not None:
+            self.numbers.update(filter(None, poses.track_ids.tolist()))
         own = np.zeros(len(poses), bool) if poses.track_ids is None else poses.track_ids == self.number
         rows = np.flatnonzero(own & solid(poses.boxes))
         passed, self._time = time - self._time, time

@@ -265,7 +265,7 @@ class CsvFile(RecordFile):
         self._with_angles = with_angles
         self._columns = ["source", "frame", "time", "person", "track_id", "score", "x1", "y1", "x2", "y2"]
         self._columns += [f"{name}_{part}" for name in skeleton.keypoints for part in ("x", "y", "score")]
-        self._columns += [f"{name}_angle" for name in joints(skeleton)] if with_angles else []
+        self._columns += angle_columns(skeleton) if with_angles else []
 
     def _start(self) -> None:
         csv.writer(self._file).writerow(self._columns)
@@ -273,7 +273,7 @@ class CsvFile(RecordFile):
     def _append(self, frame: Frame, poses: Poses) -> None:
         writer = csv.writer(self._file)
         time = None if frame.time is None else round(frame.time, 6)
-        extra = _angles(poses) if self._with_angles else [[] for _ in range(len(poses))]
+        extra = angle_rows(poses) if self._with_angles else [[] for _ in range(len(poses))]
         for number, (person, values) in enumerate(zip(poses.to_dict()["persons"], extra, strict=True)):
             row = [frame.source, frame.index, time, number, person["track_id"], person["score"], *person["box"]]
             for point, score in zip(person["keypoints"], person["keypoint_scores"], strict=True):
@@ -304,12 +304,17 @@ def frame_record(frame: Frame, poses: Poses, angles_from: float | None = None) -
     record = {"source": frame.source, "index": frame.index, "time": time, "width": width, "height": height}
     persons = poses.to_dict()["persons"]
     if angles_from is not None:
-        for person, values in zip(persons, _angles(poses, angles_from), strict=True):
+        for person, values in zip(persons, angle_rows(poses, angles_from), strict=True):
             person["angles"] = dict(zip(joints(poses.skeleton), values, strict=True))
     return record | {"persons": persons}
 
 
-def _angles(poses: Poses, min_score: float = MIN_SCORE) -> list[list[float | None]]:
+def angle_columns(skeleton: Skeleton) -> list[str]:
+    """The names of the columns of joint angles in tables."""
+    return [f"{name}_angle" for name in joints(skeleton)]
+
+
+def angle_rows(poses: Poses, min_score: float = MIN_SCORE) -> list[list[float | None]]:
     """Degrees of each person's joints, None where they aren't known."""
     return [[None if value != value else round(value, 2) for value in row] for row in angles(poses, min_score).tolist()]
 
@@ -333,8 +338,9 @@ def numbered_by_place(source: Source) -> str:
     """A note where `image_ids` can't number several pictures by their names; empty where it can."""
     if _numbers(source) or (source.kind == "images" and source.length == 1):
         return ""
-    what = "frames" if source.kind != "images" else "pictures"
-    return f"COCO's image_id is the {what}' place, from 0: their names are no different numbers as 000000000139.jpg is"
+    if source.kind != "images":
+        return "COCO's image_id counts the frames from 0"
+    return "COCO's image_id counts the pictures from 0, because not every file name is a number of its own"
 
 
 def _numbers(source: Source) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -79,8 +79,22 @@ def open_sources(
             except InputError as error:
                 if len(several) == 1:
                     raise
-                opening.problems.append(str(error))
+                opening.problems.append(f"{error}{unquoted(several, number)}")
     return opening.result(several[0] if isinstance(several, list) and len(several) == 1 else None, section)
+
+
+# A name of more words is not put together again.
+_WORDS = 8
+
+
+def unquoted(specs: Sequence[Any], missing: int) -> str:
+    """The end of a message about specs[missing]: a hint where it is a part of a file's name with spaces, else empty."""
+    for first in range(max(0, missing + 1 - _WORDS), missing + 1):
+        for last in range(missing + 1, min(len(specs), first + _WORDS) + 1):
+            words = specs[first:last]
+            if len(words) > 1 and all(isinstance(word, str) for word in words) and os.path.exists(" ".join(words)):
+                return f'; a name with spaces needs quotes: "{" ".join(words)}"'
+    return ""
 
 
 def _as_list(specs: Any) -> list[Any] | Iterator[Any]:
@@ -177,7 +191,7 @@ class _Opening:
 
     def result(self, only: Any, section: Section | None) -> SourceList:
         if not self.sources:
-            raise InputError("\n".join(self.problems) or "no source: give at least one")
+            raise InputError("\n  ".join(self.problems) or "no source: give at least one")
         pictures = [source for source in self.sources if source.kind == "images"]
         moving = [source for source in self.sources if source.kind != "images"]
         for source in self.sources:

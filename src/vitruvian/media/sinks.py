@@ -65,6 +65,10 @@ class DrawnVideo:
         trails: drawn below the skeletons.
         crop: the video is of one person; frames without that person are left out.
         slow: times go by so many times as slowly, without the sound.
+
+    Attributes:
+        path: the file.
+        empty: nothing was written so far, so that there is no file.
     """
 
     def __init__(
@@ -81,12 +85,13 @@ class DrawnVideo:
             factor = Fraction(slow).limit_denominator(100)
             info = replace(info, fps=info.fps / factor, time_base=info.time_base * factor)
             audio_from = None
+        self.path = path
         self._writer = VideoWriter(path, info, audio_from)
         self.problems = self._writer.problems
         self._style = style
         self._trails = trails
         self._crop = crop
-        self._empty = True
+        self.empty = True
 
     def write(self, frame: Frame, poses: Poses) -> None:
         """Draw the poses and append the frame."""
@@ -96,10 +101,18 @@ class DrawnVideo:
         drawn = whole if self._crop is None else self._crop(whole, poses, time)
         if drawn is not None:
             self._writer.write(drawn, frame.pts)
-            self._empty = False
+            self.empty = False
 
     def close(self) -> None:
         """Complete the video file."""
-        if self._crop is not None and self._empty:
-            self.problems.append(f"{self._writer.name} wasn't written: nobody has the track number {self._crop.number}")
+        if self._crop is not None and self.empty:
+            name, numbers = self._writer.name, self._crop.numbers
+            there = f"there are {_listed(numbers)}" if numbers else "nobody has a number"
+            self.problems.append(f"{name} wasn't written: nobody has the track number {self._crop.number}; {there}")
         self._writer.close()
+
+
+def _listed(numbers: set[int], most: int = 20) -> str:
+    """The first of the numbers, and how many more there are."""
+    first, more = sorted(numbers)[:most], len(numbers) - most
+    return ", ".join(map(str, first)) + (f" and {more} more" if more > 0 else "")

@@ -118,6 +118,8 @@ def _open_video(path: str) -> Source:
     except InputError as error:
         if is_picture_name(path):
             read_image(path)
-        if os.path.getsize(path) == 0:
-            raise
-        raise InputError(f"{path} is neither a picture nor a video that can be read: {error}") from error
+        for said in ("can't be read as a video", "has no video in it"):
+            name, found, rest = str(error).partition(f" {said}")
+            if found and name == path:
+                raise InputError(f"{path} is neither a picture nor a video that can be read{rest}") from error
+        raise

@@ -12,6 +12,7 @@ import urllib.request
 from typing import Final
 
 from ..errors import InputError
+from ..io import why_not_fetched
 from .decoding import MAX_BYTES, picture_extensions
 
 OPEN_TIMEOUT: Final = 20.0
@@ -59,7 +60,7 @@ def fetched_picture(address: str) -> bytes | None:
             error.close()
         if not named:
             return None  # FFmpeg may have an answer, or says what is wrong
-        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+        reason = why_not_fetched(address, error)
         raise InputError(
             f"{address} can't be opened: {reason}; check the address, the network and the server"
         ) from error

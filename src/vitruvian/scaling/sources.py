@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 from ..errors import InputError
 from ..media.pictures import natural
-from ..media.several import VIDEO_EXTENSIONS
+from ..media.several import VIDEO_EXTENSIONS, unquoted
 from ..pictures.decoding import picture_extensions
 from ..stores import StoreError, filesystem, is_address, retried
 from .manifests import is_manifest, read_manifest
@@ -71,10 +71,11 @@ def list_items(sources: Iterable[str], options: BatchOptions) -> Iterator[Item]:
     Raises:
         InputError: a source that isn't there, has nothing that can be read, or can't be listed.
     """
-    for source in sources:
+    names = list(sources)
+    for number, source in enumerate(names):
         count = 0
         for expanded in _expanded(source):
-            for item in _items_of(expanded, options):
+            for item in _items_of(expanded, options, unquoted(names, number)):
                 count += 1
                 yield item
         if not count:
@@ -93,7 +94,8 @@ def _expanded(source: str) -> Iterator[str]:
         yield from _expanded(f"{source[: found.start()]}{number:0{len(first)}d}{source[found.end() :]}")
 
 
-def _items_of(source: str, options: BatchOptions) -> Iterator[Item]:
+def _items_of(source: str, options: BatchOptions, hint: str = "") -> Iterator[Item]:
+    """Raises InputError for a source that isn't there, with `hint` at the end."""
     if is_manifest(source) and not _is_pattern(source):
         for path, group, column, weight in read_manifest(source, options.column):
             if group is None:
@@ -110,7 +112,7 @@ def _items_of(source: str, options: BatchOptions) -> Iterator[Item]:
     elif is_address(source) or os.path.exists(source):
         yield from _file(source, options, named=True)
     else:
-        raise InputError(f"{source!r}: no such file or folder; check the path")
+        raise InputError(f"{source!r}: no such file or folder; check the path{hint}")
 
 
 def _is_pattern(source: str) -> bool:

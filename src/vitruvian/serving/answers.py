@@ -22,11 +22,11 @@ def as_json(record: Any) -> bytes:
 def header(skeleton: Skeleton) -> dict[str, Any]:
     """``version``, ``generator`` and ``skeleton``, which every answer has at its top.
 
-    The skeleton also has its ``sigmas`` and ``pairs``, so that clients can make it again.
+    The skeleton also has its ``sigmas`` and its ``pairs`` of left and right, so that clients can make it again.
     """
     record = header_record("", skeleton)
     del record["source"]
-    record["skeleton"] |= {"sigmas": skeleton.sigmas, "pairs": skeleton.pairs}
+    record["skeleton"] |= {"sigmas": skeleton.sigmas, "pairs": skeleton.flip_pairs}
     return record
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI, Request, Response, WebSocket
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -14,8 +14,9 @@ from starlette.middleware.cors import CORSMiddleware
 from .._version import __version__
 from ..errors import VitruvianError
 from . import examples, page, pictures, probes, streams, videos
-from .access import Gate, refused
+from .access import Gate, answer, refused
 from .problems import Problem
+from .queries import what_is_wrong
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -52,6 +53,7 @@ def create_app(service: Service) -> ASGIApp:
     for kind in (Problem, VitruvianError, Exception):
         app.add_exception_handler(kind, refused)
     app.add_exception_handler(RequestValidationError, _wrong_query)
+    app.add_exception_handler(WebSocketRequestValidationError, _wrong_stream)
     app.add_exception_handler(HTTPException, _http_error)
     for router in (pictures.router, videos.router, streams.router, probes.router):
         app.include_router(router)
@@ -88,8 +90,17 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
 async def _wrong_query(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    found = "; ".join(f"{'.'.join(map(str, item['loc'][1:2]))}: {item['msg']}" for item in error.errors()[:5])
-    return await refused(request, Problem(422, f"options that can't be used: {found}"))
+    return await refused(request, Problem(422, what_is_wrong(request.url.path, error.errors())))
+
+
+async def _wrong_stream(websocket: WebSocket, error: Exception) -> None:
+    assert isinstance(error, WebSocketRequestValidationError)
+    problem = Problem(422, what_is_wrong(websocket.url.path, error.errors()))
+    await websocket.receive()
+    if "websocket.http.response" in websocket.scope.get("extensions", {}):
+        await websocket.send_denial_response(answer(problem))
+    else:
+        await websocket.close(1008, problem.detail[:120])
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

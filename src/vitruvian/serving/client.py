@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, overload
 
@@ -63,6 +64,7 @@ class _Requests:
     @contextmanager
     def video(video: File, options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Context with the arguments of a request with a video. Raises InputError where it can't be read."""
+        _check_file(video, "video")
         with ExitStack() as stack:
             opened = video
             if isinstance(video, (str, os.PathLike)):
@@ -261,7 +263,8 @@ class _Lines:
 def _skeleton(record: Mapping[str, Any]) -> Skeleton:
     said = record["skeleton"]
     limbs, pairs = (tuple((first, second) for first, second in said.get(name, ())) for name in ("limbs", "pairs"))
-    return Skeleton(said["name"], tuple(said["keypoints"]), limbs, tuple(said.get("sigmas", ())), pairs)
+    by_name = Skeleton(said["name"], tuple(said["keypoints"]), limbs, tuple(said.get("sigmas", ())))
+    return by_name if by_name.flip_pairs == pairs else replace(by_name, pairs=pairs)
 
 
 def _authorized(token: str | None) -> dict[str, str]:
@@ -274,12 +277,21 @@ def _query(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _bytes(file: File) -> bytes:
     """A file's bytes. Raises InputError where it can't be read."""
+    _check_file(file, "picture")
     if isinstance(file, bytes):
         return file
     try:
         return Path(file).read_bytes() if isinstance(file, (str, os.PathLike)) else file.read()
     except OSError as error:
         raise _unread(file, error) from None
+
+
+def _check_file(file: Any, kind: str) -> None:
+    """Raises InputError for what is no `File`: arrays, which have to be encoded."""
+    if isinstance(file, (str, os.PathLike, bytes)) or callable(getattr(file, "read", None)):
+        return
+    encode = ": encode it first, such as cv2.imencode('.jpg', frame)[1].tobytes()" if kind == "picture" else ""
+    raise InputError(f"a {kind} can be a path, bytes or a binary file object, not a {type(file).__name__}{encode}")
 
 
 def _unread(file: File, error: OSError) -> InputError:

@@ -114,9 +114,13 @@ async def multipart(
         async with _in_time(seconds):
             form = await bounded.form(max_files=count, max_fields=0)
     except HTTPException as error:
-        status = 413 if "Too many" in str(error.detail) else 400
-        hint = f"at most {count} files, as parts named {field}"
-        raise Problem(status, f"the multipart body can't be taken: {error.detail}; send {hint}") from None
+        parts = f"parts named {field}"
+        if "Too many files" in str(error.detail):
+            raise too_large(f"the multipart body has more than {count} files, the most that is taken") from None
+        if "Too many fields" in str(error.detail):
+            raise too_large(f"the multipart body has parts that are no files; send files as {parts} alone") from None
+        hint = f"send at most {count} files, as {parts}"
+        raise Problem(400, f"the multipart body can't be taken: {error.detail}; {hint}") from None
     try:
         files = [value for name, value in form.multi_items() if name == field and isinstance(value, UploadFile)]
         if len(files) != len(form.multi_items()) or not files:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -63,3 +64,30 @@ class VideoQuery(TrackQuery):
     stride: int = Field(1, ge=1, le=100_000, description="One of so many frames.")
     start: float = Field(0, ge=0, le=1e7, description="Seconds from the start of the video to the first frame.")
     end: float | None = Field(None, gt=0, le=1e7, description="Seconds from the start of the video to its last frame.")
+
+
+_OPTIONS: dict[str, type[BaseModel]] = {
+    "/v1/poses": PoseQuery,
+    "/v1/poses/drawn": DrawQuery,
+    "/v1/videos": VideoQuery,
+    "/v1/stream": TrackQuery,
+}
+
+
+def what_is_wrong(path: str, errors: Sequence[Any]) -> str:
+    """What a query has that it can't have.
+
+    Args:
+        path: of the endpoint.
+        errors: pydantic's.
+    """
+    known = _OPTIONS.get(path)
+    said, wrong = [], []
+    for item in errors[:5]:
+        name = ".".join(map(str, item["loc"][1:2]))[:100]
+        if item["type"] == "extra_forbidden" and known is not None:
+            said.append(f"{name} is no option of {path}; there are {', '.join(known.model_fields)}")
+        else:
+            wrong.append(f"{name}: {item['msg']}")
+    said += [f"options that can't be used: {'; '.join(wrong)}"] if wrong else []
+    return ". ".join(said)

@@ -44,6 +44,12 @@ class _Received:
 @router.websocket("/v1/stream")
 async def stream(websocket: WebSocket, query: Annotated[TrackQuery, Query()]) -> None:
     """Answer each JPEG or PNG with its poses; of those that come while one is handled only the newest is."""
+    with suppress(WebSocketDisconnect, RuntimeError):
+        await _stream(websocket, query)
+
+
+async def _stream(websocket: WebSocket, query: TrackQuery) -> None:
+    """Raises WebSocketDisconnect or RuntimeError where the client leaves."""
     service: Service = websocket.app.state.service
     offered = SUBPROTOCOL if SUBPROTOCOL in websocket.scope.get("subprotocols", ()) else None
     await websocket.accept(offered)
@@ -55,8 +61,6 @@ async def stream(websocket: WebSocket, query: Annotated[TrackQuery, Query()]) ->
         problem = as_problem(error)
         await _say(websocket, {"error": problem.record}, 5.0)
         await _close(websocket, _TRY_LATER if problem.status == 503 else _POLICY)
-    except (WebSocketDisconnect, RuntimeError):
-        pass
 
 
 class _Session:

@@ -65,6 +65,7 @@ class _Answer(Response):
     def __init__(self, service: Service, request: Request, query: VideoQuery, section: Section) -> None:
         super().__init__(media_type=MEDIA_TYPE)
         self._service, self._request, self._query, self._section = service, request, query, section
+        self._begun = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle the request. Raises Problem or InputError as long as nothing was sent."""
@@ -76,6 +77,10 @@ class _Answer(Response):
                 gone = asyncio.ensure_future(until_gone(receive))
                 try:
                     await self._send(work, gone, send)
+                except ClientGone:
+                    # Of an answer that has begun nobody sees the rest; its connection is broken.
+                    if not self._begun:
+                        raise
                 finally:
                     gone.cancel()
                     work.stop()
@@ -96,18 +101,17 @@ class _Answer(Response):
 
     async def _send(self, work: _Work, gone: asyncio.Future[None], send: Send) -> None:
         limits = self._service.options.limits
-        begun = False
         while True:
             line = await _unless(gone, work.lines.get())
             if isinstance(line, BaseException):
-                if not begun:
+                if not self._begun:
                     raise line
                 line = as_json({"error": as_problem(line).record}) + b"\n"
                 await self._line(send, line, gone, limits.send_seconds, last=True)
                 return
-            if not begun:
+            if not self._begun:
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers[-1:]})
-                begun = True
+                self._begun = True
             last = line is work.end
             await self._line(send, line, gone, limits.send_seconds, last)
             if last:
@@ -118,6 +122,8 @@ class _Answer(Response):
             sending = send({"type": "http.response.body", "body": line, "more_body": not last})
             await asyncio.wait_for(_unless(gone, sending), seconds)
         except asyncio.TimeoutError:
+            # `LimitedHTTP` breaks a connection that isn't read, after the same time.
+            await asyncio.wait({gone}, timeout=1.0)
             raise ClientGone from None
 
 
