@@ -173,7 +173,9 @@ def load_pose(
     card, network = _open(file, _pair("pose_size", pose_size), options)
     _check_task(file, card, "pose")
     if network.path.suffix == ".onnx":
+        source = network.source
         network = accurate(network, card.input_size, options)
+        network.source = source
     if refine is not None:
         try:
             card = card.with_options(refine=refine)
@@ -220,7 +222,9 @@ def _open(model: File, size: tuple[int, int] | None, engine: EngineOptions) -> t
         if not _runs_in_torch(engine):
             try:
                 load = partial(network_of, file, named, size)
-                return _open_file(converted(file, named.name if named else None, size, load), size, engine)
+                card, network = _open_file(converted(file, named.name if named else None, size, load), size, engine)
+                network.source = file
+                return card, network
             except (ConversionError, OutputError) as error:
                 if engine.runtime != "auto":
                     raise

@@ -19,6 +19,7 @@ from .journal import Journal, fingerprint
 from .metrics import Metrics, measure, measure_boxes
 from .predicting import Predicted, Tally, detect, predict
 from .procedures import Procedure
+from .provenance import MeasuredModel
 
 if TYPE_CHECKING:
     from ..detectors import Detector
@@ -69,6 +70,7 @@ def evaluate_coco(
     settings = procedure or replace(Procedure.of(pose, detections is None), flip=pose.flip)
     settings = settings if flip is None else replace(settings, flip=flip)
     pose = settings.configure(pose)
+    settings = settings.resolved(pose.card)
     skeleton, origin = with_sigmas(truth.skeleton, pose.skeleton)
     notes = [*truth.notes, f"sigmas of OKS: {origin}"]
     # Names decide which keypoints trade places in a mirror, and a bare ONNX file has none of its own.
@@ -117,7 +119,8 @@ def evaluate_coco(
     files = {picture.image_id: picture.path for picture in pictures if picture.image_id in done}
     ordered = [done[number] for number in files]
     cost = tally.crops, tally.seconds
-    return measure(truth, ordered, skeleton, settings, pose.card, files, detections is not None, cost, notes)
+    models = {"pose": MeasuredModel.of(pose), "detector": MeasuredModel.of(detector)}
+    return measure(truth, ordered, skeleton, settings, pose.card, files, detections is not None, cost, notes, models)
 
 
 def _missing_note(truth: Annotations, images: File | None, missing: Sequence[str]) -> list[str]:
