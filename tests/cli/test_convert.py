@@ -38,3 +38,15 @@ def test_bad_usage(command: Command, folder: Path) -> None:
     ):
         done = command("convert", *arguments)
         assert (done.code, words in done.err) == (2, True), done.err
+
+
+def test_the_split_that_is_converted_is_said(predict: Command, command: Command, folder: Path) -> None:
+    make_picture(folder / "in/a.png")
+    assert predict("in", "--no-draw", "--json", "poses.json").code == 0
+    assert command("convert", "poses.json", "-o", "yolo", "--images", "in").code == 0
+    assert "split" not in command("convert", "yolo", "-o", "alone.xml").err
+    assert command("convert", "poses.json", "-o", "yolo", "--images", "in", "--split", "val").code == 0
+    done = command("convert", "yolo", "-o", "both.xml")
+    assert "only the split train of yolo is converted; the others: --split val" in done.err
+    done = command("convert", "yolo", "-o", "val.xml", "--split", "val")
+    assert "only the split val of yolo is converted; the others: --split train" in done.err

@@ -345,7 +345,7 @@ def _yaml(root: Path, skeleton: Skeleton, split: str) -> str:
         for first, second in skeleton.flip_pairs:
             order[first], order[second] = second, first
         wanted = {"kpt_shape": [len(skeleton), 3], "flip_idx": order, "kpt_names": {0: list(skeleton.keypoints)}}
-    wanted["names"] = {0: "person"}
+    wanted["names"] = {0: skeleton.name}
     there: list[str] = []
     if (root / "data.yaml").is_file():
         before = _described(root / "data.yaml")
