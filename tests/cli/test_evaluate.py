@@ -103,12 +103,20 @@ def test_quiet_says_nothing(evaluate, models):
 
 def test_detections(evaluate, models, data, folder):
     write(folder / "dets.json", detections(data)[:2])
-    assert evaluate("--pose", models.pose, "--detections", "dets.json", "-o", "out").code == 0
+    done = evaluate("--pose", models.pose, "--detections", "dets.json", "-o", "out")
+    assert done.code == 0
     written = read_json(folder / "out/metrics.json")
     assert written["keypoints"]["AP"] == pytest.approx(1)
     assert set(written["boxes"]) >= NUMBERS
     assert written["boxes"]["AP"] == pytest.approx(1)
     assert written["counts"]["pictures"] == 1
+    words = "AP is over 1 of the 2 annotated pictures: it can't be compared with an AP over all of them"
+    assert words in done.err
+    assert "1 of the 2 annotated pictures have no detections, and don't count" in done.err
+    assert words in written["notes"]
+    write(folder / "all.json", detections(data))
+    done = evaluate("--pose", models.pose, "--detections", "all.json", "-o", "all")
+    assert "annotated pictures" not in done.err
 
 
 def test_a_detector(evaluate, models, folder):

@@ -88,6 +88,8 @@ def evaluate_coco(
     else:
         read = read_detections(detections, truth)
         boxes, problems = dict(read.boxes), [*read.problems]
+        if without := len(truth.images) - len(boxes):
+            notes.append(f"{without} of the {len(truth.images)} annotated pictures have no detections, and don't count")
     pictures, missing = gather(truth, images, boxes, allow_outside)
     _report_problems([*problems, *_missing_note(truth, images, missing)], notes, strict)
     tally = Tally()

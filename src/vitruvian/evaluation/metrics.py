@@ -130,6 +130,9 @@ def measure(
     score = coco.evaluate(truth, results, "keypoints", image_ids, skeleton.sigmas)
     matches = match(truth, persons, skeleton.sigmas, skeleton.flip_pairs)
     notes = [*notes] if results else [*notes, "no person was predicted, so every number is 0"]
+    if len(pictures) < len(truth.images):
+        part = f"{len(pictures)} of the {len(truth.images)} annotated pictures"
+        notes.append(f"AP is over {part}: it can't be compared with an AP over all of them")
     return Metrics(
         score.numbers,
         measure_boxes(truth, [(item.image_id, item.boxes) for item in predicted]) if boxes_predicted else None,
