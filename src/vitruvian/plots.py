@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # More persons than this are no longer told apart.
 MOST_PERSONS = 10
+# So many of them are named in a message.
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,9 @@ def plot(
     if not angle_names and not keypoint_names:
         raise InputError("nothing to plot: give an angle or a keypoint (--angle left_knee, --keypoint left_wrist)")
     if len(movements) > MOST_PERSONS:
-        raise InputError(f"{len(movements)} persons are too many for a plot: choose some (--person {min(movements)})")
+        raise InputError(
+            f"{len(movements)} persons are too many for a plot: choose some; longest are {_longest(movements)}"
+        )
     figure = figure_canvas()
     panels: list[tuple[str, int | None]] = [(name, None) for name in angle_names]
     panels += [(name, axis) for name in keypoint_names for axis in (0, 1)]
@@ -127,6 +131,12 @@ def plot(
         axes.legend(loc="upper right", fontsize="small")
     axes.set_xlabel("seconds")
     return _saved(figure, form)
+
+
+def _longest(movements: dict[int, Movement]) -> str:
+    """The persons that are there the longest, as options, with their numbers of frames."""
+    order = sorted(movements, key=lambda number: (-len(movements[number].times), number))
+    return ", ".join(f"--person {number} ({len(movements[number].times)} frames)" for number in order[:_NAMED])
 
 
 def _with_gaps(times: Array, values: Array, longest: float = 0.5) -> tuple[Array, Array]:
