@@ -110,7 +110,8 @@ def plot(
         raise InputError("nothing to plot: give an angle or a keypoint (--angle left_knee, --keypoint left_wrist)")
     if len(movements) > MOST_PERSONS:
         raise InputError(
-            f"{len(movements)} persons are too many for a plot: choose some; longest are {_longest(movements)}"
+            f"{len(movements)} persons are too many for a plot: choose some, of those there longest "
+            f"{_longest(movements)}"
         )
     figure = figure_canvas()
     panels: list[tuple[str, int | None]] = [(name, None) for name in angle_names]
