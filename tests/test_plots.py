@@ -74,6 +74,21 @@ def test_too_many_persons_name_those_who_are_there_longest(file):
     assert named == [("4", "199"), ("9", "120"), ("2", "50"), ("5", "50"), ("7", "9")]
 
 
+def test_repetitions_are_printed_and_their_ends_marked(file, tmp_path, capsys):
+    targets = [tmp_path / "plain.svg", tmp_path / "counted.svg"]
+    for target, more in zip(targets, ([], ["--count"]), strict=True):
+        assert run(file, "--angle", "left_knee", "--keypoint", "left_ankle", "-o", target, *more) == 0
+    # Number 1 squats four times in 8 s, number 2 goes down within its second and doesn't come back.
+    assert capsys.readouterr().out.splitlines() == [
+        "person 1, left_knee: 4 repetitions",
+        "person 2, left_knee: 0 repetitions",
+    ]
+    marks = [re.findall(r'<g id="ends-[^"]*">.*?(?=<g id="line2d|<g id="text|$)', t.read_text(), re.S) for t in targets]
+    assert marks[0] == []
+    (ends,) = marks[1]
+    assert ends.count("<use ") == 4
+
+
 def run(*arguments: object) -> int:
     """The command's exit code, with its errors raised."""
     try:

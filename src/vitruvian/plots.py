@@ -101,7 +101,8 @@ def plot(
         angle_names: such as "left_knee".
         keypoint_names: such as "left_wrist".
         form: "png" or "svg".
-        count: name the repetitions of each angle (`vitruvian.tracking.repetitions`) in the legends.
+        count: mark the ends of the repetitions of each angle (`vitruvian.tracking.repetitions`), and name their number
+            in the legends.
 
     Raises:
         InputError: nothing to plot, more than ten persons, unknown names, or matplotlib is missing.
@@ -122,9 +123,13 @@ def plot(
         for number, movement in movements.items():
             values = movement.angle(name) if axis is None else movement.position(name)[:, axis]
             label = f"#{number}"
-            if count and axis is None:
-                label += f": {len(repetitions(movement.times, values))}"
-            axes.plot(*_with_gaps(movement.times, values), lw=1.2, label=label)
+            ends = repetitions(movement.times, values) if count and axis is None else None
+            if ends is not None:
+                label += f": {len(ends)}"
+            (line,) = axes.plot(*_with_gaps(movement.times, values), lw=1.2, label=label)
+            if ends is not None and len(ends):
+                heights = values[np.searchsorted(movement.times, ends)]
+                axes.plot(ends, heights, "o", ms=5, color=line.get_color(), gid=f"ends-{name}-{number}")
         axes.set_ylabel(f"{name}, degrees" if axis is None else f"{name} {'xy'[axis]}, pixels", parse_math=False)
         if axis == 1:
             axes.invert_yaxis()  # as in the picture, where y goes down
@@ -132,6 +137,16 @@ def plot(
         axes.legend(loc="upper right", fontsize="small")
     axes.set_xlabel("seconds")
     return _saved(figure, form)
+
+
+def counts(movements: dict[int, Movement], angle_names: Sequence[str]) -> list[str]:
+    """The number of repetitions of each person and angle, a line each. Raises InputError for unknown names."""
+    lines = []
+    for number, movement in movements.items():
+        for name in angle_names:
+            found = len(repetitions(movement.times, movement.angle(name)))
+            lines.append(f"person {number}, {name}: {found} repetition{'' if found == 1 else 's'}")
+    return lines
 
 
 def _longest(movements: dict[int, Movement]) -> str:
