@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +19,7 @@ from vitruvian import InputError, ModelCard, ModelError, OutputError, networks
 from vitruvian.cards import METADATA_KEY, DetectorOptions
 from vitruvian.codecs import create
 from vitruvian.export import Exported, export
+from vitruvian.hub.downloads import packaged
 from vitruvian.media import read_image
 from vitruvian.quantization import calibration_samples
 from vitruvian.runtimes import open_runtime
@@ -305,3 +308,18 @@ def test_outputs_that_are_no_numbers_are_not_written(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no finite numbers"):
         export(tmp_path / "net.pth", tmp_path / "net.onnx", precision="fp16")
     assert not (tmp_path / "net.onnx").exists()
+
+
+@pytest.mark.parametrize("absent", ["onnxruntime", "onnx", "torch"])
+def test_a_checkpoint_names_the_extra_that_has_all_it_needs(tmp_path, monkeypatch, absent) -> None:
+    checkpoint = tmp_path / "net.pth"
+    checkpoint.write_bytes(b"not read before the packages are there")
+    monkeypatch.setitem(sys.modules, absent, None)
+    # By name, too; nothing is downloaded before.
+    for model in (checkpoint, "pose_hrnet_w32_256x192"):
+        with pytest.raises(InputError, match=re.escape(f"export needs {absent}: pip install 'vitruvian[export]'")):
+            export(model, tmp_path / "out.onnx")
+    if absent != "torch":
+        for model in (vt.loading.DEFAULT_POSE, packaged(vt.zoo.card(vt.loading.DEFAULT_POSE))):
+            with pytest.raises(InputError, match=re.escape(f"export needs {absent}: pip install 'vitruvian[int8]'")):
+                export(model, tmp_path / "out.onnx")

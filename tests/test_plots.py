@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from PIL import Image as PIL
 from vitruvian import COCO17, InputError, Poses
 from vitruvian.cli import app
 from vitruvian.media import Frame, JsonFile
-from vitruvian.plots import plot, read_movements
+from vitruvian.plots import Movement, plot, read_movements
 
 KNEE = [COCO17.keypoints.index(f"left_{name}") for name in ("hip", "knee", "ankle")]
 TIMES = np.arange(0, 8, 0.04)
@@ -61,8 +62,31 @@ def test_a_picture_and_a_drawing_come_out(file):
     assert "person 1: 4 repetitions" in svg
     with pytest.raises(InputError, match="nothing to plot"):
         plot(movements)
-    with pytest.raises(InputError, match="too many"):
-        plot(dict.fromkeys(range(1, 12), movements[1]), ["left_knee"])
+
+
+def test_too_many_persons_name_those_who_are_there_longest(file):
+    whole = read_movements(file)[1]
+    frames = {1: 3, 2: 50, 3: 7, 4: 199, 5: 50, 6: 2, 7: 9, 8: 1, 9: 120, 10: 4, 11: 8}
+    parts = {number: Movement(whole.times[:count], whole.poses[:count]) for number, count in frames.items()}
+    with pytest.raises(InputError, match="11 persons are too many") as caught:
+        plot(parts, ["left_knee"])
+    named = re.findall(r"--person (\d+) \((\d+) frames\)", str(caught.value))
+    assert named == [("4", "199"), ("9", "120"), ("2", "50"), ("5", "50"), ("7", "9")]
+
+
+def test_repetitions_are_printed_and_their_ends_marked(file, tmp_path, capsys):
+    targets = [tmp_path / "plain.svg", tmp_path / "counted.svg"]
+    for target, more in zip(targets, ([], ["--count"]), strict=True):
+        assert run(file, "--angle", "left_knee", "--keypoint", "left_ankle", "-o", target, *more) == 0
+    # Number 1 squats four times in 8 s, number 2 goes down within its second and doesn't come back.
+    assert capsys.readouterr().out.splitlines() == [
+        "person 1, left_knee: 4 repetitions",
+        "person 2, left_knee: 0 repetitions",
+    ]
+    marks = [re.findall(r'<g id="ends-[^"]*">.*?(?=<g id="line2d|<g id="text|$)', t.read_text(), re.S) for t in targets]
+    assert marks[0] == []
+    (ends,) = marks[1]
+    assert ends.count("<use ") == 4
 
 
 def test_no_legend_covers_a_curve(file, monkeypatch):

@@ -14,7 +14,7 @@ from .choices import ExportPrecision
 from .errors import InputError, ModelError
 from .graphs import is_quantised, read_graph, to_float16, to_float32
 from .io import write_file
-from .loading import CHECKPOINT_SUFFIXES, FOREIGN_FORMATS, checkpoint_network, is_checkpoint, located
+from .loading import CHECKPOINT_SUFFIXES, FOREIGN_FORMATS, checkpoint_network, is_checkpoint, located, of_checkpoint
 from .models.recognition import recognise
 from .quantization import quantise
 from .runtimes import open_runtime
@@ -77,10 +77,13 @@ def export_onnx(
     if (precision == "int8") != (calibration is not None):
         raise InputError("int8 needs calibration pictures (a folder), and only int8 does")
     _check_output(Path(model), Path(output))
-    _check_installed("int8", "onnx", "onnxruntime")
+    # The extra that has all that this model needs, before anything is downloaded.
+    if of_checkpoint(model):
+        _check_installed("export", "onnx", "onnxruntime", "torch")
+    else:
+        _check_installed("int8", "onnx", "onnxruntime")
     file, named = located(model)
     if is_checkpoint(file):
-        _check_installed("export", "torch")
         network, card = checkpoint_network(model, size)
         source: nn.Module | Path = network
         proto = traced(network, card, precision)

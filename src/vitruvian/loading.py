@@ -173,7 +173,9 @@ def load_pose(
     card, network = _open(file, _pair("pose_size", pose_size), options)
     _check_task(file, card, "pose")
     if network.path.suffix == ".onnx":
+        source = network.source
         network = accurate(network, card.input_size, options)
+        network.source = source
     if refine is not None:
         try:
             card = card.with_options(refine=refine)
@@ -220,7 +222,9 @@ def _open(model: File, size: tuple[int, int] | None, engine: EngineOptions) -> t
         if not _runs_in_torch(engine):
             try:
                 load = partial(network_of, file, named, size)
-                return _open_file(converted(file, named.name if named else None, size, load), size, engine)
+                card, network = _open_file(converted(file, named.name if named else None, size, load), size, engine)
+                network.source = file
+                return card, network
             except (ConversionError, OutputError) as error:
                 if engine.runtime != "auto":
                     raise
@@ -262,8 +266,7 @@ def _check(model: File, task: Task, engine: EngineOptions) -> None:
     named = _named(model)
     if named is not None:
         _check_task(model, named, task)
-    source = Path(model) if named is None else Path(named.weights.filename if named.weights else ".onnx")
-    check_device(engine, checkpoint=is_checkpoint(source))
+    check_device(engine, checkpoint=of_checkpoint(model))
 
 
 def _check_task(model: File, card: ModelCard, task: Task) -> None:
@@ -331,6 +334,14 @@ def is_checkpoint(path: File) -> bool:
     except OSError:
         return False  # whoever reads it next says what is wrong
     return start.startswith((b"PK\x03\x04", b"\x80")) or start[8:] == b"{"
+
+
+def of_checkpoint(model: File) -> bool:
+    """Whether a model's file is a checkpoint, without downloading it. Raises ModelError for no name and no file."""
+    named = _named(model)
+    if named is None:
+        return is_checkpoint(model)
+    return packaged(named) is None and named.weights is not None and is_checkpoint(named.weights.filename)
 
 
 def checkpoint_network(model: File, size: tuple[int, int] | None = None) -> tuple[nn.Module, ModelCard]:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # More persons than this are no longer told apart.
 MOST_PERSONS = 10
 _WANTED = "what vitruvian predict VIDEO --track --json wrote"
+# So many of them are named in a message.
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ def plot(
         angle_names: such as "left_knee".
         keypoint_names: such as "left_wrist".
         form: "png" or "svg".
-        count: name the repetitions of each angle (`vitruvian.tracking.repetitions`) in the legends.
+        count: mark the ends of the repetitions of each angle (`vitruvian.tracking.repetitions`), and name their number
+            in the legends.
 
     Raises:
         InputError: nothing to plot, more than ten persons, unknown names, or matplotlib is missing.
@@ -113,7 +116,10 @@ def plot(
     if not angle_names and not keypoint_names:
         raise InputError("nothing to plot: give an angle or a keypoint (--angle left_knee, --keypoint left_wrist)")
     if len(movements) > MOST_PERSONS:
-        raise InputError(f"{len(movements)} persons are too many for a plot: choose some (--person {min(movements)})")
+        raise InputError(
+            f"{len(movements)} persons are too many for a plot: choose some, of those there longest "
+            f"{_longest(movements)}"
+        )
     figure = figure_canvas()
     panels: list[tuple[str, int | None]] = [(name, None) for name in angle_names]
     panels += [(name, axis) for name in keypoint_names for axis in (0, 1)]
@@ -123,10 +129,13 @@ def plot(
         for number, movement in movements.items():
             values = movement.angle(name) if axis is None else movement.position(name)[:, axis]
             label = f"person {number}"
-            if count and axis is None:
-                times = len(repetitions(movement.times, values))
-                label += f": {times} repetition{'' if times == 1 else 's'}"
-            axes.plot(*_with_gaps(movement.times, values), lw=1.2, label=label)
+            ends = repetitions(movement.times, values) if count and axis is None else None
+            if ends is not None:
+                label += f": {len(ends)} repetition{'' if len(ends) == 1 else 's'}"
+            (line,) = axes.plot(*_with_gaps(movement.times, values), lw=1.2, label=label)
+            if ends is not None and len(ends):
+                heights = values[np.searchsorted(movement.times, ends)]
+                axes.plot(ends, heights, "o", ms=5, color=line.get_color(), gid=f"ends-{name}-{number}")
         axes.set_ylabel(f"{name}, degrees" if axis is None else f"{name} {'xy'[axis]}, pixels", parse_math=False)
         if axis == 1:
             axes.invert_yaxis()  # as in the picture, where y goes down
@@ -136,6 +145,22 @@ def plot(
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, fontsize="small", frameon=False)
     axes.set_xlabel("seconds")
     return _saved(figure, form)
+
+
+def counts(movements: dict[int, Movement], angle_names: Sequence[str]) -> list[str]:
+    """The number of repetitions of each person and angle, a line each. Raises InputError for unknown names."""
+    lines = []
+    for number, movement in movements.items():
+        for name in angle_names:
+            found = len(repetitions(movement.times, movement.angle(name)))
+            lines.append(f"person {number}, {name}: {found} repetition{'' if found == 1 else 's'}")
+    return lines
+
+
+def _longest(movements: dict[int, Movement]) -> str:
+    """The persons that are there the longest, as options, with their numbers of frames."""
+    order = sorted(movements, key=lambda number: (-len(movements[number].times), number))
+    return ", ".join(f"--person {number} ({len(movements[number].times)} frames)" for number in order[:_NAMED])
 
 
 def _with_gaps(times: Array, values: Array, longest: float = 0.5) -> tuple[Array, Array]:

@@ -60,6 +60,13 @@ def test_the_outputs_are_torch_s_in_every_engine(checkpoint: Path) -> None:
     assert len(kept()) == 1
 
 
+def test_a_converted_network_names_its_checkpoint(checkpoint: Path) -> None:
+    network = vt.load(pose=checkpoint).pose.runtime
+    assert network.source == checkpoint
+    assert network.path == kept()[0]
+    assert vt.load().pose.runtime.source == vt.load().pose.runtime.path
+
+
 def test_the_second_start_needs_no_torch(checkpoint: Path) -> None:
     code = f"import sys, vitruvian as vt; vt.load(pose={str(checkpoint)!r}); print('torch' in sys.modules)"
     for first in (True, False):

@@ -75,3 +75,15 @@ def test_poses_of_a_video_are_no_annotations(predict: Command, command: Command,
     (folder / "poses.json").write_text((folder / "poses.json").read_text().replace('"time": null', '"time": 0.5'))
     done = command("convert", "poses.json", "-o", "a.xml")
     assert (done.code, "save its frames as pictures" in done.err, "training" in done.err) == (2, True, False)
+
+
+def test_the_split_that_is_converted_is_said(predict: Command, command: Command, folder: Path) -> None:
+    make_picture(folder / "in/a.png")
+    assert predict("in", "--no-draw", "--json", "poses.json").code == 0
+    assert command("convert", "poses.json", "-o", "yolo", "--images", "in").code == 0
+    assert "split" not in command("convert", "yolo", "-o", "alone.xml").err
+    assert command("convert", "poses.json", "-o", "yolo", "--images", "in", "--split", "val").code == 0
+    done = command("convert", "yolo", "-o", "both.xml")
+    assert "only the split train of yolo is converted; the others: --split val" in done.err
+    done = command("convert", "yolo", "-o", "val.xml", "--split", "val")
+    assert "only the split val of yolo is converted; the others: --split train" in done.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import signal
@@ -14,9 +15,11 @@ import numpy as np
 import pytest
 from known import BOX_SCORES, BOXES, HEIGHT, WIDTH, Command, keypoints_in, make_picture, program, read_json
 
-from vitruvian import COCO17, zoo
+from vitruvian import COCO17, __version__, zoo
 from vitruvian.cli.procedures import variants
 from vitruvian.detectors import Detector
+from vitruvian.hub.downloads import int8_variant, packaged
+from vitruvian.loading import DEFAULT_POSE
 
 NUMBERS = {"AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL"}
 # The third keypoint has a score of 0: the network sees it nowhere, so nobody labelled it.
@@ -100,12 +103,20 @@ def test_quiet_says_nothing(evaluate, models):
 
 def test_detections(evaluate, models, data, folder):
     write(folder / "dets.json", detections(data)[:2])
-    assert evaluate("--pose", models.pose, "--detections", "dets.json", "-o", "out").code == 0
+    done = evaluate("--pose", models.pose, "--detections", "dets.json", "-o", "out")
+    assert done.code == 0
     written = read_json(folder / "out/metrics.json")
     assert written["keypoints"]["AP"] == pytest.approx(1)
     assert set(written["boxes"]) >= NUMBERS
     assert written["boxes"]["AP"] == pytest.approx(1)
     assert written["counts"]["pictures"] == 1
+    words = "AP is over 1 of the 2 annotated pictures: it can't be compared with an AP over all of them"
+    assert words in done.err
+    assert "1 of the 2 annotated pictures have no detections, and don't count" in done.err
+    assert words in written["notes"]
+    write(folder / "all.json", detections(data))
+    done = evaluate("--pose", models.pose, "--detections", "all.json", "-o", "all")
+    assert "annotated pictures" not in done.err
 
 
 def test_a_detector(evaluate, models, folder):
@@ -124,7 +135,9 @@ def test_a_detector(evaluate, models, folder):
 def test_a_detector_alone(evaluate, models, folder):
     done = evaluate("--detector", models.detector, "-o", "out")
     assert done.code == 0
-    assert set(read_json(folder / "out/metrics.json")) == {"boxes", "notes"}
+    written = read_json(folder / "out/metrics.json")
+    assert set(written) == {"boxes", "models", "version", "notes"}
+    assert written["models"]["detector"]["file"] == str(models.detector)
     assert "AR 1.0000" in done.out
 
 
@@ -144,6 +157,30 @@ def test_settings_of_the_procedure(evaluate, models, folder):
         "oks_nms": 0.8,
         "soft_nms": True,
     }
+
+
+def test_the_report_says_how_it_was_measured(evaluate, models, folder):
+    given = ("--pose", models.pose, "--detector", models.detector, "--runtime", "onnxruntime")
+    assert evaluate(*given, "-o", "out").code == 0
+    written = read_json(folder / "out/metrics.json")
+    # The model's own: HRNet's published settings.
+    own = {name: written["procedure"][name] for name in ("flip_shift", "refine", "padding")}
+    assert own == {"flip_shift": True, "refine": "quarter", "padding": 1.25}
+    assert written["version"] == __version__
+    for part, file, size in (("pose", models.pose, [64, 48]), ("detector", models.detector, [64, 64])):
+        model = written["models"][part]
+        assert model["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+        assert (model["file"], model["input_size"]) == (str(file), size)
+        assert (model["engine"], model["precision"], model["device"]) == ("onnxruntime", "fp32", "cpu")
+    assert evaluate("--pose", models.pose, "-o", "annotated").code == 0
+    assert set(read_json(folder / "annotated/metrics.json")["models"]) == {"pose"}
+
+
+def test_an_int8_file_is_called_so(evaluate, folder):
+    floats = packaged(zoo.card(DEFAULT_POSE))
+    for name, file in (("fp32", floats), ("int8", int8_variant(floats))):
+        assert evaluate("--pose", file, "--runtime", "openvino", "-o", name).code == 0
+        assert read_json(folder / name / "metrics.json")["models"]["pose"]["precision"] == name
 
 
 def test_models_and_settings_side_by_side(evaluate, models, folder):

@@ -32,6 +32,29 @@ def test_predict_names_the_keypoints(predict: Command, folder: Path) -> None:
     assert found == {"name": "mine", "keypoints": names, "limbs": [[0, 1]]}
 
 
+def test_other_objects_found_by_the_person_detector_are_warned_of(
+    command: Command, models: Models, three: Path, folder: Path
+) -> None:
+    picture = make_picture(folder / "a.png")
+    (folder / "tool.json").write_text(json.dumps({"keypoints": ["Claw", "face", "grip"]}))
+    (folder / "face.json").write_text(json.dumps({"keypoints": ["Nose", "chin", "brow"]}))
+    (folder / "boxes.csv").write_text("source,x1,y1,x2,y2\na.png,1,1,30,40\n")
+    tool = ("predict", picture, "--no-draw", "--pose", three, "--skeleton", "tool.json")
+    words = (
+        "the detector finds persons, and none of the pose net's keypoints has the name of a person's: Claw, face, grip"
+    )
+    done = command(*tool, "--json", "0.json")
+    assert (done.code, words in done.err) == (0, True), done.err
+    # Another detector, persons' keypoints, or nothing but numbers.
+    face = ("predict", picture, "--no-draw", "--pose", three, "--skeleton", "face.json")
+    bare = ("predict", picture, "--no-draw", "--pose", three)
+    for number, arguments in enumerate(
+        ((*tool, "--detector", models.detector), (*tool, "--boxes", "boxes.csv"), face, bare)
+    ):
+        done = command(*arguments, "--json", f"{number + 1}.json")
+        assert (done.code, "the detector finds persons" in done.err) == (0, False), done.err
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [

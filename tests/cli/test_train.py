@@ -111,6 +111,54 @@ def test_the_check(run, faces):
         assert "1 boxes reach out of their picture" in printed
 
 
+def test_the_check_says_what_the_data_have(run, faces):
+    annotations, images = faces
+    code, printed, _ = run("check-data", "--data", annotations, "--images", images)
+    assert code == 0
+    for words in ("5 keypoints: nose, left_eye, right_eye", "flip pairs: left_eye / right_eye, ", "sigmas: 0.026, "):
+        assert words in printed
+
+
+def test_the_check_ends_with_an_error_where_pictures_are_missing(run, faces):
+    annotations, images = faces
+    content = json.loads(annotations.read_text())
+    content["images"][0]["file_name"] = "gone.png"
+    annotations.write_text(json.dumps(content))
+    for command in (["check-data"], ["train", "--check"]):
+        code, printed, _ = run(*command, "--data", annotations, "--images", images)
+        assert (code, "error: 1 pictures are missing: gone.png" in printed) == (2, True)
+
+
+@pytest.mark.parametrize("checked", [["check-data"], ["train", "--check"]])
+def test_the_check_takes_a_skeleton_and_refuses_what_training_refuses(run, faces, tmp_path, checked):
+    annotations, images = faces
+    data = ("--data", annotations, "--images", images)
+    skeleton = tmp_path / "face.yaml"
+    skeleton.write_text("keypoints: [tip, a, b, c, d]\nflip_pairs: [[a, b]]\nsigmas: [.1, .1, .1, .1, .1]\n")
+    code, printed, _ = run(*checked, *data, "--skeleton", skeleton)
+    assert code == 0
+    for words in ("5 keypoints: tip, a, b, c, d", "flip pairs: a / b", "sigmas: 0.1\n"):
+        assert words in printed
+    skeleton.write_text("keypoints: [tip, a, b, c]\n")
+    training = run("train", *data, "--skeleton", skeleton, "-o", tmp_path / "out")
+    checking = run(*checked, *data, "--skeleton", skeleton)
+    assert training[0] == checking[0] == 2
+    assert "names 4 keypoints, the annotations have 5" in training[2]
+    assert training[2].splitlines()[-1] == checking[2].splitlines()[-1]
+
+
+def test_the_check_refuses_data_sets_of_different_keypoints(run, faces, tmp_path):
+    annotations, images = faces
+    content = json.loads(annotations.read_text())
+    content["categories"][0]["keypoints"][0] = "tip"
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(content))
+    both = [word for file in (annotations, other) for word in ("--data", file, "--images", images)]
+    code, printed, said = run("check-data", *both)
+    assert (code, "they must be the same, in one order" in said) == (2, True)
+    assert printed.count("5 keypoints: ") == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

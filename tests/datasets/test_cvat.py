@@ -131,6 +131,24 @@ def test_round_trips(tmp_path, coco, first, second):
         assert found.skeleton.limbs == before.skeleton.limbs
 
 
+@pytest.mark.parametrize("category", ["hammer", "box", " claw & <face> ", "bounds"])
+@pytest.mark.parametrize("kind", ["coco", "yolo", "cvat"])
+def test_the_category_s_name_is_kept(tmp_path, coco, kind, category):
+    content = json.loads(coco.read_text())
+    content["categories"][0]["name"] = category
+    coco.write_text(json.dumps(content))
+    convert(coco, tmp_path / "1" / TARGETS[kind], kind, tmp_path / "photos")
+    convert(tmp_path / "1" / TARGETS[kind], tmp_path / "back.json", "coco")
+    found = json.loads((tmp_path / "back.json").read_text())
+    assert [record["name"].strip() for record in found["categories"]] == [category.strip()]
+    assert len(found["annotations"]) == 3
+    if kind == "cvat":
+        root = ElementTree.parse(tmp_path / "1/x.xml").getroot()
+        names = [label.findtext("name") for label in root.iter("label")]
+        assert len(set(names)) == len(names)
+        assert {box.get("label") for box in root.iter("box")} <= set(names)
+
+
 def test_cvat_s_labels_are_declared(tmp_path, coco):
     convert(coco, tmp_path / "x.xml")
     root = ElementTree.parse(tmp_path / "x.xml").getroot()

@@ -121,3 +121,13 @@ def test_only_heatmaps_are_refined(simcc):
 def test_settings_out_of_range(settings):
     with pytest.raises(InputError):
         Procedure(**settings)
+
+
+def test_what_a_model_has_is_filled_in_and_nothing_else(pose, simcc):
+    given = Procedure(refine="dark")
+    configured = given.configure(pose)
+    filled = given.resolved(configured.card)
+    assert (filled.refine, filled.flip_shift, filled.padding) == ("dark", True, 1.25)
+    assert filled.configure(pose).codec == configured.codec
+    # Distributions of x and y have no sub-pixel step.
+    assert Procedure().resolved(load_pose(simcc, threads=1).card).refine is None

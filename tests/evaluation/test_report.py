@@ -117,5 +117,7 @@ def test_the_table_has_a_row_a_run_and_one_of_the_boxes(made):
     lines = console.file.getvalue().splitlines()
     assert [line.split()[0] for line in lines[1:]] == ["one", "boxes", "two"]
     assert f"{metrics.keypoints['AP']:.4f}" in lines[1]
+    columns = dict(zip(lines[0].split(), lines[1].split()[1:], strict=True))
+    assert (columns["pictures"], columns["results"]) == ("3", str(len(metrics.results)))
     # Nobody is large on pictures of 64x48.
     assert " - " in lines[1]

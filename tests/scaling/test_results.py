@@ -54,6 +54,10 @@ def test_evaluation_equals_that_of_the_model(do, pictures, tmp_path, networks):
     direct = vt.evaluation.evaluate_coco(model, truth, pictures, model.detector)
     found = vt.evaluation.evaluate_batch(tmp_path / "out", truth)
     assert found.keypoints == pytest.approx(direct.keypoints, abs=1e-6)
+    assert found.procedure == direct.procedure
+    assert {name: own.name for name, own in found.models.items()} == {
+        name: own.name for name, own in direct.models.items()
+    }
     assert 0 < found.keypoints["AP"] < 1
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from .._version import __version__
 from ..choices import Rescoring
 from ..errors import InputError, printable
 from ..runtimes import EngineOptions
@@ -164,6 +165,7 @@ def evaluate(
 
     from ..evaluation import evaluate_boxes, read_annotations
     from ..evaluation.comparison import check_outputs, compare, plan_runs
+    from ..evaluation.provenance import MeasuredModel
     from ..evaluation.report import table, write_json, write_results
     from ..skeletons import as_skeleton
     from ..zoo import load_detector, load_pose
@@ -213,7 +215,10 @@ def evaluate(
             numbers, notes = evaluate_boxes(
                 finder, truth, images, strict=strict, allow_outside=allow_outside, progress=progress
             )
-        write_json(output / "metrics.json", {"boxes": numbers, "notes": notes})
+        found = MeasuredModel.of(finder)
+        measured_models = {} if found is None else {"detector": asdict(found)}
+        content = {"boxes": numbers, "models": measured_models, "version": __version__, "notes": notes}
+        write_json(output / "metrics.json", content)
         _say(notes, console)
         if not quiet:
             print(", ".join(f"{name} {value:.4f}" for name, value in numbers.items()) + f" -> {output}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import InputError
+from ..errors import InputError, printable
 
 
 def plot(
@@ -24,14 +24,14 @@ def plot(
     ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="PNG or SVG file.")] = Path("plot.png"),
     count: Annotated[
-        bool, typer.Option("--count", help="Write the repetitions of each angle into the legend.")
+        bool, typer.Option("--count", help="Count the repetitions of each angle, print the numbers and mark the ends.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
     """Plot joint angles and positions of keypoints over time (needs the extra `evaluate`)."""
     from ..io import write_file
+    from ..plots import counts, read_movements
     from ..plots import plot as plotted
-    from ..plots import read_movements
     from .json_output import check_free
 
     form = output.suffix.lower().removeprefix(".")
@@ -44,3 +44,6 @@ def plot(
             raise InputError(f"{poses} has no person {number}; there are {', '.join(map(str, movements))}")
     chosen = {number: movement for number, movement in movements.items() if not person or number in person}
     write_file(output, plotted(chosen, angle or (), keypoint or (), form, count))
+    if count:
+        for line in counts(chosen, angle or ()):
+            print(printable(line))

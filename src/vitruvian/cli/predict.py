@@ -57,6 +57,7 @@ from .progress import progress_bar
 
 if TYPE_CHECKING:
     from ..process import Process
+    from ..skeletons import Skeleton
 
 
 def predict(
@@ -232,6 +233,9 @@ def predict(
             **reading,
             **asdict(engine),
         )
+        if detector is None:
+            for note in _no_persons(model.pose.skeleton):
+                console.print(f"vitruvian: {printable(note)}", markup=False, soft_wrap=True)
     interrupted = False
     try:
         with progress_bar(run.name, console, run.length, rate=True) as update:
@@ -290,3 +294,17 @@ def _the_sources(sources: list[str] | None, named: str | None) -> list[str]:
     if not sources and named is None:
         raise InputError("no SOURCE: give an image, a folder, a video ... (vitruvian predict --help)")
     return sources or [named or ""]
+
+
+def _no_persons(skeleton: Skeleton) -> list[str]:
+    """A warning where a pose net's keypoints have names, and none of them is a person's."""
+    from ..datasets.json_records import listed
+    from ..skeletons import COCO17
+
+    names = skeleton.keypoints
+    if not skeleton.named or not {name.lower() for name in names}.isdisjoint(COCO17.keypoints):
+        return []
+    return [
+        "the detector finds persons, and none of the pose net's keypoints has the name of a person's: "
+        f"{listed(names)}; for other objects give a --detector of theirs, or --boxes"
+    ]

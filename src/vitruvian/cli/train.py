@@ -39,6 +39,16 @@ from .training import (
     validation_of,
 )
 
+SkeletonFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--skeleton",
+        metavar="FILE",
+        help="YAML with names, limbs, flip_pairs, sigmas of the keypoints.",
+        rich_help_panel=DATA,
+    ),
+]
+
 
 def train(
     data: Annotations,
@@ -48,12 +58,7 @@ def train(
     val_data: ValData = None,
     val_images: ValImages = None,
     allow_outside: AllowOutside = False,
-    skeleton: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="YAML with names, limbs, flip_pairs, sigmas of the keypoints.", rich_help_panel=DATA
-        ),
-    ] = None,
+    skeleton: SkeletonFile = None,
     output: Output = Path("runs/train"),
     resume: Resume = False,
     quiet: Quiet = False,
@@ -75,7 +80,7 @@ def train(
 ) -> None:
     """Train or fine-tune a pose net on COCO-style annotations, or resume a run."""
     if check:
-        check_data(data, images, allow_outside)
+        check_data(data, images, allow_outside, skeleton)
         return
     from ..training import Job, read_recipe, train
 
@@ -98,19 +103,39 @@ def train(
         print_result(result, dry_run)
 
 
-def check_data(data: Annotations, images: Images = None, allow_outside: AllowOutside = False) -> None:
-    """Check COCO-style annotations, YOLO data sets and their pictures before training."""
+def check_data(
+    data: Annotations, images: Images = None, allow_outside: AllowOutside = False, skeleton: SkeletonFile = None
+) -> None:
+    """Check COCO-style annotations, YOLO data sets and their pictures before training.
+
+    The exit code is 2 where pictures are missing, can't be read, or have another size than annotated.
+    """
     from rich.console import Console
 
-    from ..datasets import check as check_data_set
+    from ..datasets import examine
+    from ..datasets.persons import persons_of
     from ..datasets.yolo import description, splits
 
     console = Console(highlight=False)
+
+    def say(text: str) -> None:
+        console.print(printable(text), markup=False, soft_wrap=True)
+
+    checked = []
     for source in sources_of(data, images, None, allow_outside):
         described = description(source.annotations)
         for split in splits(described) if described else [""]:
-            found = check_data_set(replace(source, split=split or source.split))
-            heading = f"{source.annotations}{f' ({split})' * bool(split)}: {'nothing is wrong' if not found else ''}"
-            console.print(printable(heading), markup=False, soft_wrap=True)
-            for finding in found:
-                console.print(f"  {printable(str(finding))}", markup=False, soft_wrap=True)
+            part = replace(source, split=split or source.split)
+            report = examine(part, skeleton)
+            checked.append((part, report))
+            say(f"{source.annotations}{f' ({split})' * bool(split)}: {report.counts}")
+            for line in report.summary:
+                say(f"  {line}")
+            for finding in report.findings:
+                say(f"  {'error: ' * finding.error}{finding}")
+            if not report.findings:
+                say("  nothing is wrong")
+    # Training refuses what this does.
+    persons_of([part for part, _ in checked], [report.truth for _, report in checked], skeleton)
+    if any(finding.error for _, report in checked for finding in report.findings):
+        raise typer.Exit(2)

@@ -2,7 +2,7 @@
 
 from ..skeletons import read_skeleton
 from .annotations import Annotations, read_annotations
-from .data_check import Finding, check
+from .data_check import DataReport, Finding, check, examine
 from .images import read_picture
 from .persons import DataSource, Persons, read_persons
 from .skeletons import completed
@@ -12,12 +12,14 @@ Source = DataSource
 
 __all__ = [
     "Annotations",
+    "DataReport",
     "DataSource",
     "Finding",
     "Persons",
     "Source",
     "check",
     "completed",
+    "examine",
     "read_annotations",
     "read_persons",
     "read_picture",

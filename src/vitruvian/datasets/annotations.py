@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from ..io import read_json
 from ..skeletons import Skeleton
 from .batch_results import as_predictions, is_batch
 from .cvat import read_cvat
-from .json_records import BOX_SHARE, boxes_of, is_id, listed, unique
+from .json_records import BOX_SHARE, PLACE, UNREADABLE, boxes_of, is_id, listed, unique
 from .prediction_files import as_annotations, is_poses
 from .yolo import description, read_yolo
 
@@ -45,6 +45,8 @@ class Annotations:
         keypoint_scores: float64 (T, K) in 0..1, confidence of each keypoint, 1 where the file has none.
         confidences: float64 (T,), the field ``score``, a detector's confidence of the box; 1 where there is none.
         notes: assumptions that were made, one sentence each.
+        places: T texts, where the file has each person, such as the label file and its line; empty where ids tell.
+        unreadable: pictures that are missing or damaged, and left out of `images`.
     """
 
     name: str
@@ -62,9 +64,16 @@ class Annotations:
     keypoint_scores: Array
     confidences: Array
     notes: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def place(self, row: int) -> str:
+        """Where a person is, for messages: its line in a label file, or its id and its picture."""
+        picture = self.images[int(self.image_ids[row])]["file_name"]
+        return self.places[row] if self.places else f"annotation {self.ids[row]} ({picture})"
 
     @property
     def counted(self) -> NDArray[np.bool_]:
@@ -172,9 +181,19 @@ def read_annotations(
     notes = [*map(str, data.get("notes") or ()), *notes]
     persons = [record for record in data["annotations"] if record.get("category_id") == category]
     found = _persons(name, images, category, skeleton, persons, notes)
+    unreadable = data.get(UNREADABLE)
+    if isinstance(unreadable, list) and unreadable:
+        found = replace(
+            found, notes=(*found.notes, unreadable_note(unreadable)), unreadable=tuple(map(str, unreadable))
+        )
     if not boxes_alone and not found.counted.any():
         raise InputError(f"{name}: none of its {len(found)} persons has labelled keypoints to measure by, or to learn")
     return found
+
+
+def unreadable_note(files: Sequence[str]) -> str:
+    """The note about pictures that are missing or damaged."""
+    return f"{len(files)} pictures can't be read, and are left out: {listed(files)}"
 
 
 def read_content(path: str | os.PathLike[str], split: str = "val") -> Any:
@@ -275,6 +294,7 @@ def _persons(
         _keypoint_scores(name, records, len(skeleton)),
         _column(name, records, "score", np.ones(len(records))),
         tuple(notes),
+        tuple(str(record[PLACE]) for record in records) if all(PLACE in record for record in records) else (),
     )
 
 

@@ -15,7 +15,7 @@ from ..io import write_file
 from .annotations import Annotations, read_annotations
 from .cvat import write_cvat
 from .prediction_files import as_poses
-from .yolo import SPLITS, write_yolo
+from .yolo import SPLITS, description, splits, write_yolo
 
 Format = Literal["coco", "yolo", "cvat", "poses"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -61,7 +61,15 @@ def convert(
         "cvat": lambda: write_cvat(truth, output),
         "yolo": lambda: write_yolo(truth, output, images, split, allow_outside, overwrite),
     }
-    return truth, [*truth.notes, *writers[chosen]()]
+    return truth, [*truth.notes, *_other_splits(source, split), *writers[chosen]()]
+
+
+def _other_splits(source: str | os.PathLike[str], split: str) -> list[str]:
+    """A note about the splits of a YOLO data set that aren't converted, if there are any."""
+    described = description(source)
+    others = [name for name in splits(described) if name != split] if described else []
+    more = " or ".join(f"--split {name}" for name in others)
+    return [f"only the split {split} of {source} is converted; the others: {more}"] if others else []
 
 
 def _format_of(output: Path) -> Format:
@@ -83,7 +91,8 @@ def as_coco(truth: Annotations) -> dict[str, Any]:
     Confidences that aren't 1 are kept, as ``score`` and ``keypoint_scores``; a skeleton's pairs as ``flip_pairs``.
     """
     skeleton = truth.skeleton
-    category: dict[str, Any] = {"id": truth.category, "name": "person", "supercategory": "person"}
+    name = truth.skeleton.name
+    category: dict[str, Any] = {"id": truth.category, "name": name, "supercategory": name}
     if len(skeleton):
         category |= {"keypoints": list(skeleton.keypoints), "skeleton": [[a + 1, b + 1] for a, b in skeleton.limbs]}
     if skeleton.pairs:

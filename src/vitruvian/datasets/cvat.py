@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .annotations import Annotations
 
 BOX_LABEL = "box"
+# That of boxes where the objects themselves are called box: labels differ from each other.
+BOUNDS_LABEL = "bounds"
 
 
 def read_cvat(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -56,7 +58,7 @@ def read_cvat(path: str | os.PathLike[str]) -> dict[str, Any]:
                     {"image_id": number, "bbox": _bounds(points) if box is None else _box(box)}
                     | {"keypoints": points.reshape(-1).tolist(), "num_keypoints": int((points[:, 2] > 0).sum())}
                 )
-            left = [box for box in boxes.values() if box.get("label") in (label, BOX_LABEL, "person")]
+            left = [box for box in boxes.values() if box.get("label") in (label, BOX_LABEL, BOUNDS_LABEL, "person")]
             persons += [{"image_id": number, "bbox": _box(box)} for box in left]
     except (KeyError, ValueError) as error:
         raise InputError(f"{name}: a picture, skeleton or box can't be read: {error!r}") from None
@@ -65,7 +67,7 @@ def read_cvat(path: str | os.PathLike[str]) -> dict[str, Any]:
     note = f"{bounds} persons have no box of their own: the bounds of their keypoints are taken"
     return {
         "images": images,
-        "categories": [{"id": 1, "name": "person"} | shape],
+        "categories": [{"id": 1, "name": label} | shape],
         "annotations": numbered,
         "notes": [note] if bounds else [],
     }
@@ -157,17 +159,18 @@ def write_cvat(truth: Annotations, path: str | os.PathLike[str]) -> list[str]:
     root = Element("annotations")
     SubElement(root, "version").text = "1.1"
     _meta(root, truth)
-    names = truth.skeleton.keypoints
+    names, label = truth.skeleton.keypoints, _skeleton_label(truth)
     for index, (record, rows) in enumerate(zip(truth.images.values(), truth.by_picture, strict=True)):
         sides = {side: f"{record.get(side) or 0:g}" for side in ("width", "height")}
         image = SubElement(root, "image", {"id": str(index), "name": _xml_text(record["file_name"]), **sides})
         for group, row in enumerate(rows[~truth.crowd[rows]].tolist(), 1):
             common = {"source": "manual", "occluded": "0", "z_order": "0", "group_id": str(group)}
             corners = zip(("xtl", "ytl", "xbr", "ybr"), truth.xyxy[row].tolist(), strict=True)
-            SubElement(image, "box", {"label": BOX_LABEL, **common} | {side: f"{value:.4f}" for side, value in corners})
+            box = {"label": _box_label(label), **common}
+            SubElement(image, "box", box | {side: f"{value:.4f}" for side, value in corners})
             if not (truth.keypoints[row, :, 2] > 0).any():
                 continue
-            skeleton = SubElement(image, "skeleton", {"label": "person", **common})
+            skeleton = SubElement(image, "skeleton", {"label": label, **common})
             for name, (x, y, visible) in zip(names, truth.keypoints[row].tolist(), strict=True):
                 flags = {"outside": str(int(visible == 0)), "occluded": str(int(visible == 1))}
                 place = {"points": f"{x:.4f},{y:.4f}"}
@@ -180,7 +183,7 @@ def write_cvat(truth: Annotations, path: str | os.PathLike[str]) -> list[str]:
 def _meta(root: Element, truth: Annotations) -> None:
     """The labels, as CVAT lists them, with the skeleton's drawing: nodes on a circle, joined by its limbs."""
     labels = SubElement(SubElement(SubElement(root, "meta"), "task"), "labels")
-    names = truth.skeleton.keypoints
+    names, label = truth.skeleton.keypoints, _skeleton_label(truth)
     if names:
         nodes: list[Mapping[str, str]] = []
         for index, name in enumerate(names):
@@ -199,10 +202,19 @@ def _meta(root: Element, truth: Annotations) -> None:
             ends |= {"data-type": "edge", "data-node-from": str(first + 1), "data-node-to": str(second + 1)}
             drawing += tostring(Element("line", ends), encoding="unicode")
         drawing += "".join(tostring(Element("circle", dict(node)), encoding="unicode") for node in nodes)
-        _label(labels, "person", "skeleton", {"svg": drawing})
+        _label(labels, label, "skeleton", {"svg": drawing})
         for name in names:
-            _label(labels, name, "points", {"parent": "person"})
-    _label(labels, BOX_LABEL, "rectangle", {})
+            _label(labels, name, "points", {"parent": label})
+    _label(labels, _box_label(label), "rectangle", {})
+
+
+def _skeleton_label(truth: Annotations) -> str:
+    """The category's name as a label, which has no blanks at its ends."""
+    return _xml_text(truth.skeleton.name).strip() or "person"
+
+
+def _box_label(label: str) -> str:
+    return BOUNDS_LABEL if label == BOX_LABEL else BOX_LABEL
 
 
 def _label(labels: Element, name: str, kind: str, more: Mapping[str, str]) -> None:

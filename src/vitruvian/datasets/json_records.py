@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 SHOWN = 5
 # A person's area as a share of the box, where the file has none, as in CrowdPose's evaluation.
 BOX_SHARE = 0.53
+# What our readers of other formats add to COCO's: where a person is in the user's files, and the pictures left out.
+PLACE, UNREADABLE = "vitruvian_place", "vitruvian_unreadable"
 
 
 def listed(items: Sequence[object]) -> str:

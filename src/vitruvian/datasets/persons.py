@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
-from ..skeletons import Skeleton, read_skeleton
+from ..skeletons import Skeleton
 from .annotations import Annotations, read_annotations, read_content
 from .json_records import listed
 from .locations import picture_paths
-from .skeletons import completed
+from .skeletons import completed, from_file
 from .yolo import description
 
 if TYPE_CHECKING:
@@ -123,9 +123,18 @@ def read_persons(
     """
     if not sources:
         raise InputError("no data: give annotations and the folder of their images")
-    parts = [
-        _persons(source, read_annotations(source.annotations, split=source.split), clip_boxes) for source in sources
-    ]
+    truths = [read_annotations(source.annotations, split=source.split) for source in sources]
+    return persons_of(sources, truths, skeleton, clip_boxes)
+
+
+def persons_of(
+    sources: Sequence[DataSource],
+    truths: Sequence[Annotations],
+    skeleton: str | os.PathLike[str] | None = None,
+    clip_boxes: bool = False,
+) -> Persons:
+    """As `read_persons`, for annotations that are read already."""
+    parts = [_persons(source, truth, clip_boxes) for source, truth in zip(sources, truths, strict=True)]
     first, *others = parts
     for source, other in zip(sources[1:], others, strict=True):
         if other.skeleton.keypoints != first.skeleton.keypoints:
@@ -133,12 +142,7 @@ def read_persons(
                 f"{source.annotations} has the keypoints {listed(other.skeleton.keypoints)}, but "
                 f"{sources[0].annotations} has {listed(first.skeleton.keypoints)}: they must be the same, in one order"
             )
-    settled = first.skeleton
-    if skeleton is not None:
-        settled = read_skeleton(skeleton, settled)
-        if len(settled) != len(first.skeleton):
-            raise InputError(f"{skeleton} names {len(settled)} keypoints, the annotations have {len(first.skeleton)}")
-    settled, inferred = completed(settled)
+    settled, inferred = completed(from_file(skeleton, first.skeleton))
     offsets = np.cumsum([0, *(len(part.files) for part in parts[:-1])])
     columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
     columns["pictures"] = np.concatenate(

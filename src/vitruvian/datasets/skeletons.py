@@ -5,11 +5,12 @@ Sigmas (https://cocodataset.org/#keypoints-eval) are the model's, the annotation
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 
 from ..errors import InputError
-from ..skeletons import COCO17, Skeleton
+from ..skeletons import COCO17, Skeleton, read_skeleton
 from .json_records import listed
 
 DEFAULT_SIGMA = 0.079
@@ -29,6 +30,20 @@ def completed(skeleton: Skeleton) -> tuple[Skeleton, list[str]]:
         inferred = ", ".join(pairs) if pairs else "none, so that nothing trades places in a mirror"
         notes.append(f"flip pairs, by the keypoints' names: {inferred}")
     return skeleton, notes
+
+
+def from_file(path: str | os.PathLike[str] | None, annotated: Skeleton) -> Skeleton:
+    """The annotations' skeleton, completed or replaced by that of a file, see `read_skeleton`.
+
+    Raises:
+        InputError: the file can't be used, or has another number of keypoints.
+    """
+    if path is None:
+        return annotated
+    skeleton = read_skeleton(path, annotated)
+    if len(skeleton) != len(annotated):
+        raise InputError(f"{path} names {len(skeleton)} keypoints, the annotations have {len(annotated)}")
+    return skeleton
 
 
 def sigmas_by_name(names: Sequence[str]) -> tuple[float, ...]:

@@ -23,7 +23,7 @@ from ..pictures.decoding import open_picture
 from ..runtimes import usable_cores
 from ..skeletons import COCO17, Skeleton, known_skeleton
 from ..skeletons.base import numbered
-from .json_records import listed
+from .json_records import PLACE, UNREADABLE, listed
 from .locations import picture_paths
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ def read_yolo(file: str | os.PathLike[str], split: str = "train") -> dict[str, A
     with ThreadPoolExecutor(usable_cores()) as pool:
         sizes = list(pool.map(_size, pictures))
     broken = [str(picture) for picture, size in zip(pictures, sizes, strict=True) if size is None]
-    if broken:
-        notes.append(f"{len(broken)} pictures can't be read, and are left out: {listed(broken)}")
+    if alone := _without_picture(path, data, split, pictures):
+        notes.append(f"{len(alone)} label files have no picture: {listed([_below(file, path) for file in alone])}")
     images: list[dict[str, Any]] = []
     persons: list[dict[str, Any]] = []
     for picture, size in zip(pictures, sizes, strict=True):
@@ -85,12 +85,16 @@ def read_yolo(file: str | os.PathLike[str], split: str = "train") -> dict[str, A
             continue
         name = os.path.relpath(picture, path.parent)
         images.append({"id": len(images) + 1, "file_name": name, "width": size[0], "height": size[1]})
-        for number, row in _rows(_label_file(picture), 5 + count * values):
+        labels = _label_file(picture)
+        for number, row in _rows(labels, 5 + count * values):
             if not 0 <= row[0] < len(classes) or row[0] % 1:
-                raise InputError(f"{_label_file(picture)}, line {number}: class {row[0]:g}; there are {len(classes)}")
-            persons.append({"id": len(persons) + 1, "image_id": len(images)} | _person(row, size, count, values))
+                raise InputError(f"{labels}, line {number}: class {row[0]:g}; there are {len(classes)}")
+            place = {PLACE: f"{_below(labels, path)} line {number}"}
+            own = {"id": len(persons) + 1, "image_id": len(images)} | place
+            persons.append(own | _person(row, size, count, values))
     categories = [{"id": number, "name": name} | shape for number, name in enumerate(classes, 1)]
-    return {"images": images, "categories": categories, "annotations": persons, "notes": notes}
+    content = {"images": images, "categories": categories, "annotations": persons}
+    return content | {"notes": notes, UNREADABLE: [_below(Path(name), path) for name in broken]}
 
 
 def _described(path: Path) -> Mapping[str, Any]:
@@ -151,15 +155,8 @@ def _pictures(path: Path, data: Mapping[str, Any], split: str) -> list[Path]:
     if not data.get(split):
         has = ", ".join(name for name in SPLITS if data.get(name))
         raise InputError(f"{path} has no {split}; it has {has}")
-    given = data[split] if isinstance(data[split], list) else [data[split]]
-    root = path.parent / str(data.get("path") or "")
-    # Written where it was made, the root is often another; then the file's own folder is it.
-    roots = [root] if root.is_dir() else [path.parent]
     found: list[Path] = []
-    for entry in given:
-        # Some exports count from a folder below the file's own.
-        places = [base / text for base in roots for text in (str(entry), str(entry).removeprefix("../"))]
-        place = next((place for place in places if place.exists()), places[0])
+    for entry, place in _entries(path, data, split):
         if place.suffix == ".txt" and place.is_file():
             lines = _text(place, 256 * MIB).split("\n")
             found += [place.parent / line.strip() for line in lines if line.strip()]
@@ -170,6 +167,34 @@ def _pictures(path: Path, data: Mapping[str, Any], split: str) -> list[Path]:
                 f"{path}: {split} is {str(entry)!r}, and {place} is neither a folder nor a list of pictures"
             )
     return found
+
+
+def _entries(path: Path, data: Mapping[str, Any], split: str) -> Iterator[tuple[str, Path]]:
+    """The entries of a split, each as written and as a path."""
+    given = data[split] if isinstance(data[split], list) else [data[split]]
+    root = path.parent / str(data.get("path") or "")
+    # Written where it was made, the root is often another; then the file's own folder is it.
+    base = root if root.is_dir() else path.parent
+    for entry in map(str, given):
+        # Some exports count from a folder below the file's own.
+        places = [base / text for text in (entry, entry.removeprefix("../"))]
+        yield entry, next((place for place in places if place.exists()), places[0])
+
+
+def _without_picture(path: Path, data: Mapping[str, Any], split: str, pictures: Sequence[Path]) -> list[Path]:
+    """Label files without a picture, where labels have folders of their own; a list of pictures may leave some out."""
+    files = {_label_file(picture) for picture in pictures}
+    found: list[Path] = []
+    for _, place in _entries(path, data, split):
+        labels = _label_file(place / "picture").parent
+        if place.is_dir() and labels != place:
+            found += sorted(set(labels.rglob("*.txt")) - files)
+    return list(dict.fromkeys(found))
+
+
+def _below(file: Path, described: Path) -> str:
+    """A file's path from the folder of ``data.yaml``, for messages."""
+    return os.path.relpath(file, described.parent)
 
 
 def _size(picture: Path) -> tuple[int, int] | None:
@@ -335,7 +360,7 @@ def _yaml(root: Path, skeleton: Skeleton, split: str) -> str:
         for first, second in skeleton.flip_pairs:
             order[first], order[second] = second, first
         wanted = {"kpt_shape": [len(skeleton), 3], "flip_idx": order, "kpt_names": {0: list(skeleton.keypoints)}}
-    wanted["names"] = {0: "person"}
+    wanted["names"] = {0: skeleton.name}
     there: list[str] = []
     if (root / "data.yaml").is_file():
         before = _described(root / "data.yaml")

@@ -20,6 +20,7 @@ from ..poses import Boxes, Poses
 from .metrics import Metrics, measure
 from .predicting import Predicted
 from .procedures import Procedure
+from .provenance import MeasuredModel
 
 
 def evaluate_batch(
@@ -75,6 +76,9 @@ def evaluate_batch(
         procedure = replace(Procedure.of_codec(codec, False), **(changes or {}))
     except TypeError:
         raise InputError(f"these settings don't fit: {', '.join(changes or {})}") from None
+    # Found already, with the settings of the job.
+    flip = bool((results.job.get("model") or {}).get("flip"))
+    procedure = replace(procedure, flip=flip).resolved(card)
     ordered = [
         Predicted(number, Boxes(poses.boxes, poses.box_scores), poses.keypoints, poses.scores)
         for number in truth.images
@@ -82,7 +86,17 @@ def evaluate_batch(
         for poses in [found[number][1]]
     ]
     files = {item.image_id: found[item.image_id][0] for item in ordered}
-    return measure(truth, ordered, skeleton, procedure, card, files, True, notes=notes)
+    return measure(
+        truth, ordered, skeleton, procedure, card, files, True, notes=notes, models=_models(card, results.job)
+    )
+
+
+def _models(card: ModelCard, job: Mapping[str, Any]) -> dict[str, MeasuredModel]:
+    """The models of a job, which keeps their cards, and neither files nor how they ran."""
+    cards = {"pose": card}
+    if job.get("detector") is not None:
+        cards["detector"] = ModelCard.from_json(json.dumps(job["detector"]))
+    return {name: MeasuredModel(own.name, own.family, own.input_size) for name, own in cards.items()}
 
 
 class _Names:

@@ -19,6 +19,7 @@ from .journal import Journal, fingerprint
 from .metrics import Metrics, measure, measure_boxes
 from .predicting import Predicted, Tally, detect, predict
 from .procedures import Procedure
+from .provenance import MeasuredModel
 
 if TYPE_CHECKING:
     from ..detectors import Detector
@@ -69,6 +70,7 @@ def evaluate_coco(
     settings = procedure or replace(Procedure.of(pose, detections is None), flip=pose.flip)
     settings = settings if flip is None else replace(settings, flip=flip)
     pose = settings.configure(pose)
+    settings = settings.resolved(pose.card)
     skeleton, origin = with_sigmas(truth.skeleton, pose.skeleton)
     notes = [*truth.notes, f"sigmas of OKS: {origin}"]
     # Names decide which keypoints trade places in a mirror, and a bare ONNX file has none of its own.
@@ -86,6 +88,8 @@ def evaluate_coco(
     else:
         read = read_detections(detections, truth)
         boxes, problems = dict(read.boxes), [*read.problems]
+        if without := len(truth.images) - len(boxes):
+            notes.append(f"{without} of the {len(truth.images)} annotated pictures have no detections, and don't count")
     pictures, missing = gather(truth, images, boxes, allow_outside)
     _report_problems([*problems, *_missing_note(truth, images, missing)], notes, strict)
     tally = Tally()
@@ -117,7 +121,8 @@ def evaluate_coco(
     files = {picture.image_id: picture.path for picture in pictures if picture.image_id in done}
     ordered = [done[number] for number in files]
     cost = tally.crops, tally.seconds
-    return measure(truth, ordered, skeleton, settings, pose.card, files, detections is not None, cost, notes)
+    models = {"pose": MeasuredModel.of(pose), "detector": MeasuredModel.of(detector)}
+    return measure(truth, ordered, skeleton, settings, pose.card, files, detections is not None, cost, notes, models)
 
 
 def _missing_note(truth: Annotations, images: File | None, missing: Sequence[str]) -> list[str]:

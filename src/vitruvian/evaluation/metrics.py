@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._version import __version__
 from ..codecs.base import as_scores
 from ..datasets.annotations import Annotations
 from ..poses import Boxes
@@ -16,6 +17,7 @@ from . import coco
 from .accuracy import Matches, RankedPersons, breakdown, match, pck
 from .predicting import Predicted
 from .procedures import Procedure, padded_areas
+from .provenance import MeasuredModel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +51,7 @@ class Metrics:
         persons: number of crops that the pose net ran on.
         seconds: their processing time.
         notes: remarks that a reader of the numbers needs.
+        models: the pose net, as "pose", and the detector, where one ran, as "detector".
     """
 
     keypoints: dict[str, float]
@@ -67,6 +70,7 @@ class Metrics:
     persons: int
     seconds: float
     notes: tuple[str, ...] = ()
+    models: Mapping[str, MeasuredModel] = field(default_factory=dict)
 
     @property
     def crops_per_second(self) -> float:
@@ -91,6 +95,8 @@ class Metrics:
             "seconds": self.seconds,
             "crops_per_second": self.crops_per_second,
             "procedure": asdict(self.procedure),
+            "models": {name: asdict(model) for name, model in self.models.items()},
+            "version": __version__,
             "sigmas": self.skeleton.sigmas,
             "notes": self.notes,
         }
@@ -106,6 +112,7 @@ def measure(
     boxes_predicted: bool,
     cost: tuple[int, float] = (0, 0.0),
     notes: Sequence[str] = (),
+    models: Mapping[str, MeasuredModel | None] | None = None,
 ) -> Metrics:
     """Rank the predictions, suppress duplicates, and compare them with the annotations.
 
@@ -115,6 +122,7 @@ def measure(
         card: the pose net's.
         boxes_predicted: evaluate the boxes too.
         cost: crops and seconds.
+        models: see `Metrics`; None is left out.
     """
     persons = {item.image_id: _persons(item, skeleton, procedure, card) for item in predicted}
     image_ids = list(persons)
@@ -122,6 +130,9 @@ def measure(
     score = coco.evaluate(truth, results, "keypoints", image_ids, skeleton.sigmas)
     matches = match(truth, persons, skeleton.sigmas, skeleton.flip_pairs)
     notes = [*notes] if results else [*notes, "no person was predicted, so every number is 0"]
+    if len(pictures) < len(truth.images):
+        part = f"{len(pictures)} of the {len(truth.images)} annotated pictures"
+        notes.append(f"AP is over {part}: it can't be compared with an AP over all of them")
     return Metrics(
         score.numbers,
         measure_boxes(truth, [(item.image_id, item.boxes) for item in predicted]) if boxes_predicted else None,
@@ -138,6 +149,7 @@ def measure(
         pictures,
         *cost,
         tuple(notes),
+        {name: model for name, model in (models or {}).items() if model is not None},
     )
 
 

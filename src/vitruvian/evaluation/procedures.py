@@ -18,6 +18,8 @@ from .oks import oks_nms, soft_oks_nms
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from ..cards import ModelCard
+
     Array = NDArray[np.float64]
 
 
@@ -99,6 +101,20 @@ class Procedure:
             codec = codecs.create(card.family, card.input_size, card.options)
         card = card if self.padding is None else replace(card, padding=self.padding)
         return PoseEstimator(card, pose.runtime, codec, self.flip)
+
+    def resolved(self, card: ModelCard) -> Procedure:
+        """The settings with the model's own in place of None, which is left where a model has no such setting.
+
+        Args:
+            card: of the pose net as it is measured, see `configure`.
+        """
+        flip_shift, refine = (getattr(card.options, name, None) for name in ("flip_shift", "refine"))
+        return replace(
+            self,
+            flip_shift=flip_shift if self.flip_shift is None else self.flip_shift,
+            refine=refine if self.refine is None else self.refine,
+            padding=card.padding if self.padding is None else self.padding,
+        )
 
     def rank(self, box_scores: ArrayLike, scores: ArrayLike) -> Array:
         """Scores of N persons, float64 (N,), from those of their boxes (N,) and keypoints (N, K)."""

@@ -71,11 +71,11 @@ def table(runs: Mapping[str, Metrics]) -> Table:
 
     result = Table(box=None, header_style="bold")
     result.add_column("", no_wrap=True)
-    for name in (*COLUMNS, "results", "crops/s"):
+    for name in (*COLUMNS, "pictures", "results", "crops/s"):
         result.add_column(name, justify="right", no_wrap=True)
     boxes = None
     for name, metrics in runs.items():
-        counts = str(len(metrics.results)), f"{metrics.crops_per_second:.1f}"
+        counts = str(len(metrics.pictures)), str(len(metrics.results)), f"{metrics.crops_per_second:.1f}"
         result.add_row(Text(name), *_numbers(metrics.keypoints), *counts)
         if metrics.boxes is not None and metrics.boxes != boxes:
             result.add_row("  boxes", *_numbers(metrics.boxes))

@@ -48,6 +48,7 @@ class Runtime(ABC):
         threads: how many CPU threads that are.
 
     Attributes:
+        source: the file that the network comes from: `path`, or the checkpoint of which `path` was made.
         engine: its name in `EngineOptions.runtime`.
         inputs, outputs: their names and shapes.
         metadata: what the file says of itself (ONNX metadata properties).
@@ -62,6 +63,7 @@ class Runtime(ABC):
 
     def __init__(self, path: Path, options: EngineOptions, threads: int) -> None:
         self.path = path
+        self.source = path
         self.options = options
         self.threads = threads
         self._lock = threading.Lock()
@@ -77,7 +79,7 @@ class Runtime(ABC):
         return f"{self.engine} in {self.precision} on {self.options.place}{threads}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return open_onnx, (self.path.absolute(), self.options)
+        return open_onnx, (self.path.absolute(), self.options), {"source": self.source}
 
     def _reopen(self) -> None:
         """Opens the network again in a forked process: the threads that the engine and the pool count on are gone."""

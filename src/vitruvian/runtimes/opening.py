@@ -107,7 +107,7 @@ def _fastest(path: str | os.PathLike[str], options: EngineOptions) -> RuntimeNam
     device, precision = options.place, options.precision
     if device.startswith(("cuda", "tensorrt")):
         return "onnxruntime"
-    if device != "cpu" or precision in ("bf16", "fp16") or not util.find_spec("onnxruntime") or _is_int8(path):
+    if device != "cpu" or precision in ("bf16", "fp16") or not util.find_spec("onnxruntime") or is_int8(path):
         return "openvino"
     return "openvino" if precision == "auto" and _computes_in_halves() else "onnxruntime"
 
@@ -120,7 +120,7 @@ def _computes_in_halves() -> bool:
     return bool({"BF16", "FP16"} & set(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")))
 
 
-def _is_int8(path: str | os.PathLike[str]) -> bool:
+def is_int8(path: str | os.PathLike[str]) -> bool:
     """Whether an ONNX file names the operator that turns int8 into floats."""
     try:
         with open(path, "rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
