@@ -37,7 +37,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_movements_are_those_of_the_file(file):
-    movements = read_movements(file)
+    movements = read_movements(str(file))
     assert list(movements) == [1, 2]
     expected = np.delete(TIMES, 7)
     assert movements[1].times == pytest.approx(expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,12 +61,13 @@ class Movement:
         return np.where(sure[:, None], self.poses.keypoints[:, index].astype(np.float64), np.nan)
 
 
-def read_movements(path: Path) -> dict[int, Movement]:
+def read_movements(path: str | os.PathLike[str]) -> dict[int, Movement]:
     """The tracked persons of what `vitruvian predict VIDEO --track --json` wrote, by number.
 
     Raises:
         InputError: another file, or one without times or without numbers; the message names it.
     """
+    path = Path(path)
     other = {".csv": "CSV", ".parquet": "Parquet"}.get(path.suffix.lower())
     if other is not None:
         raise InputError(f"{path}: plot reads {_WANTED}, not {other}")
