@@ -10,7 +10,7 @@ import pytest
 
 from vitruvian import InputError, Poses
 from vitruvian.datasets import Source, read_persons
-from vitruvian.datasets.annotations import read_annotations
+from vitruvian.datasets.reading import read_annotations
 from vitruvian.media import JsonFile
 from vitruvian.media.frames import Frame
 from vitruvian.skeletons import COCO17

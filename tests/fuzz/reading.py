@@ -11,7 +11,7 @@ from http_requests import request
 
 import vitruvian as vt
 from vitruvian.cards import ModelCard
-from vitruvian.datasets.annotations import read_annotations
+from vitruvian.datasets.reading import read_annotations
 from vitruvian.datasets.tracks import read_predictions, read_truth
 from vitruvian.errors import InputError
 from vitruvian.evaluation.inputs import read_detections

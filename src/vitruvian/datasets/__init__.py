@@ -1,10 +1,11 @@
 """Annotated data sets: COCO-style keypoints and boxes, prediction files, tracks, and their pictures. Needs no torch."""
 
 from ..skeletons import read_skeleton
-from .annotations import Annotations, read_annotations
+from .annotations import Annotations
 from .data_check import DataReport, Finding, check, examine
 from .images import read_picture
 from .persons import DataSource, Persons, read_persons
+from .reading import read_annotations
 from .skeletons import completed
 
 # The earlier name, which `vitruvian.media` uses for sources of frames.

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
-from .annotations import Annotations, read_annotations
+from .annotations import Annotations
 from .json_records import listed
 from .persons import DataSource, missing_note, picture_files
+from .reading import read_annotations
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

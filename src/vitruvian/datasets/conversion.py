@@ -12,9 +12,10 @@ import numpy as np
 
 from ..errors import InputError
 from ..io import write_file
-from .annotations import Annotations, read_annotations
+from .annotations import Annotations
 from .cvat import write_cvat
 from .prediction_files import as_poses
+from .reading import read_annotations
 from .yolo import SPLITS, description, splits, write_yolo
 
 Format = Literal["coco", "yolo", "cvat", "poses"]

@@ -15,8 +15,9 @@ from ..errors import InputError
 from ..media import read_image
 from ..runtimes import usable_cores
 from ..skeletons import Skeleton
-from .annotations import Annotations, read_annotations, unreadable_note
+from .annotations import Annotations
 from .persons import DataSource, picture_files
+from .reading import read_annotations, unreadable_note
 from .skeletons import completed, from_file
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ import numpy as np
 
 from ..errors import InputError
 from ..skeletons import Skeleton
-from .annotations import Annotations, read_annotations, read_content
+from .annotations import Annotations
 from .json_records import listed
 from .locations import picture_paths
+from .reading import read_annotations, read_content
 from .skeletons import completed, from_file
 from .yolo import description
 

@@ -4,7 +4,8 @@ metrics = vt.evaluation.evaluate_coco(model, "person_keypoints.json", "images/")
 metrics.keypoints["AP"]
 """
 
-from ..datasets.annotations import Annotations, read_annotations
+from ..datasets.annotations import Annotations
+from ..datasets.reading import read_annotations
 from .accuracy import breakdown, pck
 from .batch import evaluate_batch
 from .evaluate import evaluate_boxes, evaluate_coco

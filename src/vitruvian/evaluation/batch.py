@@ -11,9 +11,10 @@ from typing import Any
 
 from .. import codecs
 from ..cards import ModelCard
-from ..datasets.annotations import Annotations, read_annotations
+from ..datasets.annotations import Annotations
 from ..datasets.batch_results import read
 from ..datasets.json_records import listed
+from ..datasets.reading import read_annotations
 from ..datasets.skeletons import with_sigmas
 from ..errors import InputError
 from ..poses import Boxes, Poses

@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..datasets.annotations import Annotations, read_annotations
+from ..datasets.annotations import Annotations
 from ..datasets.json_records import listed
+from ..datasets.reading import read_annotations
 from ..datasets.skeletons import with_sigmas
 from ..errors import InputError
 from ..pipeline import PoseEstimator, TopDown

@@ -13,8 +13,8 @@ import numpy as np
 
 from ...cards import ModelCard
 from ...datasets import DataSource
-from ...datasets.annotations import read_content
 from ...datasets.boxes import BoxedPictures, read_boxes
+from ...datasets.reading import read_content
 from ...detectors import create
 from ...errors import InputError
 from ...evaluation import Annotations, evaluate_boxes, read_annotations
