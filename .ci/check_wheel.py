@@ -16,6 +16,7 @@ PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 MOST_MB = 12
 NEEDED = (
     "vitruvian/py.typed",
+    "vitruvian/serving/page/index.html",
     "vitruvian/weights/pose_pyramid_w32_256x192.onnx",
     "vitruvian/training/recipes/pose_pyramid_w32_256x192.yaml",
 )
