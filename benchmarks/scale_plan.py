@@ -50,7 +50,7 @@ class Assumptions:
     row_bytes: float = 250.0
     machines: int = 1
     cores: int = 16
-    core_rate: float = 9.0
+    core_rate: float = 22.0
     gpus: int = 0
     gpu_rate: float = 400.0
     decode_rate: float = 100.0
