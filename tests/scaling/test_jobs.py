@@ -203,6 +203,27 @@ def test_a_job_whose_pictures_all_failed_is_wrong_input(cluster, networks, tmp_p
         assert f"all 2 pictures failed; {tmp_path / 'out' / REPORT} says why" in done.err
 
 
+def test_a_listing_that_fails_ends_a_resumed_job_when_all_before_it_is_done(cluster, pictures, networks, tmp_path):
+    names = "".join(f"pictures/{number:02d}.jpg,1\n" for number in range(4))
+    # The last field is longer than any that is read.
+    (tmp_path / "list.csv").write_text(f"path,label\n{names}{'x' * 200_000}\n")
+    calls = []
+
+    def tick(state: vt.scaling.BatchProgress) -> None:
+        calls.append(state)
+        assert len(calls) < 100, "the job goes on without anything to do"
+
+    for resume in (False, True):
+        calls.clear()
+        options = vt.scaling.BatchOptions(partition=3, resume=resume)
+        workers = vt.scaling.Workers(most=1)
+        with pytest.raises(vt.InputError, match=r"list\.csv"):
+            vt.scaling.estimate(
+                str(tmp_path / "list.csv"), tmp_path / "out", options, workers, progress=tick, **networks
+            )
+        assert len(vt.scaling.read(tmp_path / "out")) == 1
+
+
 def test_a_lock_on_a_store_is_renewed_and_ends():
     from vitruvian.scaling.lock import LEFT_BEHIND, one_job
     from vitruvian.stores import Store

@@ -112,6 +112,14 @@ def test_what_cannot_be_listed_is_named(tmp_path, name, content, words):
     assert name in str(caught.value)
 
 
+@pytest.mark.parametrize("wrong", ["typo", "empty", "memory://nowhere/at/all"])
+def test_a_wrong_source_is_told_before_the_first_is_listed(tree, wrong):
+    (tree.parent / "empty").mkdir()
+    source = wrong if "://" in wrong else str(tree.parent / wrong)
+    with pytest.raises(InputError, match=Path(wrong).name):
+        next(list_items([str(tree), source], BatchOptions()))
+
+
 def test_a_name_with_spaces_without_quotes(tmp_path):
     (tmp_path / "My photo.jpg").touch()
     with pytest.raises(InputError, match=r"check the path; a name with spaces needs quotes: \".*/My photo.jpg\""):
@@ -166,3 +174,23 @@ def test_a_listing_that_changed_while_interrupted_is_refused(tmp_path):
     plan.start()
     with pytest.raises(InputError, match="have changed"):
         plan.wait()
+
+
+def test_what_was_listed_before_an_error_is_done_first(tmp_path):
+    def items():
+        yield from (Item("picture", f"{number}.jpg") for number in range(4))
+        raise InputError("no more")
+
+    store = Store(tmp_path)
+    # Of a run before, which had listed more.
+    store.write("done/part-000001.json", b"{}")
+    plan = Plan(store, items(), 3)
+    plan.start()
+    plan.wait()
+    plan._thread.join()
+    assert plan.left == 1
+    plan.check()
+    assert plan.take() == 0
+    plan.mark(0)
+    with pytest.raises(InputError, match="no more"):
+        plan.check()

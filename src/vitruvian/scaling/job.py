@@ -266,6 +266,9 @@ class _Queue:
     def take(self) -> int | None:
         return next(self._waiting, None)
 
+    def check(self) -> None:
+        """Nothing: all numbers are known."""
+
 
 def _placed(model: dict[str, Any], workers: Workers) -> dict[str, Any]:
     """The model's keywords with whole paths, which hold in every process, and on GPUs the device."""

@@ -38,6 +38,10 @@ class Partitions(Protocol):
         """The next one; None if there is none, or none yet."""
         ...
 
+    def check(self) -> None:
+        """Called when nothing is left and not all are known; raises if no more will come."""
+        ...
+
 
 @dataclass(eq=False)
 class _Member:
@@ -106,7 +110,13 @@ class Pool:
                 inputs that can't be listed.
         """
         try:
-            while self._assign(plan) or not plan.complete:
+            while True:
+                # Before: what is listed last may come in between.
+                complete = plan.complete
+                if not self._assign(plan):
+                    if complete:
+                        return
+                    plan.check()
                 waits = {member.busy or member.starting: member for member in self._members if self._pending(member)}
                 if waits:
                     ready, _ = self._ray.wait(list(waits), num_returns=1, timeout=_TICK)
