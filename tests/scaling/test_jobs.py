@@ -203,6 +203,23 @@ def test_a_job_whose_pictures_all_failed_is_wrong_input(cluster, networks, tmp_p
         assert f"all 2 pictures failed; {tmp_path / 'out' / REPORT} says why" in done.err
 
 
+def test_a_job_goes_on_from_another_folder(cluster, pictures, networks, folder, monkeypatch):
+    (folder / "list.txt").write_text("".join(f"../pictures/{number:02d}.jpg\n" for number in range(3)))
+    workers = vt.scaling.Workers(most=1)
+    done = vt.scaling.estimate("list.txt", "out", vt.scaling.BatchOptions(partition=2), workers, **networks)
+    assert (done.pictures, done.failed) == (3, 0)
+    (folder / "out/done/part-000001.json").unlink()
+    monkeypatch.chdir(pictures)
+    options = vt.scaling.BatchOptions(partition=2, resume=True)
+    done = vt.scaling.estimate("list.txt", "../work/out", options, workers, **networks)
+    assert (done.pictures, done.failed, done.done_now) == (3, 0, 1)
+    # What isn't listed yet would be others here.
+    (folder / "out/plan/complete.json").unlink()
+    (folder / "out/done/part-000001.json").unlink()
+    with pytest.raises(vt.InputError, match=f"the job began in {folder}"):
+        vt.scaling.estimate("list.txt", "../work/out", options, workers, **networks)
+
+
 def test_a_listing_that_fails_ends_a_resumed_job_when_all_before_it_is_done(cluster, pictures, networks, tmp_path):
     names = "".join(f"pictures/{number:02d}.jpg,1\n" for number in range(4))
     # The last field is longer than any that is read.

@@ -15,7 +15,7 @@ from .._version import __version__
 from ..datasets.batch_results import DONE, JOB, VERSION, read_job, read_record
 from ..datasets.batch_tables import check_pyarrow
 from ..errors import InputError, OutputError
-from ..stores import Store
+from ..stores import Store, is_address
 from .lock import one_job
 from .options import BatchOptions, Workers, answers, checked_model
 from .plan import PLAN, Plan
@@ -111,7 +111,9 @@ def estimate(
     """
     import_ray()
     check_pyarrow()
-    store = Store(output)
+    place = os.fspath(output)
+    # Workers have other current folders.
+    store = Store(place if is_address(place) else os.path.abspath(place))
     named = [os.fspath(one) for one in ([sources] if isinstance(sources, (str, os.PathLike)) else sources)]
     if not named:
         raise InputError("no source: give at least one")
@@ -130,6 +132,8 @@ class _Job:
         self.workers = workers
         self.model = _placed(model, workers)
         self.before = read_job(store) if store.read(JOB) is not None else None
+        # Relative paths are those of the first run.
+        self.cwd = str((self.before or {}).get("cwd") or os.getcwd())
         self.totals = Totals()
         self.done_now = 0
 
@@ -146,6 +150,11 @@ class _Job:
         if self.before is not None and not (self.options.resume or self.options.retry_failed):
             raise InputError(
                 f"{self.store.root} has an unfinished job: go on with it (--resume), or choose another folder"
+            )
+        relative = [one for one in self.sources if not is_address(one) and not os.path.isabs(one)]
+        if relative and not plan.complete and self.cwd != os.getcwd():
+            raise InputError(
+                f"{relative[0]}: the job began in {self.cwd}; go on from there, as not all inputs are listed"
             )
         plan.start()
         try:
@@ -183,7 +192,7 @@ class _Job:
                 )
 
     def _work(self, plan: Plan, progress: Progress, started: float) -> None:
-        spec = WorkerSpec(self.model, self.options, self.workers, self.store.root, os.getcwd())
+        spec = WorkerSpec(self.model, self.options, self.workers, self.store.root, self.cwd)
         first = self.totals.pictures
 
         def done(manifest: dict[str, Any]) -> None:
@@ -228,6 +237,7 @@ class _Job:
                 "version": VERSION,
                 "generator": f"vitruvian {__version__}",
                 "sources": self.sources,
+                "cwd": self.cwd,
                 "options": self.options.settings,
                 "model": answers(self.model),
                 "fingerprint": found.fingerprint,
