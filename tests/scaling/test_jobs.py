@@ -68,7 +68,10 @@ def test_a_job_from_its_sources_to_its_report(cluster, pictures, networks, tmp_p
     (output / "done/part-000001.json").unlink()
     refused = command(*arguments)
     assert (refused.code, "--resume" in refused.err) == (2, True)
+    left = output / "persons/part-000001-00000000.parquet"
+    left.write_bytes(b"of a worker that was killed")
     resumed = command(*arguments, "--resume")
+    assert not left.exists()
     assert (resumed.code, "10 pictures" in resumed.out) == (0, True)
     assert [one.picture for one in vt.scaling.read(output)] == [one.picture for one in found]
 

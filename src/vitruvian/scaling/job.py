@@ -16,6 +16,7 @@ from ..datasets.batch_results import DONE, JOB, VERSION, read_job, read_record
 from ..datasets.batch_tables import check_pyarrow
 from ..errors import InputError, OutputError
 from ..stores import Store, is_address
+from .leftovers import remove_leftovers
 from .lock import one_job
 from .options import BatchOptions, Workers, answers, checked_model
 from .plan import PLAN, Plan
@@ -251,6 +252,7 @@ class _Job:
             )
 
     def _summary(self, started: float, plan: Plan) -> BatchSummary:
+        remove_leftovers(self.store)
         seconds, done_now = time.perf_counter() - started, self.done_now
         if done_now or self.store.read(REPORT) is None:
             rate = done_now / seconds if done_now else None

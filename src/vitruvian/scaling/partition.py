@@ -7,13 +7,15 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..datasets.batch_results import BatchResults
-from ..errors import InputError, ModelError, VitruvianError
+from ..datasets.batch_results import BatchResults, read_record
+from ..errors import InputError, ModelError, OutputError, VitruvianError
 from ..pictures.memory import BYTES_AHEAD, held_by
 from ..pipeline import TopDown, batches
 from ..poses import Poses
@@ -23,7 +25,7 @@ from .entries import Entry, ItemError, entries_of
 from .options import BatchOptions
 from .plan import manifest_name, read_partition
 from .sources import Item
-from .tables import Rows, item_of
+from .tables import Rows, encoded_in, item_of
 from .videos import Segment, local_video
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ class Attempt:
         careful: picture by picture, telling each before it is begun: a worker was lost with this partition.
         set_aside: the pictures (item, place) that ended workers, and the reason that becomes their row.
         lenient: pictures that a store fails on become rows.
-        retry: only pictures that failed are read; the other rows stay.
+        retry: only pictures that failed are read; the other rows stay, and rows that would become worse.
     """
 
     partition: int
@@ -85,7 +87,10 @@ class PartitionWork:
     metadata: Mapping[str, Any]
 
     def run(self, attempt: Attempt, begin: Begin | None = None) -> dict[str, Any]:
-        """Do a partition and commit it: its files are written first, then its manifest.
+        """Do a partition and commit it: its files are written first, then the manifest that names them.
+
+        Files of different tries have different names, so that a manifest always names those of one try. A partition
+        that is committed, by a worker that was lost before it could say so, is left as it is.
 
         Args:
             attempt: the partition, and how it is done.
@@ -100,11 +105,17 @@ class PartitionWork:
             OutputError: the rows can't be written.
         """
         started = time.perf_counter()
+        name = manifest_name(attempt.partition)
+        manifest = self.output.read(name)
+        if manifest is not None and not attempt.retry:
+            return read_record(self.output, name)
         items = list(enumerate(read_partition(self.output, attempt.partition)))
         rows = Rows(attempt.partition, self.model.pose.skeleton)
         wanted: dict[int, set[str]] | None = None
-        if attempt.retry and self.options.format != "webdataset":
-            wanted = self._keep_good(rows, items)
+        before = None if manifest is None else self._before(attempt.partition)
+        if before is not None:
+            failed = [one for one in before.pictures if one.error is not None]
+            rows.pictures, wanted = _without(failed, before.pictures, items)
         walk = _Walk(self, attempt, rows, begin if attempt.careful else None, wanted)
         walk.over(items)
         for wait in WAITS:
@@ -114,21 +125,24 @@ class PartitionWork:
             walk.again(items)
         if walk.store_is_down and not attempt.lenient:
             raise StoreDown(next(iter(walk.passing.values())))
+        if before is not None:
+            _take_over(rows, before)
         rows.sort()
-        return self._commit(attempt, rows, time.perf_counter() - started)
+        return self._commit(rows, manifest, time.perf_counter() - started)
 
-    def _keep_good(self, rows: Rows, items: Sequence[tuple[int, Item]]) -> dict[int, set[str]]:
-        """Take over the rows that didn't fail; returns the failed names by their item."""
-        before = BatchResults(self.output.root).pictures(rows.partition)
-        rows.pictures, failed = _without([one for one in before if one.error is not None], before, items)
-        return failed
+    def _before(self, partition: int) -> Rows:
+        """The rows of a committed partition."""
+        results = BatchResults(self.output.root)
+        rows = Rows(partition, self.model.pose.skeleton)
+        rows.pictures = results.pictures(partition)
+        for name in results.manifest(partition)["files"] if self.options.format == "webdataset" else ():
+            rows.encoded |= encoded_in(self.output.read(name) or b"")
+        return rows
 
-    def _commit(self, attempt: Attempt, rows: Rows, seconds: float) -> dict[str, Any]:
-        number = attempt.partition
-        files = rows.files(self.options.format, self.metadata)
-        if attempt.retry:
-            # Files and manifest must never be of different tries.
-            self.output.remove(manifest_name(number))
+    def _commit(self, rows: Rows, before: bytes | None, seconds: float) -> dict[str, Any]:
+        """Write files and manifest; `before` is the manifest that is replaced."""
+        number, name_of_manifest = rows.partition, manifest_name(rows.partition)
+        files = rows.files(self.options.format, self.metadata, uuid.uuid4().hex[:8])
         for name, data in files.items():
             self.output.write(name, data)
         done = {
@@ -139,8 +153,35 @@ class PartitionWork:
             "worker": f"{socket.gethostname()}:{os.getpid()}",
             **rows.summary(),
         }
-        self.output.write(manifest_name(number), json.dumps(done).encode())
+        now = self.output.read(name_of_manifest)
+        if now is not None and now != before:
+            # Another worker was faster: this one counted as lost.
+            self._remove(files)
+            return read_record(self.output, name_of_manifest)
+        self.output.write(name_of_manifest, json.dumps(done).encode())
+        if before is not None:
+            self._remove(json.loads(before)["files"])
         return done
+
+    def _remove(self, names: Iterable[str]) -> None:
+        """Remove files that no manifest names; those that stay are removed when the job ends."""
+        for name in names:
+            with suppress(OutputError):
+                self.output.remove(name)
+
+
+def _take_over(rows: Rows, before: Rows) -> None:
+    """Take over what was kept of the rows before, and all rows of items that have fewer good ones now."""
+
+    def good(pictures: Sequence[BatchPicture]) -> Counter[int]:
+        return Counter(item_of(one.picture) for one in pictures if one.error is None)
+
+    had, has = good(before.pictures), good(rows.pictures)
+    worse = {item for item in had if has[item] < had[item]}
+    new = {number: data for number, data in rows.encoded.items() if item_of(number) not in worse}
+    rows.encoded = before.encoded | new
+    rows.pictures = [one for one in rows.pictures if item_of(one.picture) not in worse]
+    rows.pictures += [one for one in before.pictures if item_of(one.picture) in worse]
 
 
 def _without(

@@ -93,9 +93,9 @@ class Rows:
         """Put the pictures in the order of their numbers."""
         self.pictures.sort(key=lambda one: one.picture)
 
-    def files(self, kind: BatchFormat, metadata: Mapping[str, Any]) -> dict[str, bytes]:
-        """The content of the partition's files by their names."""
-        stem = f"part-{self.partition:06d}"
+    def files(self, kind: BatchFormat, metadata: Mapping[str, Any], token: str) -> dict[str, bytes]:
+        """The content of the partition's files by their names, which have the token of the try in them."""
+        stem = f"part-{self.partition:06d}-{token}"
         if kind == "parquet":
             return {
                 f"pictures/{stem}.parquet": _parquet(pictures_table(self.pictures, metadata)),
@@ -140,6 +140,14 @@ class Rows:
             },
             "errors": errors[:_EXAMPLES],
         }
+
+
+def encoded_in(shard: bytes) -> dict[int, bytes]:
+    """The pictures' own bytes in a shard that `Rows.files` made, by the pictures' numbers. Raises tarfile.TarError."""
+    with tarfile.open(fileobj=io.BytesIO(shard)) as archive:
+        members = [member for member in archive if not member.name.endswith(".json")]
+        contents = {member.name: archive.extractfile(member) for member in members}
+        return {int(name.partition(".")[0]): content.read() for name, content in contents.items() if content}
 
 
 def record(one: BatchPicture) -> dict[str, Any]:
