@@ -257,14 +257,15 @@ def test_a_full_disk_commits_nothing(do, pictures, tmp_path, monkeypatch):
     assert not list((tmp_path / "ok/done").iterdir())
 
 
-def test_a_store_that_is_down_commits_nothing_until_it_must(do, tmp_path, monkeypatch):
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_store_that_is_down_commits_nothing_until_it_must(do, tmp_path, monkeypatch, count):
     monkeypatch.setattr(stores, "FIRST_WAIT", 0.001)
     manifest = tmp_path / "list.txt"
     # Nobody listens on this port.
-    manifest.write_text("".join(f"http://127.0.0.1:9/{number}.jpg\n" for number in range(5)))
+    manifest.write_text("".join(f"http://127.0.0.1:9/{number}.jpg\n" for number in range(count)))
     with pytest.raises(StoreDown, match="can't be reached"):
         do([str(manifest)], partition=5)
     assert not (tmp_path / "out/done").exists()
     found = list(do([str(manifest)], partition=5, lenient=True))
-    assert len(found) == 5
+    assert len(found) == count
     assert all("can't be reached" in one.error for one in found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,9 @@ import pytest
 import vitruvian as vt
 from vitruvian import stores
 from vitruvian.scaling.decoding import decode
-from vitruvian.scaling.entries import Entry
+from vitruvian.scaling.entries import Entry, entries_of
+from vitruvian.scaling.options import BatchOptions
+from vitruvian.scaling.sources import list_items
 from vitruvian.stores import Store, StoreError, retried
 
 fsspec = pytest.importorskip("fsspec", reason="the extra ray is not installed")
@@ -149,6 +153,100 @@ def test_the_few_that_a_store_fails_on_are_tried_again_before_they_are_written(d
     assert [Path(one.source).name for one in found] == [f"{number:02d}.jpg" for number in range(8)]
     assert [Path(one.source).stem for one in found if one.error] == ["04"]
     assert [len(one.poses) for one in found if not one.error] == [2] * 7
+
+
+class Cut(MemoryFileSystem):
+    """A store whose files can be opened and then, for so many openings, not be read, by an error of its own."""
+
+    protocol = "cut"
+    store: dict = {}  # noqa: RUF012
+    pseudo_dirs = [""]  # noqa: RUF012
+    failing = 0
+
+    class HttpError(Exception):
+        """As that of gcsfs, of no other class."""
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return MemoryFileSystem._strip_protocol(path.replace("cut://", "memory://"))
+
+    def _open(self, path, mode="rb", **more):
+        stream = super()._open(path, mode, **more)
+        if mode != "rb":
+            return stream
+        return _CutFile(stream.getvalue())
+
+
+class _CutFile(io.BytesIO):
+    def __init__(self, data):
+        super().__init__(data)
+        Cut.failing -= 1
+        self.fails = Cut.failing >= 0
+
+    def read(self, *arguments):
+        data = super().read(*arguments)
+        if self.fails and self.tell() > 20_000:
+            raise Cut.HttpError("503 backend error")
+        return data
+
+    read1 = read
+
+    def readinto(self, buffer):
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+@pytest.fixture
+def cut(pictures) -> dict[str, str]:
+    """Addresses of a shard, a table and a list, each of seven good pictures, whose transfers are cut off."""
+    fsspec.register_implementation("cut", Cut, clobber=True)
+    Cut.store.clear()
+    Cut.failing = 0
+    pa = pytest.importorskip("pyarrow")
+    files = [path for path in sorted(pictures.iterdir()) if path.stem != "04"]
+    shard, table = io.BytesIO(), io.BytesIO()
+    with tarfile.open(fileobj=shard, mode="w") as archive:
+        for path in files:
+            archive.add(path, path.name)
+    pytest.importorskip("pyarrow.parquet").write_table(pa.table({"jpg": [path.read_bytes() for path in files]}), table)
+    names = "".join(f"{path}\n" for path in files) + "\n" * 100_000
+    store = fsspec.filesystem("cut")
+    contents = {"s.tar": shard.getvalue(), "t.parquet": table.getvalue(), "l.txt": names.encode()}
+    for name, data in contents.items():
+        store.pipe_file(f"/b/{name}", data)
+    return {name.partition(".")[2]: f"cut://b/{name}" for name in contents}
+
+
+@pytest.mark.parametrize("kind", ["tar", "parquet"])
+def test_a_transfer_that_is_cut_off_is_the_stores_error(cut, kind):
+    (item,) = list_items([cut[kind]], BatchOptions())
+    Cut.failing = 1
+    with pytest.raises(StoreError, match=f"{kind} can't be reached: HttpError: 503"):
+        list(entries_of(0, item, ""))
+    assert len(list(entries_of(0, item, ""))) == 7
+
+
+def test_a_manifest_whose_transfer_is_cut_off_is_named(cut):
+    Cut.failing = 1
+    with pytest.raises(StoreError, match=r"l\.txt can't be reached: HttpError: 503"):
+        list(list_items([cut["txt"]], BatchOptions()))
+    assert len(list(list_items([cut["txt"]], BatchOptions()))) == 7
+
+
+def test_a_shard_whose_store_is_down_is_left_for_later(do, cut, tmp_path):
+    from vitruvian.scaling.partition import StoreDown
+
+    Cut.failing = 1
+    with pytest.raises(StoreDown, match=r"s\.tar can't be reached"):
+        do([cut["tar"]])
+    assert not (tmp_path / "out/done").exists()
+    assert [one.error for one in do([cut["tar"]])] == [None] * 7
+    # Once it must, what came before it is kept.
+    Cut.failing = 1
+    found = [one.error for one in do([cut["tar"]], lenient=True)]
+    assert found.count(None) == len(found) - 1
+    assert "503" in found[-1]
 
 
 def test_a_job_between_stores(do, pictures):

@@ -31,7 +31,7 @@ from .videos import Segment, local_video
 if TYPE_CHECKING:
     from ..datasets.batch_tables import BatchPicture
 
-# So many pictures that a store failed on, and half of all, mean that the store is down, and not the pictures.
+# So many inputs that a store failed on, or all there are, and half of the pictures mean that the store is down.
 _STORE_DOWN = 4
 # Seconds until the few pictures that a store failed on are tried again, before their partition is written.
 WAITS = (2.0, 10.0, 30.0)
@@ -115,14 +115,14 @@ class PartitionWork:
         before = None if manifest is None else self._before(attempt.partition)
         if before is not None:
             failed = [one for one in before.pictures if one.error is not None]
-            rows.pictures, wanted = _without(failed, before.pictures, items)
-        walk = _Walk(self, attempt, rows, begin if attempt.careful else None, wanted)
-        walk.over(items)
+            rows.pictures, wanted = _without(failed, before.pictures, dict(items))
+        walk = _Walk(self, attempt, rows, begin if attempt.careful else None, items, wanted)
+        walk.over()
         for wait in WAITS:
             if not walk.passing or walk.store_is_down:
                 break
             time.sleep(wait)
-            walk.again(items)
+            walk.again()
         if walk.store_is_down and not attempt.lenient:
             raise StoreDown(next(iter(walk.passing.values())))
         if before is not None:
@@ -185,7 +185,7 @@ def _take_over(rows: Rows, before: Rows) -> None:
 
 
 def _without(
-    failed: Sequence[BatchPicture], rows: Sequence[BatchPicture], items: Sequence[tuple[int, Item]]
+    failed: Sequence[BatchPicture], rows: Sequence[BatchPicture], items: Mapping[int, Item]
 ) -> tuple[list[BatchPicture], dict[int, set[str]]]:
     """The rows that stay when the failed ones are to be tried again, and the names of these by their item."""
     names: dict[int, set[str]] = {}
@@ -197,7 +197,7 @@ def _without(
         if number not in names:
             return True
         # An error of the file itself: what follows in it is unknown.
-        return items[number][1].path not in names[number] and one.source not in names[number]
+        return items[number].path not in names[number] and one.source not in names[number]
 
     return [one for one in rows if stays(one)], names
 
@@ -206,7 +206,7 @@ class _Walk:
     """The way through one partition's items.
 
     Attributes:
-        count: pictures that were tried.
+        items: the items by their numbers; with `wanted` those of them that have any.
         passing: why a store failed on pictures, by their numbers.
     """
 
@@ -216,24 +216,31 @@ class _Walk:
         attempt: Attempt,
         rows: Rows,
         begin: Begin | None,
+        items: Sequence[tuple[int, Item]],
         wanted: Mapping[int, set[str]] | None,
     ) -> None:
         self.work = work
         self.attempt = attempt
         self.rows = rows
         self.begin = begin
+        self.items = {number: item for number, item in items if wanted is None or number in wanted}
         self.wanted = wanted
-        self.count = 0
         self.passing: dict[int, str] = {}
 
     @property
     def store_is_down(self) -> bool:
-        """Whether a store failed on most of the pictures."""
-        return len(self.passing) >= _STORE_DOWN and 2 * len(self.passing) >= self.count
+        """Whether a store failed on most of the pictures, or on a file with many."""
+        failed = [self.items[number] for number in {item_of(picture) for picture in self.passing}]
+        if not failed:
+            return False
+        if any(item.kind in ("shard", "rows") for item in failed):
+            return True
+        most = 2 * sum(item.weight for item in failed) >= sum(item.weight for item in self.items.values())
+        return most and len(failed) >= min(_STORE_DOWN, len(self.items))
 
-    def over(self, items: Sequence[tuple[int, Item]]) -> None:
+    def over(self) -> None:
         """Do the items, or those of them that are wanted."""
-        chosen = items if self.wanted is None else [pair for pair in items if pair[0] in self.wanted]
+        chosen = [pair for pair in self.items.items() if self.wanted is None or pair[0] in self.wanted]
         for is_video, group in itertools.groupby(chosen, lambda pair: pair[1].kind == "video"):
             if is_video:
                 for number, item in group:
@@ -241,14 +248,13 @@ class _Walk:
             else:
                 self.pictures(group)
 
-    def again(self, items: Sequence[tuple[int, Item]]) -> None:
+    def again(self) -> None:
         """Do once more what a store failed on."""
         rows = self.rows.pictures
         failed = [one for one in rows if one.picture in self.passing]
-        self.rows.pictures, self.wanted = _without(failed, rows, items)
-        self.count -= len(rows) - len(self.rows.pictures)
+        self.rows.pictures, self.wanted = _without(failed, rows, self.items)
         self.passing = {}
-        self.over(items)
+        self.over()
 
     def pictures(self, items: Iterator[tuple[int, Item]]) -> None:
         """The pictures of consecutive items that are no videos."""
@@ -317,13 +323,11 @@ class _Walk:
         assert done.image is not None
         entry, (height, width) = done.entry, done.image.shape[:2]
         number = self.rows.add(entry.item, entry.place, entry.name, (width, height), poses)
-        self.count += 1
         if done.encoded is not None:
             self.rows.encoded[number] = done.encoded
 
     def _fail(self, item: int, place: int, name: str, error: str, passing: bool = False) -> None:
         number = self.rows.add(item, place, name, None, None, error)
-        self.count += 1
         if passing:
             self.passing[number] = error
 
@@ -344,7 +348,7 @@ class _Walk:
                 with closing(work.model.frames(source, options.track, options.smooth)) as frames:
                     for frame, poses in frames:
                         self.rows.add(number, place, item.path, frame.size, poses, None, frame.index, frame.time)
-                        place, self.count = place + 1, self.count + 1
+                        place += 1
                 for problem in source.problems:
                     self._fail(number, place, item.path, problem)
                     place += 1
