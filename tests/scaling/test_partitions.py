@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
 import tarfile
 from pathlib import Path
 
@@ -192,6 +193,23 @@ def test_a_committed_partition_outlives_a_full_disk(do, pictures, tmp_path, monk
     with pytest.raises(vt.OutputError, match="No space left"):
         do([], retry=True)
     assert rows_of(vt.scaling.read(tmp_path / "out")) == before
+
+
+def test_names_that_are_no_text(do, pictures, tmp_path):
+    from vitruvian.scaling.report import Totals, html
+
+    shard = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.tar"))
+    try:
+        shard.write_bytes(b"no shard")
+    except OSError:
+        pytest.skip("the file system has no such names")
+    assert [one.poses for one in do([str(shard)])] == [None]
+    with tarfile.open(shard, "w") as archive:
+        archive.add(pictures / "00.jpg", "00.jpg")
+    (found,) = do([], retry=True)
+    assert (found.source, found.error) == (f"{tmp_path}/\\udcff.tar#00.jpg", None)
+    page = html(Totals(), str(shard), {"sources": [str(shard)]}, None).decode()
+    assert page.count("\\udcff.tar") == 3
 
 
 def test_a_partition_that_is_not_committed_is_done_at_the_next_try(do, pictures, tmp_path):

@@ -256,7 +256,7 @@ class _Job:
         seconds, done_now = time.perf_counter() - started, self.done_now
         if done_now or self.store.read(REPORT) is None:
             rate = done_now / seconds if done_now else None
-            self.store.write(REPORT, html(self.totals, self.store.root, self.before or {}, rate).encode())
+            self.store.write(REPORT, html(self.totals, self.store.root, self.before or {}, rate))
         totals = self.totals
         counts = totals.pictures, totals.persons, totals.failed, plan.partitions, done_now
         return BatchSummary(*counts, seconds, self.store.path(REPORT))

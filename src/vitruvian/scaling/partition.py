@@ -25,7 +25,7 @@ from .entries import Entry, ItemError, entries_of
 from .options import BatchOptions
 from .plan import manifest_name, read_partition
 from .sources import Item
-from .tables import Rows, encoded_in, item_of
+from .tables import Rows, as_text, encoded_in, item_of
 from .videos import Segment, local_video
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def _without(
         if number not in names:
             return True
         # An error of the file itself: what follows in it is unknown.
-        return items[number].path not in names[number] and one.source not in names[number]
+        return as_text(items[number].path) not in names[number] and one.source not in names[number]
 
     return [one for one in rows if stays(one)], names
 
@@ -267,13 +267,14 @@ class _Walk:
     def _entries(self, items: Iterator[tuple[int, Item]]) -> Iterator[Entry]:
         for number, item in items:
             names = None if self.wanted is None else self.wanted[number]
+            # An error of the file itself: all of it is wanted.
+            if names is not None and as_text(item.path) in names:
+                names = None
             place = 0
             try:
                 for entry in entries_of(number, item, self.work.cwd):
                     place = entry.place + 1
-                    # Other names are compared as they are written.
-                    name = entry.name.encode("utf-8", "backslashreplace").decode()
-                    if names is not None and name not in names and item.path not in names:
+                    if names is not None and as_text(entry.name) not in names:
                         continue
                     reason = self.attempt.set_aside.get((number, entry.place))
                     if reason is not None:

@@ -38,6 +38,11 @@ def item_of(number: int) -> int:
     return (number >> _PLACE_BITS) & (2**_ITEM_BITS - 1)
 
 
+def as_text(name: str) -> str:
+    """A name as it is written: names of files are any bytes, so not all of them are valid text."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 class Rows:
     """The pictures of one partition.
 
@@ -82,11 +87,9 @@ class Rows:
         """
         width, height = size or (None, None)
         number = picture_number(self.partition, item, place)
-        # Names of files are any bytes, so not all of them are valid text.
-        name = source.encode("utf-8", "backslashreplace").decode()
         if error is not None:
-            error = error.encode("utf-8", "backslashreplace").decode()
-        self.pictures.append(BatchPicture(number, name, frame, time, width, height, poses, error))
+            error = as_text(error)
+        self.pictures.append(BatchPicture(number, as_text(source), frame, time, width, height, poses, error))
         return number
 
     def sort(self) -> None:
