@@ -169,7 +169,7 @@ class Store:
         except (OSError, ImportError, NotImplementedError) as error:
             raise OutputError(why_not_written(self.path(name), error)) from None
         except StoreError as error:
-            raise OutputError(f"{self.path(name)} can't be written: {error}") from None
+            raise OutputError(f"{self.path(name)} can't be written: {error}") from error
 
     def names(self, folder: str) -> list[str]:
         """Names of the files in a folder, sorted; none if it isn't there. Raises InputError, StoreError."""

@@ -142,6 +142,53 @@ def test_a_picture_that_ends_its_worker_is_found_and_set_aside(cluster, pictures
     assert "ended the process 3 times" in errors["02"]
 
 
+class Refusing:
+    """A worker without networks whose engine fails on the third of four pictures, or on each."""
+
+    def __init__(self, spec):
+        self.always = "always" in spec.model
+
+    def describe(self):
+        from vitruvian.scaling.worker import Description
+
+        return Description(ray.get_runtime_context().get_node_id(), "", {})
+
+    def process(self, attempt, witness):
+        for item in range(4):
+            if (item, 0) in attempt.set_aside:
+                continue
+            if attempt.careful:
+                ray.get(witness.note.remote(attempt.partition, item, 0))
+            if item == 2 or self.always:
+                raise vt.ModelError("out of memory")
+        return {"partition": attempt.partition, "set_aside": dict(attempt.set_aside)}
+
+
+def test_an_engine_that_fails_on_a_picture_does_not_end_the_job(cluster, tmp_path, monkeypatch):
+    from vitruvian.scaling import pool
+    from vitruvian.scaling.job import _Queue
+    from vitruvian.scaling.worker import WorkerSpec
+
+    workers, options, done = vt.scaling.Workers(most=1), vt.scaling.BatchOptions(), []
+
+    def run(model: dict) -> None:
+        queue = _Queue([0])
+
+        def committed(manifest: dict) -> None:
+            queue.numbers.discard(manifest["partition"])
+            done.append(manifest)
+
+        spec = WorkerSpec(model, options, workers, str(tmp_path), ".")
+        Pool(spec, lambda found: None, worker=Refusing).run(queue, committed, lambda: None)
+
+    run({})
+    assert done == [{"partition": 0, "set_aside": {(2, 0): "out of memory 3 times; it is set aside"}}]
+    # Networks that never work are told as such.
+    monkeypatch.setattr(pool, "_MODEL_ERRORS", 2)
+    with pytest.raises(vt.ModelError, match="out of memory"):
+        run({"always": True})
+
+
 def test_a_worker_that_is_killed_costs_nothing(cluster, pictures, networks, tmp_path):
     killed = []
 

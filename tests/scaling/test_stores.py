@@ -162,6 +162,7 @@ class Cut(MemoryFileSystem):
     store: dict = {}  # noqa: RUF012
     pseudo_dirs = [""]  # noqa: RUF012
     failing = 0
+    refusing = False
 
     class HttpError(Exception):
         """As that of gcsfs, of no other class."""
@@ -169,6 +170,11 @@ class Cut(MemoryFileSystem):
     @classmethod
     def _strip_protocol(cls, path):
         return MemoryFileSystem._strip_protocol(path.replace("cut://", "memory://"))
+
+    def pipe_file(self, path, value, **more):
+        if self.refusing:
+            raise Cut.HttpError("503 backend error")
+        super().pipe_file(path, value, **more)
 
     def _open(self, path, mode="rb", **more):
         stream = super()._open(path, mode, **more)
@@ -247,6 +253,13 @@ def test_a_shard_whose_store_is_down_is_left_for_later(do, cut, tmp_path):
     found = [one.error for one in do([cut["tar"]], lenient=True)]
     assert found.count(None) == len(found) - 1
     assert "503" in found[-1]
+
+
+def test_a_partition_whose_rows_cannot_be_written_for_a_while_is_left_for_later(do, cut, monkeypatch):
+    from vitruvian.scaling.partition import StoreDown
+
+    with pytest.raises(StoreDown, match=r"can't be written.*503"):
+        do([cut["tar"]], "cut://out", begin=lambda *at: monkeypatch.setattr(Cut, "refusing", True), careful=True)
 
 
 def test_a_job_between_stores(do, pictures):

@@ -38,7 +38,7 @@ WAITS = (2.0, 10.0, 30.0)
 
 
 class StoreDown(VitruvianError):
-    """A store of inputs failed for most pictures of a partition, which is to be tried again later."""
+    """A store failed for most pictures of a partition, or for its rows: it is to be tried again later."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +100,18 @@ class PartitionWork:
             The manifest.
 
         Raises:
-            StoreDown: nothing is committed, as most pictures can't be fetched.
-            ModelError: the networks don't fit their cards.
+            StoreDown: nothing is committed, as most pictures can't be fetched, or the store of the rows fails.
+            ModelError: an engine fails.
             OutputError: the rows can't be written.
         """
+        try:
+            return self._run(attempt, begin)
+        except (StoreError, OutputError) as error:
+            if isinstance(error, StoreError) or isinstance(error.__cause__, StoreError):
+                raise StoreDown(str(error)) from None
+            raise
+
+    def _run(self, attempt: Attempt, begin: Begin | None) -> dict[str, Any]:
         started = time.perf_counter()
         name = manifest_name(attempt.partition)
         manifest = self.output.read(name)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from ..errors import ModelError, VitruvianError
+from ..errors import ModelError, OutputError, VitruvianError
 from .options import Workers
 from .partition import Attempt, StoreDown
 from .worker import Description, Witness, Worker, WorkerSpec, import_ray
@@ -25,6 +25,11 @@ _TRIES = 30
 # A partition whose store is down: tries, and seconds of waiting, which double.
 _STORE_TRIES = 5
 _STORE_WAIT = 2.0
+_STORE_WAIT_MOST = 60.0
+# Tries if the store fails of which the rows are.
+_OUTPUT_TRIES = 8
+# Errors of engines in a row, without a partition that was done, that mean that no worker can do any.
+_MODEL_ERRORS = 10
 
 
 class Partitions(Protocol):
@@ -93,7 +98,7 @@ class Pool:
         self._members: list[_Member] = []
         self._waiting: deque[tuple[float, Attempt]] = deque()
         self._history: dict[int, _History] = {}
-        self._failed_starts = 0
+        self._failed_starts = self._model_errors = 0
         self._room, self._looked = 1, 0.0
         self.lost = 0
 
@@ -204,6 +209,13 @@ class Pool:
                 member.busy = member.attempt = None
                 self._later(attempt, cause)
                 return
+            if isinstance(cause, ModelError) and attempt is not None:
+                # Of its GPU or its memory perhaps, and otherwise of a picture.
+                self._model_errors += 1
+                if self._model_errors >= _MODEL_ERRORS:
+                    raise cause from None
+                self._after_loss(member, str(cause))
+                return
             if isinstance(cause, VitruvianError):
                 raise cause from None
             raise VitruvianError(f"a worker failed: {cause!r}") from error
@@ -215,17 +227,20 @@ class Pool:
             self._checked(value)
             return
         member.busy = member.attempt = None
+        self._model_errors = 0
         self._history.pop(value["partition"], None)
         done(value)
 
     def _later(self, attempt: Attempt, error: StoreDown) -> None:
         history = self._history.setdefault(attempt.partition, _History())
         history.store_failures += 1
-        wait = _STORE_WAIT * 2**history.store_failures
+        if history.store_failures >= _OUTPUT_TRIES:
+            raise OutputError(str(error)) from None
+        wait = min(_STORE_WAIT * 2**history.store_failures, _STORE_WAIT_MOST)
         lenient = history.store_failures >= _STORE_TRIES
         self._waiting.append((time.monotonic() + wait, replace(attempt, lenient=lenient)))
 
-    def _after_loss(self, member: _Member) -> None:
+    def _after_loss(self, member: _Member, reason: str = "it ended the process") -> None:
         self.lost += 1
         self._dismiss(member)
         attempt = member.attempt
@@ -246,12 +261,12 @@ class Pool:
             )
         if self._alive(member.node):
             if attempt.careful:
-                self._suspect(attempt.partition, history)
+                self._suspect(attempt.partition, history, reason)
             attempt = replace(attempt, careful=True, set_aside=dict(history.set_aside))
         # Otherwise the machine was lost, of which no picture is to blame.
         self._waiting.append((0.0, attempt))
 
-    def _suspect(self, partition: int, history: _History) -> None:
+    def _suspect(self, partition: int, history: _History, reason: str) -> None:
         try:
             at = self._ray.get(self._witness.last.remote(partition))
         except self._ray.exceptions.RayError:
@@ -260,7 +275,7 @@ class Pool:
             return
         history.suspects[at] = history.suspects.get(at, 0) + 1
         if history.suspects[at] >= _LOSSES:
-            history.set_aside[at] = f"it ended the process {_LOSSES} times; it is set aside"
+            history.set_aside[at] = f"{reason} {_LOSSES} times; it is set aside"
 
     def _alive(self, node: str) -> bool:
         return any(known["NodeID"] == node and known["Alive"] for known in self._ray.nodes())
