@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import vitruvian as vt
-from vitruvian.scaling.pool import Pool, room
+from vitruvian.scaling.pool import Pool, check_room, room
 from vitruvian.scaling.report import REPORT
 
 ray = pytest.importorskip("ray", reason="the extra ray is not installed")
@@ -331,3 +331,34 @@ def test_workers_that_fit_into_a_cluster():
     assert room({"CPU": 8.0}, vt.scaling.Workers(threads=3)) == 2
     assert room({"CPU": 32.0, "GPU": 2.0}, vt.scaling.Workers(gpus=0.5)) == 4
     assert room({"CPU": 8.0}, vt.scaling.Workers(gpus=1)) == 0
+    with pytest.raises(vt.InputError, match=r"takes 1 CPUs \(--threads\) and 1 GPUs .* has 8 CPUs and 0 GPUs"):
+        check_room({"CPU": 8.0}, vt.scaling.Workers(gpus=1))
+
+
+def test_workers_leave_room_for_the_tasks_that_decode(cluster, tmp_path):
+    from vitruvian.scaling.worker import WorkerSpec
+
+    # Five of 0.4 CPUs would take both.
+    for most, wanted in ((5, 2), (1, 1)):
+        workers = vt.scaling.Workers(most=most, decode_cpus=0.6)
+        spec = WorkerSpec({}, vt.scaling.BatchOptions(), workers, str(tmp_path), ".")
+        assert Pool(spec, lambda found: None)._most() == wanted
+
+
+def test_a_cluster_without_room_is_told(cluster, tmp_path, monkeypatch, caplog):
+    from vitruvian.scaling import pool
+    from vitruvian.scaling.job import _Queue
+    from vitruvian.scaling.worker import WorkerSpec
+
+    class Told(Exception):
+        pass
+
+    def tick() -> None:
+        if "no worker has started" in caplog.text:
+            raise Told
+
+    monkeypatch.setattr(pool, "_PENDING", 0.1)
+    spec = WorkerSpec({}, vt.scaling.BatchOptions(), vt.scaling.Workers(gpus=1), str(tmp_path), ".")
+    with pytest.raises(Told):
+        Pool(spec, lambda found: None, worker=Refusing).run(_Queue([0]), lambda manifest: None, tick)
+    assert "takes 1 CPUs (--threads) and 1 GPUs (--gpus)" in caplog.text

@@ -20,7 +20,7 @@ from .leftovers import remove_leftovers
 from .lock import one_job
 from .options import BatchOptions, Workers, answers, checked_model
 from .plan import PLAN, Plan
-from .pool import Pool
+from .pool import Pool, check_room
 from .report import REPORT, Totals, html
 from .sources import list_items
 from .tables import FOLDERS
@@ -299,7 +299,7 @@ def _ray(workers: Workers) -> Iterator[Any]:
     """Ray, started on this machine unless it runs or an address is known, and ended if it was started here.
 
     Raises:
-        InputError: no cluster answers at the address.
+        InputError: no cluster answers at the address, or this machine has no room for a worker.
     """
     ray = import_ray()
     if ray.is_initialized():
@@ -320,6 +320,8 @@ def _ray(workers: Workers) -> Iterator[Any]:
         except (ValueError, RuntimeError, OSError) as error:
             raise OutputError(f"Ray can't be started on this machine: {' '.join(str(error).split())[:300]}") from None
     try:
+        if not address:
+            check_room(ray.cluster_resources(), workers)
         yield ray
     finally:
         ray.shutdown()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from ..errors import ModelError, OutputError, VitruvianError
+from ..errors import InputError, ModelError, OutputError, VitruvianError
 from .options import Workers
 from .partition import Attempt, StoreDown
 from .worker import Description, Witness, Worker, WorkerSpec, import_ray
@@ -16,6 +17,8 @@ from .worker import Description, Witness, Worker, WorkerSpec, import_ray
 # Seconds between looks at workers, plan and cluster.
 _TICK = 0.5
 _LOOK = 5.0
+# Seconds without any worker that has started, after which a warning says so.
+_PENDING = 60.0
 # Workers in a row that were lost before they had loaded the networks.
 _STARTS = 4
 # Careful tries at a partition that were lost at the same picture, until that is set aside.
@@ -100,6 +103,7 @@ class Pool:
         self._history: dict[int, _History] = {}
         self._failed_starts = self._model_errors = 0
         self._room, self._looked = 1, 0.0
+        self._running, self._warned = time.monotonic(), False
         self.lost = 0
 
     def run(self, plan: Partitions, done: Callable[[dict[str, Any]], object], tick: Callable[[], object]) -> None:
@@ -129,6 +133,7 @@ class Pool:
                         self._arrived(waits[reference], reference, done)
                 else:
                     time.sleep(_TICK / 5)
+                self._warn_without_workers()
                 tick()
         finally:
             self.stop()
@@ -172,14 +177,24 @@ class Pool:
         return None if number is None else Attempt(number, retry=self._retry)
 
     def _most(self) -> int:
-        """Workers that the cluster has room for, or that were asked for."""
+        """Workers that the cluster has room for, and no more than were asked for."""
         workers, now = self._spec.workers, time.monotonic()
-        if workers.most is not None:
-            return workers.most
         if now - self._looked > _LOOK:
             self._looked = now
+            # More would leave no room for the tasks that decode, and wait for them forever.
             self._room = max(workers.least, room(self._ray.cluster_resources(), workers))
-        return self._room
+        return self._room if workers.most is None else min(workers.most, self._room)
+
+    def _warn_without_workers(self) -> None:
+        now = time.monotonic()
+        if not self._members or any(member.starting is None for member in self._members):
+            self._running = now
+        elif now - self._running > _PENDING and not self._warned:
+            self._warned = True
+            logging.getLogger("vitruvian").warning(
+                "no worker has started for %d seconds: the cluster may have no room for one, which takes %s",
+                *(now - self._running, needs(self._spec.workers)),
+            )
 
     def _new(self) -> _Member:
         actor = self._class.remote(self._spec)
@@ -285,3 +300,16 @@ def room(resources: Mapping[str, float], workers: Workers) -> int:
     """How many workers fit into a cluster with these resources, with a decoding task for each."""
     cpus = int(resources.get("CPU", 0) / (workers.cpus + workers.decode_cpus) + 1e-6)
     return min(cpus, int(resources.get("GPU", 0) / workers.gpus + 1e-6)) if workers.gpus else cpus
+
+
+def check_room(resources: Mapping[str, float], workers: Workers) -> None:
+    """Raises InputError where a machine with these resources has no room for a worker."""
+    if room(resources, workers) < 1:
+        has = f"{resources.get('CPU', 0):g} CPUs and {resources.get('GPU', 0):g} GPUs"
+        raise InputError(f"a worker takes {needs(workers)}, and this machine has {has}")
+
+
+def needs(workers: Workers) -> str:
+    """What Ray sets aside for a worker and its decoding, in words."""
+    cpus = f"{workers.cpus + workers.decode_cpus:g} CPUs (--threads)"
+    return f"{cpus} and {workers.gpus:g} GPUs (--gpus)" if workers.gpus else cpus
