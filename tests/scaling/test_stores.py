@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.server
 import io
 import tarfile
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -260,6 +262,36 @@ def test_a_partition_whose_rows_cannot_be_written_for_a_while_is_left_for_later(
 
     with pytest.raises(StoreDown, match=r"can't be written.*503"):
         do([cut["tar"]], "cut://out", begin=lambda *at: monkeypatch.setattr(Cut, "refusing", True), careful=True)
+
+
+def test_an_address_without_an_extension_is_tried_again(pictures):
+    data, answers = (pictures / "00.jpg").read_bytes(), [503, 503, 200, 404]
+
+    class Server(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            code = answers.pop(0)
+            self.send_response(code)
+            self.send_header("Content-Type", "image/jpeg" if code == 200 else "text/html")
+            self.send_header("Content-Length", str(len(data) if code == 200 else 0))
+            self.end_headers()
+            if code == 200:
+                self.wfile.write(data)
+
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        address = f"http://127.0.0.1:{server.server_port}/img?id=1"
+        (done,) = decode([Entry(0, 0, address, address)])
+        (gone,) = decode([Entry(0, 0, address, address)])
+        server.shutdown()
+        thread.join()
+    np.testing.assert_array_equal(done.image, vt.media.read_image(pictures / "00.jpg"))
+    assert not answers
+    assert not gone.passing
+    assert "Not Found" in gone.error or "404" in gone.error
 
 
 def test_a_job_between_stores(do, pictures):

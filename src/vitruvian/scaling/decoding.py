@@ -114,7 +114,7 @@ def _fetch(entry: Entry) -> bytes | InputError:
 
 def _fetch_http(address: str) -> bytes:
     try:
-        data = fetched_picture(address)
+        data = fetched_picture(address, unnamed=True)
     except InputError as error:
         code = getattr(error.__cause__, "code", None)
         if isinstance(code, int) and 400 <= code < 500 and code not in _PASSING_CODES:
