@@ -291,6 +291,56 @@ def test_a_listing_that_fails_ends_a_resumed_job_when_all_before_it_is_done(clus
         assert len(vt.scaling.read(tmp_path / "out")) == 1
 
 
+def test_of_two_jobs_that_begin_at_once_on_a_store_one_has_the_lock(monkeypatch):
+    from vitruvian.scaling import lock
+    from vitruvian.stores import Store
+
+    store, barrier, ends = Store("memory://at-once"), threading.Barrier(2), []
+    write = lock._write
+
+    def together(*arguments):
+        # Both have found no lock when the first writes one.
+        barrier.wait(10)
+        write(*arguments)
+
+    monkeypatch.setattr(lock, "_write", together)
+    monkeypatch.setattr(lock, "SETTLED", 0.5, raising=False)
+
+    def begin() -> None:
+        try:
+            with lock.one_job(store):
+                ends.append("begun")
+        except vt.InputError as error:
+            ends.append(str(error))
+
+    threads = [threading.Thread(target=begin) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ends.count("begun") == 1
+    assert any("another job" in end for end in ends)
+
+
+def test_a_job_ends_when_another_has_taken_its_lock(monkeypatch):
+    import time
+
+    from vitruvian.scaling import lock
+    from vitruvian.stores import Store
+
+    monkeypatch.setattr(lock, "RENEWED", 0.2)
+    monkeypatch.setattr(lock, "SETTLED", 0.0)
+    store = Store("memory://taken")
+    with lock.one_job(store) as check:
+        check()
+        lock._write(store, "of another")
+        with pytest.raises(vt.OutputError, match="another job has taken the folder"):
+            for _ in range(100):
+                check()
+                time.sleep(0.05)
+    assert json.loads(store.read("job.lock"))["token"] == "of another"
+
+
 def test_a_lock_on_a_store_is_renewed_and_ends():
     from vitruvian.scaling.lock import LEFT_BEHIND, one_job
     from vitruvian.stores import Store

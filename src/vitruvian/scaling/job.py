@@ -119,8 +119,8 @@ def estimate(
     if not named:
         raise InputError("no source: give at least one")
     job = _Job(store, named, options or BatchOptions(), workers or Workers(), checked_model(model))
-    with one_job(store):
-        return job.run(progress or (lambda state: None))
+    with one_job(store) as check:
+        return job.run(progress or (lambda state: None), check)
 
 
 class _Job:
@@ -138,8 +138,10 @@ class _Job:
         self.totals = Totals()
         self.done_now = 0
 
-    def run(self, progress: Progress) -> BatchSummary:
+    def run(self, progress: Progress, check: Callable[[], None] = lambda: None) -> BatchSummary:
+        """Do it; `check` is called now and then, and may end it by an error."""
         started = time.perf_counter()
+        self.check = check
         self._check_before()
         for folder in (DONE, PLAN, *FOLDERS):
             self.store.sweep(folder)
@@ -202,6 +204,7 @@ class _Job:
             self.done_now += manifest["pictures"]
 
         def tick() -> None:
+            self.check()
             seconds = time.perf_counter() - started
             count = self.totals.pictures
             rate = (count - first) / seconds
@@ -229,7 +232,7 @@ class _Job:
             queue.numbers.discard(manifest["partition"])
             self.totals.add(manifest)
 
-        Pool(spec, self._check_model, retry=True).run(queue, done, lambda: None)
+        Pool(spec, self._check_model, retry=True).run(queue, done, self.check)
 
     def _check_model(self, found: Description) -> None:
         """Write job.json with the first worker's model, and compare later ones with it. Raises InputError."""
@@ -252,6 +255,7 @@ class _Job:
             )
 
     def _summary(self, started: float, plan: Plan) -> BatchSummary:
+        self.check()
         remove_leftovers(self.store)
         seconds, done_now = time.perf_counter() - started, self.done_now
         if done_now or self.store.read(REPORT) is None:
