@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -16,6 +17,7 @@ from vitruvian.stores import Store
 fsspec = pytest.importorskip("fsspec", reason="the extra ray is not installed")
 pa = pytest.importorskip("pyarrow", reason="the extra ray is not installed")
 parquet = pytest.importorskip("pyarrow.parquet")
+MemoryFileSystem = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem
 
 
 def listed(*sources: object, **options: object) -> list[str]:
@@ -80,6 +82,33 @@ def test_addresses_of_a_store(tmp_path):
     assert listed("memory://listing") == ["memory:///listing/b9.jpg", "memory:///listing/b10.jpg"]
     assert listed("memory://listing/*/*.png") == ["memory:///listing/x/c.png"]
     assert len(listed("memory://listing", recursive=True)) == 3
+
+
+class Hosted(MemoryFileSystem):
+    """A store whose addresses have a user and a host, which its paths have not, as those of ftp://."""
+
+    protocol = "hosted"
+    store: dict = {}  # noqa: RUF012
+    pseudo_dirs = [""]  # noqa: RUF012
+
+    def __init__(self, host=None, username=None, **more):
+        super().__init__(**more)
+        assert (host, username) == ("place", "me")
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return urlsplit(path).path.rstrip("/") if "://" in path else MemoryFileSystem._strip_protocol(path)
+
+    @staticmethod
+    def _get_kwargs_from_urls(path):
+        return {"host": urlsplit(path).hostname, "username": urlsplit(path).username}
+
+
+@pytest.mark.parametrize("source", ["hosted://me@place/a", "hosted://me@place/a/", "hosted://me@place/a/*.jpg"])
+def test_addresses_keep_their_user_and_host(source):
+    fsspec.register_implementation("hosted", Hosted, clobber=True)
+    fsspec.filesystem("hosted", host="place", username="me").pipe_file("/a/b.jpg", b"x")
+    assert listed(source) == ["hosted://me@place/a/b.jpg"]
 
 
 def test_a_video_is_divided_by_frames(shared):

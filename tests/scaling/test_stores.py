@@ -46,6 +46,13 @@ def test_files_are_written_read_listed_and_removed(store):
     assert store.names("a") == ["y.json"]
 
 
+def test_a_file_address_is_a_local_folder(tmp_path):
+    store = Store(f"file://{tmp_path}/new/")
+    store.write("done/x.json", b"1")
+    assert (store.local, store.root) == (True, str(tmp_path / "new"))
+    assert (tmp_path / "new/done/x.json").read_bytes() == b"1"
+
+
 def test_half_written_files_are_not_listed_and_swept(tmp_path):
     store = Store(tmp_path)
     store.write("a/x.json", b"1")

@@ -221,10 +221,10 @@ def _remote(source: str, options: BatchOptions) -> Iterator[Item]:
     try:
         if _is_pattern(source):
             for path in sorted(map(str, retried(source, lambda: store.glob(inner))), key=natural):
-                address = store.unstrip_protocol(path)
+                address = _address(source, inner, store, path)
                 yield from _items_of(address, options) if is_manifest(address) else _file(address, options)
         elif retried(source, lambda: bool(store.isdir(inner))):
-            yield from _remote_folder(store, inner, options)
+            yield from _remote_folder(source, inner, store, inner, options)
         elif retried(source, lambda: bool(store.exists(inner))):
             yield from _file(source, options, named=True)
         else:
@@ -233,7 +233,13 @@ def _remote(source: str, options: BatchOptions) -> Iterator[Item]:
         raise StoreError(f"{source} can't be listed: {error}; check the address and its permissions") from None
 
 
-def _remote_folder(store: Any, folder: str, options: BatchOptions) -> Iterator[Item]:
+def _address(source: str, inner: str, store: Any, path: str) -> str:
+    """The address of a path on a store: that of the source, whose own path is `inner`, with its user and host."""
+    start = source.rstrip("/").removesuffix(inner.rstrip("/"))
+    return start + path if "://" in start and start != source.rstrip("/") else str(store.unstrip_protocol(path))
+
+
+def _remote_folder(source: str, inner: str, store: Any, folder: str, options: BatchOptions) -> Iterator[Item]:
     found = retried(folder, lambda: list(store.ls(folder, detail=True)))
     for entry in sorted(found, key=lambda entry: natural(str(entry["name"]))):
         path = str(entry["name"]).rstrip("/")
@@ -241,6 +247,6 @@ def _remote_folder(store: Any, folder: str, options: BatchOptions) -> Iterator[I
             continue
         if entry.get("type") == "directory":
             if options.recursive:
-                yield from _remote_folder(store, path, options)
+                yield from _remote_folder(source, inner, store, path, options)
         else:
-            yield from _file(store.unstrip_protocol(path), options)
+            yield from _file(_address(source, inner, store, path), options)
