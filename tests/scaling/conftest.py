@@ -117,7 +117,9 @@ def do(tmp_path: Path, networks: dict[str, str], here: Here) -> Callable[..., vt
 
     def run(sources: list[str], output: str | None = None, begin: Any = None, **settings: Any) -> Any:
         attempt = {
-            name: settings.pop(name) for name in ("careful", "set_aside", "lenient", "retry") if name in settings
+            name: settings.pop(name)
+            for name in ("careful", "set_aside", "lenient", "retry", "elsewhere")
+            if name in settings
         }
         options = BatchOptions(**{"partition": 3, **settings})
         here.keep = options.format == "webdataset"

@@ -189,6 +189,49 @@ def test_an_engine_that_fails_on_a_picture_does_not_end_the_job(cluster, tmp_pat
         run({"always": True})
 
 
+class Blind:
+    """Workers without networks of two machines, of which the first has no inputs."""
+
+    def __init__(self, spec):
+        try:
+            os.close(os.open(f"{spec.output}/first", os.O_CREAT | os.O_EXCL))
+            self.node = "blind"
+        except FileExistsError:
+            self.node = "seeing"
+
+    def describe(self):
+        from vitruvian.scaling.worker import Description
+
+        return Description(self.node, "", {})
+
+    def process(self, attempt, witness):
+        import time
+
+        from vitruvian.scaling.partition import InputsMissing
+
+        if self.node == "blind" and attempt.elsewhere:
+            raise InputsMissing
+        time.sleep(0.2)
+        return {"partition": attempt.partition, "node": self.node}
+
+
+def test_a_machine_without_the_inputs_takes_none_from_others(cluster, tmp_path):
+    from vitruvian.scaling.job import _Queue
+    from vitruvian.scaling.worker import WorkerSpec
+
+    queue, done = _Queue(range(8)), []
+
+    def committed(manifest: dict) -> None:
+        queue.numbers.discard(manifest["partition"])
+        done.append(manifest)
+
+    spec = WorkerSpec({}, vt.scaling.BatchOptions(), vt.scaling.Workers(most=2), str(tmp_path), ".")
+    pool = Pool(spec, lambda found: None, worker=Blind)
+    pool.run(queue, committed, lambda: None)
+    assert sorted(manifest["partition"] for manifest in done) == list(range(8))
+    assert {manifest["node"] for manifest in done} == {"seeing"}
+
+
 def test_a_worker_that_is_killed_costs_nothing(cluster, pictures, networks, tmp_path):
     killed = []
 

@@ -15,7 +15,7 @@ import pytest
 import vitruvian as vt
 from vitruvian import stores
 from vitruvian.scaling.decoding import LOSSES
-from vitruvian.scaling.partition import StoreDown
+from vitruvian.scaling.partition import InputsMissing, StoreDown
 
 pa = pytest.importorskip("pyarrow", reason="the extra ray is not installed")
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -273,6 +273,23 @@ def test_a_full_disk_commits_nothing(do, pictures, tmp_path, monkeypatch):
     with pytest.raises(vt.OutputError, match="No space left"):
         do([str(pictures / "00.jpg")], str(tmp_path / "ok"))
     assert not list((tmp_path / "ok/done").iterdir())
+
+
+@pytest.mark.parametrize("kind", ["jpg", "tar", "mp4"])
+def test_a_machine_without_the_inputs_commits_nothing_if_there_are_others(do, pictures, tmp_path, kind):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.{kind}").touch()
+    do([str(tmp_path / f"*.{kind}")])
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.{kind}").unlink()
+    (tmp_path / "out/done/part-000000.json").unlink()
+    with pytest.raises(InputsMissing):
+        do([], retry=True, elsewhere=True)
+    assert not list((tmp_path / "out/done").iterdir())
+    assert [one.poses for one in do([], retry=True)] == [None, None]
+    # One of several that is gone is its own matter.
+    found = list(do([str(pictures / "00.jpg"), str(pictures / "04.jpg")], str(tmp_path / "two"), elsewhere=True))
+    assert [one.error is None for one in found] == [True, False]
 
 
 @pytest.mark.parametrize("count", [1, 5])

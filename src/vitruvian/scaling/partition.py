@@ -33,12 +33,18 @@ if TYPE_CHECKING:
 
 # So many inputs that a store failed on, or all there are, and half of the pictures mean that the store is down.
 _STORE_DOWN = 4
+# The part of a partition's files that, if they are missing, means that the machine has not the disk of the inputs.
+_MISSING = 0.9
 # Seconds until the few pictures that a store failed on are tried again, before their partition is written.
 WAITS = (2.0, 10.0, 30.0)
 
 
 class StoreDown(VitruvianError):
     """A store failed for most pictures of a partition, or for its rows: it is to be tried again later."""
+
+
+class InputsMissing(VitruvianError):
+    """This machine has nearly none of a partition's inputs, which others may have."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,7 @@ class Attempt:
         careful: picture by picture, telling each before it is begun: a worker was lost with this partition.
         set_aside: the pictures (item, place) that ended workers, and the reason that becomes their row.
         lenient: pictures that a store fails on become rows.
+        elsewhere: there are other machines that may have the inputs if this one has not.
         retry: only pictures that failed are read; the other rows stay, and rows that would become worse.
     """
 
@@ -57,6 +64,7 @@ class Attempt:
     careful: bool = False
     set_aside: Mapping[tuple[int, int], str] = field(default_factory=dict)
     lenient: bool = False
+    elsewhere: bool = False
     retry: bool = False
 
 
@@ -100,6 +108,7 @@ class PartitionWork:
             The manifest.
 
         Raises:
+            InputsMissing: nothing is committed, as files aren't on this machine; with `Attempt.elsewhere` only.
             StoreDown: nothing is committed, as most pictures can't be fetched, or the store of the rows fails.
             ModelError: an engine fails.
             OutputError: the rows can't be written.
@@ -126,6 +135,8 @@ class PartitionWork:
             rows.pictures, wanted = _without(failed, before.pictures, dict(items))
         walk = _Walk(self, attempt, rows, begin if attempt.careful else None, items, wanted)
         walk.over()
+        if attempt.elsewhere and len(walk.missing) > _MISSING * len(walk.items):
+            raise InputsMissing(f"{len(walk.missing)} of {len(walk.items)} files aren't there")
         for wait in WAITS:
             if not walk.passing or walk.store_is_down:
                 break
@@ -216,6 +227,7 @@ class _Walk:
     Attributes:
         items: the items by their numbers; with `wanted` those of them that have any.
         passing: why a store failed on pictures, by their numbers.
+        missing: items whose file isn't on this machine.
     """
 
     def __init__(
@@ -234,6 +246,7 @@ class _Walk:
         self.items = {number: item for number, item in items if wanted is None or number in wanted}
         self.wanted = wanted
         self.passing: dict[int, str] = {}
+        self.missing: set[int] = set()
 
     @property
     def store_is_down(self) -> bool:
@@ -291,11 +304,18 @@ class _Walk:
                     yield entry
             except (ItemError, StoreError) as error:
                 self._fail(number, place, item.path, str(error), passing=isinstance(error, StoreError))
+                self._note_missing(number, item)
+
+    def _note_missing(self, number: int, item: Item) -> None:
+        if not is_address(item.path) and not os.path.exists(os.path.join(self.work.cwd, item.path)):
+            self.missing.add(number)
 
     def _estimate(self, batch: list[Decoded]) -> None:
         for done in batch:
             if done.image is None:
                 self._fail(done.entry.item, done.entry.place, done.entry.name, done.error or "", done.passing)
+                if done.missing:
+                    self.missing.add(done.entry.item)
         good = [done for done in batch if done.image is not None]
         if not good:
             return
@@ -365,5 +385,6 @@ class _Walk:
             raise
         except InputError as error:
             self._fail(number, place, item.path, str(error), passing=isinstance(error, StoreError))
+            self._note_missing(number, item)
         except Exception as error:  # engines raise classes of their own
             self._fail(number, place, item.path, f"{item.path}: {type(error).__name__}: {error}")

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from ..errors import InputError, ModelError, OutputError, VitruvianError
 from .options import Workers
-from .partition import Attempt, StoreDown
+from .partition import Attempt, InputsMissing, StoreDown
 from .worker import Description, Witness, Worker, WorkerSpec, import_ray
 
 # Seconds between looks at workers, plan and cluster.
@@ -31,6 +31,10 @@ _STORE_WAIT = 2.0
 _STORE_WAIT_MOST = 60.0
 # Tries if the store fails of which the rows are.
 _OUTPUT_TRIES = 8
+# Seconds that a partition waits for another machine, which may have its inputs.
+_ELSEWHERE = 120.0
+# Machines without its inputs, after which nobody is thought to have them.
+_MACHINES = 3
 # Errors of engines in a row, without a partition that was done, that mean that no worker can do any.
 _MODEL_ERRORS = 10
 
@@ -68,6 +72,8 @@ class _History:
     suspects: dict[tuple[int, int], int] = field(default_factory=dict)
     set_aside: dict[tuple[int, int], str] = field(default_factory=dict)
     store_failures: int = 0
+    without: set[str] = field(default_factory=set)
+    """Machines that have not its inputs."""
 
 
 class Pool:
@@ -153,8 +159,11 @@ class Pool:
     def _assign(self, plan: Partitions) -> bool:
         """Give partitions to idle workers; whether anything is left to do or to wait for."""
         idle = [member for member in self._members if not self._pending(member)]
-        while idle and (attempt := self._next(plan)) is not None:
-            self._begin(idle.pop(), attempt)
+        for member in list(idle):
+            attempt = self._next(plan, member)
+            if attempt is not None:
+                idle.remove(member)
+                self._begin(member, attempt)
         busy = sum(member.attempt is not None for member in self._members)
         left = plan.left - busy
         if idle and plan.complete and left <= len(self._waiting):
@@ -162,19 +171,35 @@ class Pool:
             for member in idle[: max(0, len(self._members) - max(self._spec.workers.least, left))]:
                 self._dismiss(member)
         starting = sum(member.starting is not None for member in self._members)
-        if not idle and not starting and left > 0 and len(self._members) < self._most():
+        # Idle ones that left such work have not its inputs.
+        due = any(when <= time.monotonic() for when, _ in self._waiting)
+        if (due or not idle) and not starting and left > 0 and len(self._members) < self._most():
             self._members.append(self._new())
         return busy > 0 or bool(self._waiting) or left > 0
 
-    def _next(self, plan: Partitions) -> Attempt | None:
+    def _next(self, plan: Partitions, member: _Member) -> Attempt | None:
         now = time.monotonic()
         for _ in range(len(self._waiting)):
             when, attempt = self._waiting.popleft()
-            if when <= now:
+            if when <= now and (
+                member.node not in self._without(attempt) or now - when > _ELSEWHERE or not self._others(attempt)
+            ):
                 return attempt
             self._waiting.append((when, attempt))
         number = plan.take()
         return None if number is None else Attempt(number, retry=self._retry)
+
+    def _without(self, attempt: Attempt) -> set[str]:
+        history = self._history.get(attempt.partition)
+        return set() if history is None else history.without
+
+    def _others(self, attempt: Attempt) -> set[str]:
+        """Machines that may have the partition's inputs; none after so many had not."""
+        without = self._without(attempt)
+        if len(without) >= _MACHINES:
+            return set()
+        nodes = {node["NodeID"] for node in self._ray.nodes() if node["Alive"] and node["Resources"].get("CPU")}
+        return nodes.union(member.node for member in self._members if member.node) - without
 
     def _most(self) -> int:
         """Workers that the cluster has room for, and no more than were asked for."""
@@ -203,7 +228,8 @@ class Pool:
     def _begin(self, member: _Member, attempt: Attempt) -> None:
         if self._witness is None:
             self._witness = self._ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Witness).remote()
-        member.attempt = attempt
+        elsewhere = member.node not in self._without(attempt) and bool(self._others(attempt) - {member.node})
+        member.attempt = attempt = replace(attempt, elsewhere=elsewhere)
         member.busy = member.actor.process.remote(attempt, self._witness)
 
     def _dismiss(self, member: _Member) -> None:
@@ -223,6 +249,11 @@ class Pool:
             if isinstance(cause, StoreDown) and attempt is not None:
                 member.busy = member.attempt = None
                 self._later(attempt, cause)
+                return
+            if isinstance(cause, InputsMissing) and attempt is not None:
+                member.busy = member.attempt = None
+                self._history.setdefault(attempt.partition, _History()).without.add(member.node)
+                self._waiting.append((time.monotonic(), attempt))
                 return
             if isinstance(cause, ModelError) and attempt is not None:
                 # Of its GPU or its memory perhaps, and otherwise of a picture.
@@ -279,7 +310,7 @@ class Pool:
                 self._suspect(attempt.partition, history, reason)
             attempt = replace(attempt, careful=True, set_aside=dict(history.set_aside))
         # Otherwise the machine was lost, of which no picture is to blame.
-        self._waiting.append((0.0, attempt))
+        self._waiting.append((time.monotonic(), attempt))
 
     def _suspect(self, partition: int, history: _History, reason: str) -> None:
         try:
