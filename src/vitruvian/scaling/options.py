@@ -78,8 +78,8 @@ class Workers:
     """The machines and processes that a job may use.
 
     Args:
-        most: workers, each with the networks in its memory; never more than the cluster has room for (None),
-            those of nodes that join later too.
+        most: workers, each with the networks in its memory; None is as many as the cluster has room for, those of nodes
+            that join later too, and there are never more than that.
         least: workers that are kept while there is work.
         gpus: GPUs of a worker, also a fraction such as 0.5; 0 runs the networks on CPUs.
         threads: CPU threads of a worker's networks.
