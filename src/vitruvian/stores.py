@@ -127,7 +127,7 @@ class Store:
     """A folder, local or on an address, whose files are written whole or not at all.
 
     Args:
-        root: path or address.
+        root: path or address; a file:// address is taken for its path.
 
     Raises:
         InputError: an address of a store that isn't known, or whose package is missing.
@@ -135,6 +135,8 @@ class Store:
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = os.fspath(root).rstrip("/") or "/"
+        if self.root.startswith("file://"):
+            self.root = filesystem(self.root)[1]
         self.local = not is_address(self.root)
         self._fs: Any = None
         self._inner = self.root
@@ -169,7 +171,7 @@ class Store:
         except (OSError, ImportError, NotImplementedError) as error:
             raise OutputError(why_not_written(self.path(name), error)) from None
         except StoreError as error:
-            raise OutputError(f"{self.path(name)} can't be written: {error}") from None
+            raise OutputError(f"{self.path(name)} can't be written: {error}") from error
 
     def names(self, folder: str) -> list[str]:
         """Names of the files in a folder, sorted; none if it isn't there. Raises InputError, StoreError."""

@@ -101,14 +101,14 @@ def here() -> Here:
 
 @pytest.fixture
 def do(tmp_path: Path, networks: dict[str, str], here: Here) -> Callable[..., vt.scaling.BatchResults]:
-    """Does all partitions of sources in this process, and reads them back."""
+    """Does all partitions of sources in this process, anew or `retry`, and reads them back."""
     import json
 
     pytest.importorskip("pyarrow", reason="the extra ray is not installed")
     from vitruvian.datasets.batch_results import JOB, VERSION
     from vitruvian.scaling.options import BatchOptions
     from vitruvian.scaling.partition import Attempt, PartitionWork
-    from vitruvian.scaling.plan import divided, write_partition
+    from vitruvian.scaling.plan import PLAN, divided, manifest_name, write_partition
     from vitruvian.scaling.sources import list_items
     from vitruvian.scaling.worker import metadata_of
     from vitruvian.stores import Store
@@ -117,16 +117,21 @@ def do(tmp_path: Path, networks: dict[str, str], here: Here) -> Callable[..., vt
 
     def run(sources: list[str], output: str | None = None, begin: Any = None, **settings: Any) -> Any:
         attempt = {
-            name: settings.pop(name) for name in ("careful", "set_aside", "lenient", "retry") if name in settings
+            name: settings.pop(name)
+            for name in ("careful", "set_aside", "lenient", "retry", "elsewhere")
+            if name in settings
         }
         options = BatchOptions(**{"partition": 3, **settings})
         here.keep = options.format == "webdataset"
         store = Store(output or tmp_path / "out")
         metadata = metadata_of(model)
-        store.write(JOB, json.dumps({"version": VERSION, "sources": sources, **metadata}).encode())
         work = PartitionWork(model, options, store, here, 2**24, str(tmp_path), metadata)
-        for number, items in enumerate(divided(list_items(sources, options), options.partition)):
-            write_partition(store, number, items)
+        if not attempt.get("retry"):
+            store.write(JOB, json.dumps({"version": VERSION, "sources": sources, **metadata}).encode())
+            for number, items in enumerate(divided(list_items(sources, options), options.partition)):
+                write_partition(store, number, items)
+                store.remove(manifest_name(number))
+        for number in range(len(store.names(PLAN))):
             work.run(Attempt(number, **attempt), begin)
         return vt.scaling.read(store.root)
 

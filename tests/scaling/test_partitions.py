@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import tarfile
 from pathlib import Path
 
@@ -11,8 +13,9 @@ import numpy as np
 import pytest
 
 import vitruvian as vt
+from vitruvian import stores
 from vitruvian.scaling.decoding import LOSSES
-from vitruvian.scaling.partition import StoreDown
+from vitruvian.scaling.partition import InputsMissing, StoreDown
 
 pa = pytest.importorskip("pyarrow", reason="the extra ray is not installed")
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -64,7 +67,7 @@ def test_the_other_formats_hold_the_same_rows(do, pictures, tmp_path, kind):
         if other.poses is not None:
             np.testing.assert_allclose(one.poses.keypoints, other.poses.keypoints, atol=0.00501)
     if kind == "webdataset":
-        with tarfile.open(tmp_path / "webdataset/shards/part-000000.tar") as archive:
+        with tarfile.open(next((tmp_path / "webdataset/shards").glob("part-000000-*.tar"))) as archive:
             names = archive.getnames()
             picture = archive.extractfile(names[1]).read()
         assert names[0].removesuffix(".json") == names[1].removesuffix(".jpg")
@@ -149,6 +152,102 @@ def test_failed_pictures_are_tried_again_and_the_others_kept(do, pictures, here)
     assert here.submitted == [["04.jpg"]]
 
 
+def rows_of(results: vt.scaling.BatchResults) -> list[tuple]:
+    return [(one.picture, one.error, None if one.poses is None else one.poses.to_dict()) for one in results]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "jsonl", "webdataset"])
+def test_good_rows_stay_when_their_file_is_gone_at_the_next_try(do, pictures, tmp_path, kind):
+    shard = tmp_path / "s.tar"
+    with tarfile.open(shard, "w") as archive:
+        for path in sorted(pictures.glob("0[0-3].jpg")):
+            archive.add(path, path.name)
+    data = shard.read_bytes()
+    shard.write_bytes(data[: data.index(b"03.jpg") + 1500])
+    sources = [str(pictures / "04.jpg"), str(pictures / "06.jpg"), str(shard)]
+    before = rows_of(do(sources, format=kind, partition=8))
+    assert [error is None for _, error, _ in before] == [False, True, True, True, True, False]
+    shard.unlink()
+    (pictures / "06.jpg").unlink()
+    (pictures / "04.jpg").write_bytes((pictures / "05.jpg").read_bytes())
+    results = do(sources, format=kind, partition=8, retry=True)
+    after = rows_of(results)
+    assert after[1:] == before[1:]
+    assert (after[0][0], after[0][1], len(after[0][2]["persons"])) == (before[0][0], None, 2)
+    # One try's files, and for WebDataset the pictures' own bytes.
+    (manifest,) = (results.manifest(number) for number in results.partitions)
+    assert set(manifest["files"]) == {
+        path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").glob("*/part-*-*")
+    }
+    if kind == "webdataset":
+        with tarfile.open(tmp_path / "out" / next(iter(manifest["files"]))) as archive:
+            found = [archive.extractfile(name).read() for name in archive.getnames() if name.endswith(".jpg")]
+        expected = [(pictures / f"{name}.jpg").read_bytes() for name in ("05", "00", "01", "02")]
+        assert [found[0], *found[2:]] == expected
+        assert len(found) == 5
+
+
+def test_a_committed_partition_outlives_a_full_disk(do, pictures, tmp_path, monkeypatch):
+    before = rows_of(do([str(pictures)]))
+    monkeypatch.setattr(stores, "_flushed", full)
+    with pytest.raises(vt.OutputError, match="No space left"):
+        do([], retry=True)
+    assert rows_of(vt.scaling.read(tmp_path / "out")) == before
+
+
+def test_names_that_are_no_text(do, pictures, tmp_path):
+    from vitruvian.scaling.report import Totals, html
+
+    shard = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.tar"))
+    try:
+        shard.write_bytes(b"no shard")
+    except OSError:
+        pytest.skip("the file system has no such names")
+    assert [one.poses for one in do([str(shard)])] == [None]
+    with tarfile.open(shard, "w") as archive:
+        archive.add(pictures / "00.jpg", "00.jpg")
+    (found,) = do([], retry=True)
+    assert (found.source, found.error) == (f"{tmp_path}/\\udcff.tar#00.jpg", None)
+    page = html(Totals(), str(shard), {"sources": [str(shard)]}, None).decode()
+    assert page.count("\\udcff.tar") == 3
+
+
+def test_a_partition_that_is_not_committed_is_done_at_the_next_try(do, pictures, tmp_path):
+    before = rows_of(do([str(pictures)]))
+    (tmp_path / "out/done/part-000001.json").unlink()
+    assert rows_of(do([], retry=True)) == before
+
+
+def test_a_worker_that_counted_as_lost_leaves_what_another_committed(do, pictures, tmp_path):
+    done = []
+
+    def overtaken(*at: int) -> None:
+        if not done:
+            done.append(at)
+            # What another worker does meanwhile.
+            done.append(rows_of(do([str(pictures / "0[0-2].jpg")])))
+            done.append((tmp_path / "out/done/part-000000.json").read_bytes())
+
+    results = do([str(pictures / "0[0-2].jpg")], begin=overtaken, careful=True)
+    assert rows_of(results) == done[1]
+    assert (tmp_path / "out/done/part-000000.json").read_bytes() == done[2]
+    assert len(list((tmp_path / "out/pictures").iterdir())) == len(list((tmp_path / "out/persons").iterdir())) == 1
+
+
+def test_files_that_no_manifest_names_are_removed(do, pictures, tmp_path):
+    from vitruvian.scaling.leftovers import remove_leftovers
+
+    results = do([str(pictures)])
+    files = sorted(path for path in (tmp_path / "out").rglob("*") if path.is_file())
+    for path in (tmp_path / "out/persons").iterdir():
+        (path.parent / f"{path.name[:12]}00000000.parquet").write_bytes(b"of another try")
+    (tmp_path / "out/pictures/notes.txt").touch()
+    remove_leftovers(results.store)
+    (tmp_path / "out/pictures/notes.txt").unlink()
+    assert sorted(path for path in (tmp_path / "out").rglob("*") if path.is_file()) == files
+    assert parquet.read_table(tmp_path / "out/persons").num_rows == 14
+
+
 def test_a_picture_that_the_networks_fail_on_fails_alone(do, pictures, monkeypatch):
     call = vt.TopDown.__call__
 
@@ -163,14 +262,11 @@ def test_a_picture_that_the_networks_fail_on_fails_alone(do, pictures, monkeypat
     assert "no such layer" in found[2].error
 
 
+def full(stream, data):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_a_full_disk_commits_nothing(do, pictures, tmp_path, monkeypatch):
-    import errno
-
-    from vitruvian import stores
-
-    def full(stream, data):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     do([str(pictures / "00.jpg")], str(tmp_path / "ok"))
     (tmp_path / "ok/done/part-000000.json").unlink()
     monkeypatch.setattr(stores, "_flushed", full)
@@ -179,16 +275,32 @@ def test_a_full_disk_commits_nothing(do, pictures, tmp_path, monkeypatch):
     assert not list((tmp_path / "ok/done").iterdir())
 
 
-def test_a_store_that_is_down_commits_nothing_until_it_must(do, tmp_path, monkeypatch):
-    from vitruvian import stores
+@pytest.mark.parametrize("kind", ["jpg", "tar", "mp4"])
+def test_a_machine_without_the_inputs_commits_nothing_if_there_are_others(do, pictures, tmp_path, kind):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.{kind}").touch()
+    do([str(tmp_path / f"*.{kind}")])
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.{kind}").unlink()
+    (tmp_path / "out/done/part-000000.json").unlink()
+    with pytest.raises(InputsMissing):
+        do([], retry=True, elsewhere=True)
+    assert not list((tmp_path / "out/done").iterdir())
+    assert [one.poses for one in do([], retry=True)] == [None, None]
+    # One of several that is gone is its own matter.
+    found = list(do([str(pictures / "00.jpg"), str(pictures / "04.jpg")], str(tmp_path / "two"), elsewhere=True))
+    assert [one.error is None for one in found] == [True, False]
 
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_store_that_is_down_commits_nothing_until_it_must(do, tmp_path, monkeypatch, count):
     monkeypatch.setattr(stores, "FIRST_WAIT", 0.001)
     manifest = tmp_path / "list.txt"
     # Nobody listens on this port.
-    manifest.write_text("".join(f"http://127.0.0.1:9/{number}.jpg\n" for number in range(5)))
+    manifest.write_text("".join(f"http://127.0.0.1:9/{number}.jpg\n" for number in range(count)))
     with pytest.raises(StoreDown, match="can't be reached"):
         do([str(manifest)], partition=5)
     assert not (tmp_path / "out/done").exists()
     found = list(do([str(manifest)], partition=5, lenient=True))
-    assert len(found) == 5
+    assert len(found) == count
     assert all("can't be reached" in one.error for one in found)

@@ -91,20 +91,20 @@ def test_sql_and_data_frames(do, pictures, tmp_path):
         ("job.json", b'{"version": 99}', "update it"),
         ("job.json", b'{"version": 1}', "no skeleton"),
         ("done/part-000000.json", b"[]", "no JSON object"),
-        ("persons/part-000000.parquet", b"PAR1", "damaged"),
-        ("persons/part-000000.parquet", None, "missing"),
+        ("persons/part-000000-*.parquet", b"PAR1", "damaged"),
+        ("persons/part-000000-*.parquet", None, "missing"),
     ],
 )
 def test_damaged_results_name_their_file(do, pictures, tmp_path, name, content, words):
     do([str(pictures)])
-    path = tmp_path / "out" / name
+    (path,) = (tmp_path / "out").glob(name)
     if content is None:
         path.unlink()
     else:
         path.write_bytes(content)
     with pytest.raises(vt.InputError, match=words) as caught:
         vt.scaling.read(tmp_path / "out").to_arrow()
-    assert name in str(caught.value)
+    assert path.name in str(caught.value)
 
 
 def test_a_folder_without_a_job(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -16,6 +17,7 @@ from vitruvian.stores import Store
 fsspec = pytest.importorskip("fsspec", reason="the extra ray is not installed")
 pa = pytest.importorskip("pyarrow", reason="the extra ray is not installed")
 parquet = pytest.importorskip("pyarrow.parquet")
+MemoryFileSystem = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem
 
 
 def listed(*sources: object, **options: object) -> list[str]:
@@ -82,6 +84,33 @@ def test_addresses_of_a_store(tmp_path):
     assert len(listed("memory://listing", recursive=True)) == 3
 
 
+class Hosted(MemoryFileSystem):
+    """A store whose addresses have a user and a host, which its paths have not, as those of ftp://."""
+
+    protocol = "hosted"
+    store: dict = {}  # noqa: RUF012
+    pseudo_dirs = [""]  # noqa: RUF012
+
+    def __init__(self, host=None, username=None, **more):
+        super().__init__(**more)
+        assert (host, username) == ("place", "me")
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return urlsplit(path).path.rstrip("/") if "://" in path else MemoryFileSystem._strip_protocol(path)
+
+    @staticmethod
+    def _get_kwargs_from_urls(path):
+        return {"host": urlsplit(path).hostname, "username": urlsplit(path).username}
+
+
+@pytest.mark.parametrize("source", ["hosted://me@place/a", "hosted://me@place/a/", "hosted://me@place/a/*.jpg"])
+def test_addresses_keep_their_user_and_host(source):
+    fsspec.register_implementation("hosted", Hosted, clobber=True)
+    fsspec.filesystem("hosted", host="place", username="me").pipe_file("/a/b.jpg", b"x")
+    assert listed(source) == ["hosted://me@place/a/b.jpg"]
+
+
 def test_a_video_is_divided_by_frames(shared):
     video = str(shared / "videos/hug.mp4")
     items = list(list_items([video], BatchOptions(segment=30)))
@@ -110,6 +139,14 @@ def test_what_cannot_be_listed_is_named(tmp_path, name, content, words):
     with pytest.raises(InputError, match=words) as caught:
         listed(path)
     assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", ["typo", "empty", "memory://nowhere/at/all"])
+def test_a_wrong_source_is_told_before_the_first_is_listed(tree, wrong):
+    (tree.parent / "empty").mkdir()
+    source = wrong if "://" in wrong else str(tree.parent / wrong)
+    with pytest.raises(InputError, match=Path(wrong).name):
+        next(list_items([str(tree), source], BatchOptions()))
 
 
 def test_a_name_with_spaces_without_quotes(tmp_path):
@@ -166,3 +203,23 @@ def test_a_listing_that_changed_while_interrupted_is_refused(tmp_path):
     plan.start()
     with pytest.raises(InputError, match="have changed"):
         plan.wait()
+
+
+def test_what_was_listed_before_an_error_is_done_first(tmp_path):
+    def items():
+        yield from (Item("picture", f"{number}.jpg") for number in range(4))
+        raise InputError("no more")
+
+    store = Store(tmp_path)
+    # Of a run before, which had listed more.
+    store.write("done/part-000001.json", b"{}")
+    plan = Plan(store, items(), 3)
+    plan.start()
+    plan.wait()
+    plan._thread.join()
+    assert plan.left == 1
+    plan.check()
+    assert plan.take() == 0
+    plan.mark(0)
+    with pytest.raises(InputError, match="no more"):
+        plan.check()

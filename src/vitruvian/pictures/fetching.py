@@ -39,11 +39,15 @@ def file_name(spec: str) -> str:
     return urllib.parse.urlsplit(spec).path.rpartition("/")[2] or "picture"
 
 
-def fetched_picture(address: str) -> bytes | None:
+def fetched_picture(address: str, unnamed: bool = False) -> bytes | None:
     """The picture at an http(s) URL; None for what the server, or else the URL's extension, doesn't call a picture.
 
+    Args:
+        address: the URL.
+        unnamed: errors of the server are raised also where the URL has no extension of a picture, and not None.
+
     Raises:
-        InputError: it has more than ``MAX_BYTES``, or the server doesn't send it in time.
+        InputError: it has more than ``MAX_BYTES``, or the server doesn't send it, or not in time.
     """
     if not address.lower().startswith(("http://", "https://")):
         return None
@@ -58,7 +62,7 @@ def fetched_picture(address: str) -> bytes | None:
     except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
         if isinstance(error, urllib.error.HTTPError):
             error.close()
-        if not named:
+        if not named and not unnamed:
             return None  # FFmpeg may have an answer, or says what is wrong
         reason = why_not_fetched(address, error)
         raise InputError(

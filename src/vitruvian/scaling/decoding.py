@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,7 @@ class Decoded:
         encoded: its bytes, where they were asked for.
         size: number of its encoded bytes; 0 where nobody counted.
         passing: the error is a store's, and may pass.
+        missing: there is no such file on this machine.
     """
 
     entry: Entry
@@ -52,6 +54,7 @@ class Decoded:
     encoded: bytes | None = None
     size: int = 0
     passing: bool = False
+    missing: bool = False
 
 
 class TaskLost(Exception):
@@ -114,7 +117,7 @@ def _fetch(entry: Entry) -> bytes | InputError:
 
 def _fetch_http(address: str) -> bytes:
     try:
-        data = fetched_picture(address)
+        data = fetched_picture(address, unnamed=True)
     except InputError as error:
         code = getattr(error.__cause__, "code", None)
         if isinstance(code, int) and 400 <= code < 500 and code not in _PASSING_CODES:
@@ -161,9 +164,10 @@ def _decode(entry: Entry, keep: bool) -> Decoded:
         with open(entry.data, "rb") as stream:
             return _decode_bytes(entry, stream.read(), keep)
     except InputError as error:
-        return Decoded(entry, error=str(error))
+        return Decoded(entry, error=str(error), missing=not os.path.exists(entry.data))
     except OSError as error:
-        return Decoded(entry, error=f"{entry.name} can't be read: {error.strerror or error}; check the path")
+        reason = f"{entry.name} can't be read: {error.strerror or error}; check the path"
+        return Decoded(entry, error=reason, missing=not os.path.exists(entry.data))
 
 
 def _decode_bytes(entry: Entry, data: bytes, keep: bool) -> Decoded:

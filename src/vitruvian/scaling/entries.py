@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from ..errors import InputError
+from ..errors import InputError, VitruvianError
 from ..pictures.decoding import MAX_BYTES, picture_extensions
 from ..stores import StoreError, is_address, open_file, retried, why_not_reached
 from .manifests import NAMES
@@ -85,10 +85,10 @@ def _members(item: Item, path: str) -> Iterator[tuple[str, bytes]]:
                     yield name, data
         except (tarfile.TarError, EOFError, ValueError) as error:
             raise ItemError(f"{item.path} is damaged or no tar file: {error}; fetch or write it again") from None
-        except OSError as error:
-            if is_address(path):
-                raise StoreError(why_not_reached(path, error)) from None
-            raise ItemError(f"{item.path} can't be read: {error.strerror or error}") from None
+        except VitruvianError:
+            raise
+        except Exception as error:  # stores raise classes of their own
+            raise _unreadable(item, path, error) from None
 
 
 def _rows(item: Item, path: str) -> Iterator[tuple[str, bytes]]:
@@ -112,7 +112,13 @@ def _rows(item: Item, path: str) -> Iterator[tuple[str, bytes]]:
         except (ArrowException, IndexError, KeyError) as error:
             reason = " ".join(str(error).split())[:300]
             raise ItemError(f"{item.path} can't be read as Parquet: {reason}; fetch or write it again") from None
-        except OSError as error:
-            if is_address(path):
-                raise StoreError(why_not_reached(path, error)) from None
-            raise ItemError(f"{item.path} can't be read: {error.strerror or error}") from None
+        except VitruvianError:
+            raise
+        except Exception as error:  # stores raise classes of their own
+            raise _unreadable(item, path, error) from None
+
+
+def _unreadable(item: Item, path: str, error: Exception) -> InputError:
+    if is_address(path):
+        return StoreError(why_not_reached(path, error))
+    return ItemError(f"{item.path} can't be read: {getattr(error, 'strerror', None) or error}")

@@ -15,11 +15,12 @@ from .._version import __version__
 from ..datasets.batch_results import DONE, JOB, VERSION, read_job, read_record
 from ..datasets.batch_tables import check_pyarrow
 from ..errors import InputError, OutputError
-from ..stores import Store
+from ..stores import Store, is_address
+from .leftovers import remove_leftovers
 from .lock import one_job
 from .options import BatchOptions, Workers, answers, checked_model
 from .plan import PLAN, Plan
-from .pool import Pool
+from .pool import Pool, check_room
 from .report import REPORT, Totals, html
 from .sources import list_items
 from .tables import FOLDERS
@@ -111,13 +112,15 @@ def estimate(
     """
     import_ray()
     check_pyarrow()
-    store = Store(output)
+    place = os.fspath(output)
+    # Workers have other current folders.
+    store = Store(place if is_address(place) else os.path.abspath(place))
     named = [os.fspath(one) for one in ([sources] if isinstance(sources, (str, os.PathLike)) else sources)]
     if not named:
         raise InputError("no source: give at least one")
     job = _Job(store, named, options or BatchOptions(), workers or Workers(), checked_model(model))
-    with one_job(store):
-        return job.run(progress or (lambda state: None))
+    with one_job(store) as check:
+        return job.run(progress or (lambda state: None), check)
 
 
 class _Job:
@@ -130,11 +133,15 @@ class _Job:
         self.workers = workers
         self.model = _placed(model, workers)
         self.before = read_job(store) if store.read(JOB) is not None else None
+        # Relative paths are those of the first run.
+        self.cwd = str((self.before or {}).get("cwd") or os.getcwd())
         self.totals = Totals()
         self.done_now = 0
 
-    def run(self, progress: Progress) -> BatchSummary:
+    def run(self, progress: Progress, check: Callable[[], None] = lambda: None) -> BatchSummary:
+        """Do it; `check` is called now and then, and may end it by an error."""
         started = time.perf_counter()
+        self.check = check
         self._check_before()
         for folder in (DONE, PLAN, *FOLDERS):
             self.store.sweep(folder)
@@ -146,6 +153,11 @@ class _Job:
         if self.before is not None and not (self.options.resume or self.options.retry_failed):
             raise InputError(
                 f"{self.store.root} has an unfinished job: go on with it (--resume), or choose another folder"
+            )
+        relative = [one for one in self.sources if not is_address(one) and not os.path.isabs(one)]
+        if relative and not plan.complete and self.cwd != os.getcwd():
+            raise InputError(
+                f"{relative[0]}: the job began in {self.cwd}; go on from there, as not all inputs are listed"
             )
         plan.start()
         try:
@@ -183,7 +195,7 @@ class _Job:
                 )
 
     def _work(self, plan: Plan, progress: Progress, started: float) -> None:
-        spec = WorkerSpec(self.model, self.options, self.workers, self.store.root, os.getcwd())
+        spec = WorkerSpec(self.model, self.options, self.workers, self.store.root, self.cwd)
         first = self.totals.pictures
 
         def done(manifest: dict[str, Any]) -> None:
@@ -192,6 +204,7 @@ class _Job:
             self.done_now += manifest["pictures"]
 
         def tick() -> None:
+            self.check()
             seconds = time.perf_counter() - started
             count = self.totals.pictures
             rate = (count - first) / seconds
@@ -219,7 +232,7 @@ class _Job:
             queue.numbers.discard(manifest["partition"])
             self.totals.add(manifest)
 
-        Pool(spec, self._check_model, retry=True).run(queue, done, lambda: None)
+        Pool(spec, self._check_model, retry=True).run(queue, done, self.check)
 
     def _check_model(self, found: Description) -> None:
         """Write job.json with the first worker's model, and compare later ones with it. Raises InputError."""
@@ -228,6 +241,7 @@ class _Job:
                 "version": VERSION,
                 "generator": f"vitruvian {__version__}",
                 "sources": self.sources,
+                "cwd": self.cwd,
                 "options": self.options.settings,
                 "model": answers(self.model),
                 "fingerprint": found.fingerprint,
@@ -241,10 +255,12 @@ class _Job:
             )
 
     def _summary(self, started: float, plan: Plan) -> BatchSummary:
+        self.check()
+        remove_leftovers(self.store)
         seconds, done_now = time.perf_counter() - started, self.done_now
         if done_now or self.store.read(REPORT) is None:
             rate = done_now / seconds if done_now else None
-            self.store.write(REPORT, html(self.totals, self.store.root, self.before or {}, rate).encode())
+            self.store.write(REPORT, html(self.totals, self.store.root, self.before or {}, rate))
         totals = self.totals
         counts = totals.pictures, totals.persons, totals.failed, plan.partitions, done_now
         return BatchSummary(*counts, seconds, self.store.path(REPORT))
@@ -266,6 +282,9 @@ class _Queue:
     def take(self) -> int | None:
         return next(self._waiting, None)
 
+    def check(self) -> None:
+        """Nothing: all numbers are known."""
+
 
 def _placed(model: dict[str, Any], workers: Workers) -> dict[str, Any]:
     """The model's keywords with whole paths, which hold in every process, and on GPUs the device."""
@@ -284,7 +303,7 @@ def _ray(workers: Workers) -> Iterator[Any]:
     """Ray, started on this machine unless it runs or an address is known, and ended if it was started here.
 
     Raises:
-        InputError: no cluster answers at the address.
+        InputError: no cluster answers at the address, or this machine has no room for a worker.
     """
     ray = import_ray()
     if ray.is_initialized():
@@ -305,6 +324,8 @@ def _ray(workers: Workers) -> Iterator[Any]:
         except (ValueError, RuntimeError, OSError) as error:
             raise OutputError(f"Ray can't be started on this machine: {' '.join(str(error).split())[:300]}") from None
     try:
+        if not address:
+            check_room(ray.cluster_resources(), workers)
         yield ray
     finally:
         ray.shutdown()

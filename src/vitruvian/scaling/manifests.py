@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from ..errors import InputError
-from ..stores import is_address, open_file
+from ..errors import InputError, VitruvianError
+from ..stores import StoreError, is_address, open_file, why_not_reached
 
 MANIFEST_SUFFIXES = (".txt", ".csv", ".parquet", ".pq")
 
@@ -55,6 +55,12 @@ def read_manifest(path: str, column: str | None = None) -> Iterator[Entry]:
                     yield beside(path, entry.strip()), None, "", 1
         except (csv.Error, UnicodeError) as error:
             raise InputError(f"{path} can't be read: {error}") from None
+        except VitruvianError:
+            raise
+        except Exception as error:  # stores raise classes of their own
+            if is_address(path):
+                raise StoreError(why_not_reached(path, error)) from None
+            raise InputError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def beside(manifest: str, entry: str) -> str:
@@ -100,6 +106,10 @@ def _parquet(path: str, stream: Any, column: str | None) -> Iterator[Entry]:
                 yield beside(path, str(entry)), None, "", 1
     except (ArrowException, OSError) as error:
         raise InputError(f"{path} can't be read as Parquet: {' '.join(str(error).split())[:300]}") from None
+    except VitruvianError:
+        raise
+    except Exception as error:  # stores raise classes of their own
+        raise StoreError(why_not_reached(path, error)) from None
 
 
 def _column(path: str, schema: Any, wanted: str | None) -> tuple[str, bool]:

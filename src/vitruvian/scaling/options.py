@@ -79,7 +79,7 @@ class Workers:
 
     Args:
         most: workers, each with the networks in its memory; None is as many as the cluster has room for, those of nodes
-            that join later too.
+            that join later too, and there are never more than that.
         least: workers that are kept while there is work.
         gpus: GPUs of a worker, also a fraction such as 0.5; 0 runs the networks on CPUs.
         threads: CPU threads of a worker's networks.

@@ -7,13 +7,15 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..datasets.batch_results import BatchResults
-from ..errors import InputError, ModelError, VitruvianError
+from ..datasets.batch_results import BatchResults, read_record
+from ..errors import InputError, ModelError, OutputError, VitruvianError
 from ..pictures.memory import BYTES_AHEAD, held_by
 from ..pipeline import TopDown, batches
 from ..poses import Poses
@@ -23,20 +25,26 @@ from .entries import Entry, ItemError, entries_of
 from .options import BatchOptions
 from .plan import manifest_name, read_partition
 from .sources import Item
-from .tables import Rows, item_of
+from .tables import Rows, as_text, encoded_in, item_of
 from .videos import Segment, local_video
 
 if TYPE_CHECKING:
     from ..datasets.batch_tables import BatchPicture
 
-# So many pictures that a store failed on, and half of all, mean that the store is down, and not the pictures.
+# So many inputs that a store failed on, or all there are, and half of the pictures mean that the store is down.
 _STORE_DOWN = 4
+# The part of a partition's files that, if they are missing, means that the machine has not the disk of the inputs.
+_MISSING = 0.9
 # Seconds until the few pictures that a store failed on are tried again, before their partition is written.
 WAITS = (2.0, 10.0, 30.0)
 
 
 class StoreDown(VitruvianError):
-    """A store of inputs failed for most pictures of a partition, which is to be tried again later."""
+    """A store failed for most pictures of a partition, or for its rows: it is to be tried again later."""
+
+
+class InputsMissing(VitruvianError):
+    """This machine has nearly none of a partition's inputs, which others may have."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +56,15 @@ class Attempt:
         careful: picture by picture, telling each before it is begun: a worker was lost with this partition.
         set_aside: the pictures (item, place) that ended workers, and the reason that becomes their row.
         lenient: pictures that a store fails on become rows.
-        retry: only pictures that failed are read; the other rows stay.
+        elsewhere: there are other machines that may have the inputs if this one has not.
+        retry: only pictures that failed are read; the other rows stay, and rows that would become worse.
     """
 
     partition: int
     careful: bool = False
     set_aside: Mapping[tuple[int, int], str] = field(default_factory=dict)
     lenient: bool = False
+    elsewhere: bool = False
     retry: bool = False
 
 
@@ -85,7 +95,10 @@ class PartitionWork:
     metadata: Mapping[str, Any]
 
     def run(self, attempt: Attempt, begin: Begin | None = None) -> dict[str, Any]:
-        """Do a partition and commit it: its files are written first, then its manifest.
+        """Do a partition and commit it: its files are written first, then the manifest that names them.
+
+        Files of different tries have different names, so that a manifest always names those of one try. A partition
+        that is committed, by a worker that was lost before it could say so, is left as it is.
 
         Args:
             attempt: the partition, and how it is done.
@@ -95,40 +108,60 @@ class PartitionWork:
             The manifest.
 
         Raises:
-            StoreDown: nothing is committed, as most pictures can't be fetched.
-            ModelError: the networks don't fit their cards.
+            InputsMissing: nothing is committed, as files aren't on this machine; with `Attempt.elsewhere` only.
+            StoreDown: nothing is committed, as most pictures can't be fetched, or the store of the rows fails.
+            ModelError: an engine fails.
             OutputError: the rows can't be written.
         """
+        try:
+            return self._run(attempt, begin)
+        except (StoreError, OutputError) as error:
+            if isinstance(error, StoreError) or isinstance(error.__cause__, StoreError):
+                raise StoreDown(str(error)) from None
+            raise
+
+    def _run(self, attempt: Attempt, begin: Begin | None) -> dict[str, Any]:
         started = time.perf_counter()
+        name = manifest_name(attempt.partition)
+        manifest = self.output.read(name)
+        if manifest is not None and not attempt.retry:
+            return read_record(self.output, name)
         items = list(enumerate(read_partition(self.output, attempt.partition)))
         rows = Rows(attempt.partition, self.model.pose.skeleton)
         wanted: dict[int, set[str]] | None = None
-        if attempt.retry and self.options.format != "webdataset":
-            wanted = self._keep_good(rows, items)
-        walk = _Walk(self, attempt, rows, begin if attempt.careful else None, wanted)
-        walk.over(items)
+        before = None if manifest is None else self._before(attempt.partition)
+        if before is not None:
+            failed = [one for one in before.pictures if one.error is not None]
+            rows.pictures, wanted = _without(failed, before.pictures, dict(items))
+        walk = _Walk(self, attempt, rows, begin if attempt.careful else None, items, wanted)
+        walk.over()
+        if attempt.elsewhere and len(walk.missing) > _MISSING * len(walk.items):
+            raise InputsMissing(f"{len(walk.missing)} of {len(walk.items)} files aren't there")
         for wait in WAITS:
             if not walk.passing or walk.store_is_down:
                 break
             time.sleep(wait)
-            walk.again(items)
+            walk.again()
         if walk.store_is_down and not attempt.lenient:
             raise StoreDown(next(iter(walk.passing.values())))
+        if before is not None:
+            _take_over(rows, before)
         rows.sort()
-        return self._commit(attempt, rows, time.perf_counter() - started)
+        return self._commit(rows, manifest, time.perf_counter() - started)
 
-    def _keep_good(self, rows: Rows, items: Sequence[tuple[int, Item]]) -> dict[int, set[str]]:
-        """Take over the rows that didn't fail; returns the failed names by their item."""
-        before = BatchResults(self.output.root).pictures(rows.partition)
-        rows.pictures, failed = _without([one for one in before if one.error is not None], before, items)
-        return failed
+    def _before(self, partition: int) -> Rows:
+        """The rows of a committed partition."""
+        results = BatchResults(self.output.root)
+        rows = Rows(partition, self.model.pose.skeleton)
+        rows.pictures = results.pictures(partition)
+        for name in results.manifest(partition)["files"] if self.options.format == "webdataset" else ():
+            rows.encoded |= encoded_in(self.output.read(name) or b"")
+        return rows
 
-    def _commit(self, attempt: Attempt, rows: Rows, seconds: float) -> dict[str, Any]:
-        number = attempt.partition
-        files = rows.files(self.options.format, self.metadata)
-        if attempt.retry:
-            # Files and manifest must never be of different tries.
-            self.output.remove(manifest_name(number))
+    def _commit(self, rows: Rows, before: bytes | None, seconds: float) -> dict[str, Any]:
+        """Write files and manifest; `before` is the manifest that is replaced."""
+        number, name_of_manifest = rows.partition, manifest_name(rows.partition)
+        files = rows.files(self.options.format, self.metadata, uuid.uuid4().hex[:8])
         for name, data in files.items():
             self.output.write(name, data)
         done = {
@@ -139,12 +172,39 @@ class PartitionWork:
             "worker": f"{socket.gethostname()}:{os.getpid()}",
             **rows.summary(),
         }
-        self.output.write(manifest_name(number), json.dumps(done).encode())
+        now = self.output.read(name_of_manifest)
+        if now is not None and now != before:
+            # Another worker was faster: this one counted as lost.
+            self._remove(files)
+            return read_record(self.output, name_of_manifest)
+        self.output.write(name_of_manifest, json.dumps(done).encode())
+        if before is not None:
+            self._remove(json.loads(before)["files"])
         return done
+
+    def _remove(self, names: Iterable[str]) -> None:
+        """Remove files that no manifest names; those that stay are removed when the job ends."""
+        for name in names:
+            with suppress(OutputError):
+                self.output.remove(name)
+
+
+def _take_over(rows: Rows, before: Rows) -> None:
+    """Take over what was kept of the rows before, and all rows of items that have fewer good ones now."""
+
+    def good(pictures: Sequence[BatchPicture]) -> Counter[int]:
+        return Counter(item_of(one.picture) for one in pictures if one.error is None)
+
+    had, has = good(before.pictures), good(rows.pictures)
+    worse = {item for item in had if has[item] < had[item]}
+    new = {number: data for number, data in rows.encoded.items() if item_of(number) not in worse}
+    rows.encoded = before.encoded | new
+    rows.pictures = [one for one in rows.pictures if item_of(one.picture) not in worse]
+    rows.pictures += [one for one in before.pictures if item_of(one.picture) in worse]
 
 
 def _without(
-    failed: Sequence[BatchPicture], rows: Sequence[BatchPicture], items: Sequence[tuple[int, Item]]
+    failed: Sequence[BatchPicture], rows: Sequence[BatchPicture], items: Mapping[int, Item]
 ) -> tuple[list[BatchPicture], dict[int, set[str]]]:
     """The rows that stay when the failed ones are to be tried again, and the names of these by their item."""
     names: dict[int, set[str]] = {}
@@ -156,7 +216,7 @@ def _without(
         if number not in names:
             return True
         # An error of the file itself: what follows in it is unknown.
-        return items[number][1].path not in names[number] and one.source not in names[number]
+        return as_text(items[number].path) not in names[number] and one.source not in names[number]
 
     return [one for one in rows if stays(one)], names
 
@@ -165,8 +225,9 @@ class _Walk:
     """The way through one partition's items.
 
     Attributes:
-        count: pictures that were tried.
+        items: the items by their numbers; with `wanted` those of them that have any.
         passing: why a store failed on pictures, by their numbers.
+        missing: items whose file isn't on this machine.
     """
 
     def __init__(
@@ -175,24 +236,32 @@ class _Walk:
         attempt: Attempt,
         rows: Rows,
         begin: Begin | None,
+        items: Sequence[tuple[int, Item]],
         wanted: Mapping[int, set[str]] | None,
     ) -> None:
         self.work = work
         self.attempt = attempt
         self.rows = rows
         self.begin = begin
+        self.items = {number: item for number, item in items if wanted is None or number in wanted}
         self.wanted = wanted
-        self.count = 0
         self.passing: dict[int, str] = {}
+        self.missing: set[int] = set()
 
     @property
     def store_is_down(self) -> bool:
-        """Whether a store failed on most of the pictures."""
-        return len(self.passing) >= _STORE_DOWN and 2 * len(self.passing) >= self.count
+        """Whether a store failed on most of the pictures, or on a file with many."""
+        failed = [self.items[number] for number in {item_of(picture) for picture in self.passing}]
+        if not failed:
+            return False
+        if any(item.kind in ("shard", "rows") for item in failed):
+            return True
+        most = 2 * sum(item.weight for item in failed) >= sum(item.weight for item in self.items.values())
+        return most and len(failed) >= min(_STORE_DOWN, len(self.items))
 
-    def over(self, items: Sequence[tuple[int, Item]]) -> None:
+    def over(self) -> None:
         """Do the items, or those of them that are wanted."""
-        chosen = items if self.wanted is None else [pair for pair in items if pair[0] in self.wanted]
+        chosen = [pair for pair in self.items.items() if self.wanted is None or pair[0] in self.wanted]
         for is_video, group in itertools.groupby(chosen, lambda pair: pair[1].kind == "video"):
             if is_video:
                 for number, item in group:
@@ -200,14 +269,13 @@ class _Walk:
             else:
                 self.pictures(group)
 
-    def again(self, items: Sequence[tuple[int, Item]]) -> None:
+    def again(self) -> None:
         """Do once more what a store failed on."""
         rows = self.rows.pictures
         failed = [one for one in rows if one.picture in self.passing]
-        self.rows.pictures, self.wanted = _without(failed, rows, items)
-        self.count -= len(rows) - len(self.rows.pictures)
+        self.rows.pictures, self.wanted = _without(failed, rows, self.items)
         self.passing = {}
-        self.over(items)
+        self.over()
 
     def pictures(self, items: Iterator[tuple[int, Item]]) -> None:
         """The pictures of consecutive items that are no videos."""
@@ -220,13 +288,14 @@ class _Walk:
     def _entries(self, items: Iterator[tuple[int, Item]]) -> Iterator[Entry]:
         for number, item in items:
             names = None if self.wanted is None else self.wanted[number]
+            # An error of the file itself: all of it is wanted.
+            if names is not None and as_text(item.path) in names:
+                names = None
             place = 0
             try:
                 for entry in entries_of(number, item, self.work.cwd):
                     place = entry.place + 1
-                    # Other names are compared as they are written.
-                    name = entry.name.encode("utf-8", "backslashreplace").decode()
-                    if names is not None and name not in names and item.path not in names:
+                    if names is not None and as_text(entry.name) not in names:
                         continue
                     reason = self.attempt.set_aside.get((number, entry.place))
                     if reason is not None:
@@ -235,11 +304,18 @@ class _Walk:
                     yield entry
             except (ItemError, StoreError) as error:
                 self._fail(number, place, item.path, str(error), passing=isinstance(error, StoreError))
+                self._note_missing(number, item)
+
+    def _note_missing(self, number: int, item: Item) -> None:
+        if not is_address(item.path) and not os.path.exists(os.path.join(self.work.cwd, item.path)):
+            self.missing.add(number)
 
     def _estimate(self, batch: list[Decoded]) -> None:
         for done in batch:
             if done.image is None:
                 self._fail(done.entry.item, done.entry.place, done.entry.name, done.error or "", done.passing)
+                if done.missing:
+                    self.missing.add(done.entry.item)
         good = [done for done in batch if done.image is not None]
         if not good:
             return
@@ -276,13 +352,11 @@ class _Walk:
         assert done.image is not None
         entry, (height, width) = done.entry, done.image.shape[:2]
         number = self.rows.add(entry.item, entry.place, entry.name, (width, height), poses)
-        self.count += 1
         if done.encoded is not None:
             self.rows.encoded[number] = done.encoded
 
     def _fail(self, item: int, place: int, name: str, error: str, passing: bool = False) -> None:
         number = self.rows.add(item, place, name, None, None, error)
-        self.count += 1
         if passing:
             self.passing[number] = error
 
@@ -303,7 +377,7 @@ class _Walk:
                 with closing(work.model.frames(source, options.track, options.smooth)) as frames:
                     for frame, poses in frames:
                         self.rows.add(number, place, item.path, frame.size, poses, None, frame.index, frame.time)
-                        place, self.count = place + 1, self.count + 1
+                        place += 1
                 for problem in source.problems:
                     self._fail(number, place, item.path, problem)
                     place += 1
@@ -311,5 +385,6 @@ class _Walk:
             raise
         except InputError as error:
             self._fail(number, place, item.path, str(error), passing=isinstance(error, StoreError))
+            self._note_missing(number, item)
         except Exception as error:  # engines raise classes of their own
             self._fail(number, place, item.path, f"{item.path}: {type(error).__name__}: {error}")

@@ -102,7 +102,6 @@ class Plan:
         self._size = size
         self._next = 0
         self._done = bytearray()
-        self._marked = 0
         for name in store.names(DONE):
             self.mark(int(name[5:-5]))
         self._error: BaseException | None = None
@@ -119,10 +118,9 @@ class Plan:
             self._thread.start()
 
     def wait(self) -> None:
-        """Wait until there is a partition, or the end of the inputs. Raises InputError, OutputError as `take`."""
+        """Wait until there is a partition, or the end of the inputs. Raises as `check`."""
         while not (self.partitions or self.complete):
-            if self._error is not None:
-                raise self._error
+            self.check()
             self._thread.join(_WAIT)
 
     def stop(self) -> None:
@@ -135,7 +133,6 @@ class Plan:
         """Note that a partition is done."""
         if number >= len(self._done):
             self._done.extend(bytes(max(1024, number + 1 - len(self._done))))
-        self._marked += not self._done[number]
         self._done[number] = 1
 
     def done(self, number: int) -> bool:
@@ -145,23 +142,25 @@ class Plan:
     @property
     def left(self) -> int:
         """How many of the partitions so far aren't done."""
-        return max(0, self.partitions - self._marked)
+        return self.partitions - self._done.count(1, 0, self.partitions)
 
     def take(self) -> int | None:
-        """The next partition to do; None if there is none, or none yet (see `complete`).
+        """The next partition to do; None if there is none, or none yet (see `complete`)."""
+        while self._next < self.partitions:
+            number, self._next = self._next, self._next + 1
+            if not self.done(number):
+                return number
+        return None
+
+    def check(self) -> None:
+        """Raise what ended the listing, once all that was listed before is done.
 
         Raises:
             InputError: the inputs can't be listed.
             OutputError: the plan can't be written.
         """
-        # Before the rest: what was listed until an error is still done.
-        while self._next < self.partitions:
-            number, self._next = self._next, self._next + 1
-            if not self.done(number):
-                return number
-        if self._error is not None:
+        if self._error is not None and not self.left:
             raise self._error
-        return None
 
     def _list(self) -> None:
         try:

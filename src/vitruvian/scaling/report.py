@@ -55,8 +55,8 @@ class Totals:
         self.workers[str(manifest["worker"]).partition(":")[0]] += 1
 
 
-def html(totals: Totals, folder: str, job: Mapping[str, Any], rate: float | None) -> str:
-    """The page.
+def html(totals: Totals, folder: str, job: Mapping[str, Any], rate: float | None) -> bytes:
+    """The page, UTF-8.
 
     Args:
         totals: of the job.
@@ -90,7 +90,7 @@ def html(totals: Totals, folder: str, job: Mapping[str, Any], rate: float | None
     workers = "".join(f"<tr><td>{escape(name)}</td><td>{count:,}</td></tr>" for name, count in totals.workers.items())
     rows = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in facts)
     sources = "".join(f"<li>{escape(str(source))}</li>" for source in job.get("sources", [])[:50])
-    return (
+    page = (
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{escape(folder)}</title>\n'
         f"<style>{_STYLE}</style>\n<h1>{escape(folder)}</h1>\n<table>{rows}</table>\n"
         f"<h2>Sources</h2>\n<ul>{sources}</ul>\n"
@@ -99,6 +99,8 @@ def html(totals: Totals, folder: str, job: Mapping[str, Any], rate: float | None
         f"<h2>Failures</h2>\n<ul>{failures or '<li>none</li>'}</ul>\n"
         f"{more if totals.failed > len(totals.errors) else ''}</html>\n"
     )
+    # Names of files are any bytes, so not all of them are valid text.
+    return page.encode("utf-8", "backslashreplace")
 
 
 def _bars(title: str, counts: Sequence[int], labels: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Literal, get_args
@@ -72,6 +72,9 @@ def list_items(sources: Iterable[str], options: BatchOptions) -> Iterator[Item]:
         InputError: a source that isn't there, has nothing that can be read, or can't be listed.
     """
     names = list(sources)
+    if len(names) > 1:
+        # A job keeps its sources, so that a wrong one must be told before anything is done.
+        _check(names, options)
     for number, source in enumerate(names):
         count = 0
         for expanded in _expanded(source):
@@ -79,8 +82,36 @@ def list_items(sources: Iterable[str], options: BatchOptions) -> Iterator[Item]:
                 count += 1
                 yield item
         if not count:
-            deeper = "" if options.recursive else "; folders below it are searched with -r only"
-            raise InputError(f"{source}: no pictures, videos or tar shards found{deeper}")
+            raise _nothing_in(source, options)
+
+
+def _nothing_in(source: str, options: BatchOptions) -> InputError:
+    deeper = "" if options.recursive else "; folders below it are searched with -r only"
+    return InputError(f"{source}: no pictures, videos or tar shards found{deeper}")
+
+
+def _check(names: Sequence[str], options: BatchOptions) -> None:
+    """Raises InputError for a source that isn't there, or on this machine has nothing that can be read."""
+    for number, source in enumerate(names):
+        hint, count = unquoted(names, number), 0
+        if is_address(source):
+            address = next(_expanded(source))
+            if not source.startswith(("http://", "https://")) and not _is_pattern(address):
+                _check_address(address)
+            continue
+        for expanded in _expanded(source):
+            count += next(_items_of(expanded, options, hint), None) is not None
+        if not count:
+            raise _nothing_in(source, options)
+
+
+def _check_address(address: str) -> None:
+    store, inner = filesystem(address)
+    try:
+        if not retried(address, lambda: bool(store.isdir(inner) or store.exists(inner))):
+            raise InputError(f"{address}: no such file or folder; check the address")
+    except OSError as error:
+        raise StoreError(f"{address} can't be read: {error}; check the address and its permissions") from None
 
 
 def _expanded(source: str) -> Iterator[str]:
@@ -190,10 +221,10 @@ def _remote(source: str, options: BatchOptions) -> Iterator[Item]:
     try:
         if _is_pattern(source):
             for path in sorted(map(str, retried(source, lambda: store.glob(inner))), key=natural):
-                address = store.unstrip_protocol(path)
+                address = _address(source, inner, store, path)
                 yield from _items_of(address, options) if is_manifest(address) else _file(address, options)
         elif retried(source, lambda: bool(store.isdir(inner))):
-            yield from _remote_folder(store, inner, options)
+            yield from _remote_folder(source, inner, store, inner, options)
         elif retried(source, lambda: bool(store.exists(inner))):
             yield from _file(source, options, named=True)
         else:
@@ -202,7 +233,13 @@ def _remote(source: str, options: BatchOptions) -> Iterator[Item]:
         raise StoreError(f"{source} can't be listed: {error}; check the address and its permissions") from None
 
 
-def _remote_folder(store: Any, folder: str, options: BatchOptions) -> Iterator[Item]:
+def _address(source: str, inner: str, store: Any, path: str) -> str:
+    """The address of a path on a store: that of the source, whose own path is `inner`, with its user and host."""
+    start = source.rstrip("/").removesuffix(inner.rstrip("/"))
+    return start + path if "://" in start and start != source.rstrip("/") else str(store.unstrip_protocol(path))
+
+
+def _remote_folder(source: str, inner: str, store: Any, folder: str, options: BatchOptions) -> Iterator[Item]:
     found = retried(folder, lambda: list(store.ls(folder, detail=True)))
     for entry in sorted(found, key=lambda entry: natural(str(entry["name"]))):
         path = str(entry["name"]).rstrip("/")
@@ -210,6 +247,6 @@ def _remote_folder(store: Any, folder: str, options: BatchOptions) -> Iterator[I
             continue
         if entry.get("type") == "directory":
             if options.recursive:
-                yield from _remote_folder(store, path, options)
+                yield from _remote_folder(source, inner, store, path, options)
         else:
-            yield from _file(store.unstrip_protocol(path), options)
+            yield from _file(_address(source, inner, store, path), options)

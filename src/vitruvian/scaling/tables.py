@@ -38,6 +38,11 @@ def item_of(number: int) -> int:
     return (number >> _PLACE_BITS) & (2**_ITEM_BITS - 1)
 
 
+def as_text(name: str) -> str:
+    """A name as it is written: names of files are any bytes, so not all of them are valid text."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 class Rows:
     """The pictures of one partition.
 
@@ -82,20 +87,18 @@ class Rows:
         """
         width, height = size or (None, None)
         number = picture_number(self.partition, item, place)
-        # Names of files are any bytes, so not all of them are valid text.
-        name = source.encode("utf-8", "backslashreplace").decode()
         if error is not None:
-            error = error.encode("utf-8", "backslashreplace").decode()
-        self.pictures.append(BatchPicture(number, name, frame, time, width, height, poses, error))
+            error = as_text(error)
+        self.pictures.append(BatchPicture(number, as_text(source), frame, time, width, height, poses, error))
         return number
 
     def sort(self) -> None:
         """Put the pictures in the order of their numbers."""
         self.pictures.sort(key=lambda one: one.picture)
 
-    def files(self, kind: BatchFormat, metadata: Mapping[str, Any]) -> dict[str, bytes]:
-        """The content of the partition's files by their names."""
-        stem = f"part-{self.partition:06d}"
+    def files(self, kind: BatchFormat, metadata: Mapping[str, Any], token: str) -> dict[str, bytes]:
+        """The content of the partition's files by their names, which have the token of the try in them."""
+        stem = f"part-{self.partition:06d}-{token}"
         if kind == "parquet":
             return {
                 f"pictures/{stem}.parquet": _parquet(pictures_table(self.pictures, metadata)),
@@ -140,6 +143,14 @@ class Rows:
             },
             "errors": errors[:_EXAMPLES],
         }
+
+
+def encoded_in(shard: bytes) -> dict[int, bytes]:
+    """The pictures' own bytes in a shard that `Rows.files` made, by the pictures' numbers. Raises tarfile.TarError."""
+    with tarfile.open(fileobj=io.BytesIO(shard)) as archive:
+        members = [member for member in archive if not member.name.endswith(".json")]
+        contents = {member.name: archive.extractfile(member) for member in members}
+        return {int(name.partition(".")[0]): content.read() for name, content in contents.items() if content}
 
 
 def record(one: BatchPicture) -> dict[str, Any]:
