@@ -12,8 +12,8 @@ from .options import Limits
 from .problems import MEDIA_TYPE, Problem, busy
 
 
-class _Unread(asyncio.Protocol):
-    """Breaks connections whose client doesn't read what was sent to it."""
+class _Connection(asyncio.Protocol):
+    """What both protocols share: refusals, and the end of connections whose client doesn't read what was sent to it."""
 
     limits = Limits()
     loop: asyncio.AbstractEventLoop
@@ -41,8 +41,16 @@ class _Unread(asyncio.Protocol):
         if self.transport.get_write_buffer_size():
             self.transport.abort()
 
+    def _refuse(self, problem: Problem) -> None:
+        """Write an answer past the application, and close."""
+        headers = {"content-type": MEDIA_TYPE, "content-length": len(problem.body), "connection": "close"}
+        lines = [f"HTTP/1.1 {problem.status} {problem.record['title']}"]
+        lines += [f"{name}: {value}" for name, value in {**headers, **problem.headers}.items()]
+        self.transport.write("\r\n".join([*lines, "", ""]).encode() + problem.body)
+        self.transport.close()
 
-class LimitedHTTP(_Unread, H11Protocol):
+
+class LimitedHTTP(_Connection, H11Protocol):
     """uvicorn's protocol of HTTP/1.1 within `Limits`: one whose request doesn't come is closed, too many get 503."""
 
     _waiting: asyncio.TimerHandle | None = None
@@ -86,14 +94,6 @@ class LimitedHTTP(_Unread, H11Protocol):
             self._refuse(Problem(400, f"no HTTP/1.1 request, or one with more than {most:,} bytes of headers"))
         self.transport.close()
 
-    def _refuse(self, problem: Problem) -> None:
-        """Write an answer past the application, and close."""
-        headers = {"content-type": MEDIA_TYPE, "content-length": len(problem.body), "connection": "close"}
-        lines = [f"HTTP/1.1 {problem.status} {problem.record['title']}"]
-        lines += [f"{name}: {value}" for name, value in {**headers, **problem.headers}.items()]
-        self.transport.write("\r\n".join([*lines, "", ""]).encode() + problem.body)
-        self.transport.close()
-
     def _unset_keepalive_if_required(self) -> None:
         # The first bytes of a further request: from here on its headers have their time.
         if self.timeout_keep_alive_task is not None and self._waiting is None and not self.transport.is_closing():
@@ -113,5 +113,13 @@ class LimitedHTTP(_Unread, H11Protocol):
             self._waiting = None
 
 
-class LimitedWebSocket(_Unread, WebSocketsSansIOProtocol):
-    """uvicorn's protocol of WebSockets within `Limits`."""
+class LimitedWebSocket(_Connection, WebSocketsSansIOProtocol):
+    """uvicorn's protocol of WebSockets within `Limits`; an upgrade that websockets can't read is refused and closed."""
+
+    def data_received(self, data: bytes) -> None:
+        """Read on."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated and not self.close_sent:
+            # uvicorn neither answers nor closes, and its shutdown would need the request that there is not.
+            self.close_sent = True
+            self._refuse(Problem(400, f"no upgrade to a WebSocket: {self.conn.handshake_exc}"))
