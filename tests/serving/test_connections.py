@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import socket
+import time
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
+from PIL import Image
 from servers import Server, exchange, request, server
 
 
@@ -47,3 +51,57 @@ def test_upgrades_that_are_none_do_not_break_the_end():
         assert connection.recv(12) == b"HTTP/1.1 400"
         assert one.end() == 0
         assert len(one.said) == 1, one.said
+
+
+@pytest.fixture(scope="module")
+def noise() -> bytes:
+    """A picture that is some megabytes as PNG: more than the system keeps of an answer."""
+    buffer = io.BytesIO()
+    values = np.random.default_rng(0).integers(0, 256, (1600, 2400, 3), np.uint8)
+    Image.fromarray(values).save(buffer, "JPEG", quality=50)
+    return buffer.getvalue()
+
+
+def drawing(one: Server, noise: bytes) -> socket.socket:
+    """A connection to which a large answer has begun to come; it reads little at a time."""
+    connection = socket.socket()
+    connection.settimeout(60)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    connection.connect(one.place)
+    connection.sendall(request("/v1/poses/drawn", noise))
+    return connection
+
+
+def downloaded(connection: socket.socket, pause: float) -> bytes:
+    """The body of an answer, read in pieces with pauses."""
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        answer += connection.recv(65536)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+    while len(body) < length and (part := connection.recv(65536)):
+        body += part
+        time.sleep(pause)
+    assert len(body) == length
+    return body
+
+
+def test_who_reads_steadily_gets_the_whole_answer(hasty, noise):
+    """However long the whole takes."""
+    with drawing(hasty, noise) as connection:
+        start = time.monotonic()
+        body = downloaded(connection, 0.012)
+        assert time.monotonic() - start > 1.5
+        assert Image.open(io.BytesIO(body)).size == (2400, 1600)
+
+
+def test_who_does_not_read_the_rest_is_let_go(hasty, noise):
+    """What the system had taken of the answer still comes, and then its end."""
+    with drawing(hasty, noise) as connection:
+        answer = connection.recv(65536)
+        length = int(answer.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+        time.sleep(2)
+        got = len(answer)
+        while part := connection.recv(65536):
+            got += len(part)
+    assert got < length

@@ -20,26 +20,35 @@ class _Connection(asyncio.Protocol):
     transport: asyncio.Transport
     _stalled: asyncio.TimerHandle | None = None
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Hear of every byte that isn't sent at once: writing is paused until the last one is."""
+        transport.set_write_buffer_limits(high=0)
+        super().connection_made(transport)
+
     def pause_writing(self) -> None:
-        """The client reads too slowly: from here on it has some time."""
+        """Something waits for the client, which from here on has some time to read."""
         super().pause_writing()
         self._watch()
 
     def resume_writing(self) -> None:
-        """It has read on."""
+        """Nothing waits any more."""
         super().resume_writing()
         if self._stalled is not None:
             self._stalled.cancel()
             self._stalled = None
 
     def _watch(self) -> None:
-        if self._stalled is None:
-            self._stalled = self.loop.call_later(self.limits.send_seconds, self._break)
+        unread = self.transport.get_write_buffer_size()
+        self._stalled = self.loop.call_later(self.limits.send_seconds, self._break, unread)
 
-    def _break(self) -> None:
+    def _break(self, before: int) -> None:
+        """End the connection, unless its client has read something since there was so much."""
         self._stalled = None
-        if self.transport.get_write_buffer_size():
+        unread = self.transport.get_write_buffer_size()
+        if unread >= before:
             self.transport.abort()
+        elif unread:
+            self._watch()
 
     def _refuse(self, problem: Problem) -> None:
         """Write an answer past the application, and close."""
@@ -81,11 +90,9 @@ class LimitedHTTP(_Connection, H11Protocol):
         super().handle_websocket_upgrade(event)
 
     def on_response_complete(self) -> None:
-        """What is still unread is watched; the first byte of a further request has uvicorn's own time limit."""
+        """The first byte of a further request has uvicorn's own time limit."""
         self._settled()
         super().on_response_complete()
-        if self.transport.get_write_buffer_size():
-            self._watch()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, or has too large headers."""
