@@ -105,3 +105,16 @@ def test_who_does_not_read_the_rest_is_let_go(hasty, noise):
         while part := connection.recv(65536):
             got += len(part)
     assert got < length
+
+
+def test_a_pipelined_request_has_its_own_time(hasty, photo):
+    """Its headers were there with the request before it: that its body takes longer than headers may is no matter."""
+    with socket.create_connection(hasty.place, timeout=60) as connection:
+        both = request("/healthz", method="GET") + request("/v1/poses", photo, Connection="close")
+        connection.sendall(both[:-1])
+        time.sleep(1.2)
+        connection.sendall(both[-1:])
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+    assert answer.count(b"HTTP/1.1 200 ") == 2

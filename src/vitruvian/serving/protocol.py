@@ -93,6 +93,8 @@ class LimitedHTTP(_Connection, H11Protocol):
         """The first byte of a further request has uvicorn's own time limit."""
         self._settled()
         super().on_response_complete()
+        if not self.cycle.response_complete:
+            self._settled()  # the next one was there already
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, or has too large headers."""
