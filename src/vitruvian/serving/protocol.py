@@ -122,7 +122,7 @@ class LimitedHTTP(_Connection, H11Protocol):
             self._waiting = None
 
 
-class LimitedWebSocket(_Connection, WebSocketsSansIOProtocol):
+class LimitedWebSocket(_Connection, WebSocketsSansIOProtocol):  # type: ignore[misc]
     """uvicorn's protocol of WebSockets within `Limits`; an upgrade that websockets can't read is refused and closed."""
 
     def data_received(self, data: bytes) -> None:
