@@ -377,6 +377,32 @@ def test_a_worker_that_is_killed_is_replaced(photo, model):
         assert [pid for pid in now if Path(f"/proc/{pid}").exists()] == []
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="several workers share a socket")
+def test_signals_that_reach_every_process_drain_it(photo):
+    """As systemd sends SIGTERM, and a terminal that closes SIGHUP."""
+    with server("--workers", 2) as one:
+        connection, own = slow(one, photo), workers(one)
+        assert len(own) == 2
+        for process in own:
+            os.kill(process, signal.SIGHUP)
+        for process in (*own, one.process.pid):
+            os.kill(process, signal.SIGTERM)
+        time.sleep(1.5)  # the parent has told its workers as well
+        assert rest(connection, photo)[0] == 200
+        assert one.process.wait(60) == 0
+        assert len(one.said) == 1, one.said
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="several workers share a socket")
+def test_a_second_signal_ends_workers_at_once(photo):
+    with server("--workers", 2) as one, slow(one, photo):
+        one.process.send_signal(signal.SIGTERM)
+        time.sleep(1)
+        assert one.process.poll() is None
+        one.process.send_signal(signal.SIGTERM)
+        assert one.process.wait(20) == 0  # of 60 to drain
+
+
 def workers(one: Server) -> list[int]:
     """The processes of a server's workers."""
     found = Path(f"/proc/{one.process.pid}/task/{one.process.pid}/children").read_text().split()
