@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import signal
 import socket
 import time
 from collections.abc import Iterator
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -72,9 +74,8 @@ def drawing(one: Server, noise: bytes) -> socket.socket:
     return connection
 
 
-def downloaded(connection: socket.socket, pause: float) -> bytes:
-    """The body of an answer, read in pieces with pauses."""
-    answer = b""
+def downloaded(connection: socket.socket, pause: float, answer: bytes = b"") -> bytes:
+    """The body of an answer, whose first bytes may be there, read in pieces with pauses."""
     while b"\r\n\r\n" not in answer:
         answer += connection.recv(65536)
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -118,3 +119,17 @@ def test_a_pipelined_request_has_its_own_time(hasty, photo):
         while part := connection.recv(65536):
             answer += part
     assert answer.count(b"HTTP/1.1 200 ") == 2
+
+
+def test_the_end_waits_for_answers_that_are_being_downloaded(noise):
+    """For `--drain-seconds`: not only for the 10 s that uvicorn has for connections."""
+    with server() as one, drawing(one, noise) as connection:
+        answer = connection.recv(65536)
+        one.until("vitruvian_requests_inside", 0)
+        one.process.send_signal(signal.SIGTERM)
+        time.sleep(1)
+        assert httpx.get(one.url + "/readyz").status_code == 503
+        answer += connection.recv(65536)
+        assert downloaded(connection, 0.0, answer)
+        assert one.process.wait(60) == 0
+        assert len(one.said) == 1, one.said

@@ -146,13 +146,16 @@ class _Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Leave when nothing is being handled any more, or when it takes too long."""
         if self._service.draining and not self.should_exit:
+            # Also answers that are still being downloaded, whose request is done.
+            unread = sum(bool(one.transport.get_write_buffer_size()) for one in self.server_state.connections)
+            left = max(len(self.server_state.tasks), unread)
             late = time.monotonic() > self._until
-            if late and self._service.inside:
-                logger.warning("%d requests were not done in time, and are given up", self._service.inside)
+            if late and left:
+                logger.warning("%d requests were not done in time, and are given up", left)
             if late:
                 self.config.timeout_graceful_shutdown = 1
             # Of WebSockets each leaves by itself.
-            self.should_exit = late or not (self._service.inside or self._service.streams)
+            self.should_exit = late or not left
         return await super().on_tick(counter)
 
 
