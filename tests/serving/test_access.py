@@ -17,6 +17,7 @@ from websockets.sync.client import connect
 
 from vitruvian.errors import InputError
 from vitruvian.serving import Access, read_tokens
+from vitruvian.serving.access import own_host
 from vitruvian.serving.fetching import fetch, is_public, matches
 from vitruvian.serving.problems import Problem
 
@@ -119,6 +120,29 @@ def test_closed_by_default(running, photo):
     assert "access-control-allow-origin" not in httpx.options(running.url + "/v1/poses", headers=headers).headers
     answer = httpx.post(running.url + "/v1/poses", json={"url": "http://example.com/a.jpg"})
     assert "--allow-urls" in problem(answer, 403)
+
+
+@pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "poses.localhost", "127.0.0.1", "192.168.1.7", "[::1]"])
+def test_the_own_page(running, name):
+    """It is where the address names this machine, whatever DNS says."""
+    host = f"{name}:{running.place[1]}"
+    headers = {"Host": host, "Origin": f"http://{host}"}
+    assert httpx.get(running.url + "/v1/models", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["evil.example.com", "localhost.evil.com", "127.0.0.1.evil.com", "poses", "a[b", ""])
+def test_a_name_that_points_here_does_not_make_a_page_the_own_one(running, guarded, name):
+    """DNS rebinding: such a page sends its name as Host and as Origin."""
+    host = f"{name}:{running.place[1]}"
+    headers = {"Host": host, "Origin": f"http://{host}"}
+    assert "--cors" in problem(httpx.get(running.url + "/v1/models", headers=headers), 403)
+    headers = {"Host": host, "Origin": ORIGIN, **bearer(TOKENS[0])}
+    assert httpx.get(guarded.url + "/v1/models", headers=headers).status_code == 200
+
+
+def test_the_name_that_is_listened_on_is_the_own_one():
+    assert own_host("poses:8000", "poses")
+    assert not own_host("other:8000", "poses")
 
 
 def test_headers_of_safety(running, photo):
