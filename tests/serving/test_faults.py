@@ -25,7 +25,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from vitruvian.media import VideoInfo, VideoWriter
+from vitruvian.media.excerpts import Section
 from vitruvian.serving import AsyncClient, Client
+from vitruvian.serving.containers import opened
+from vitruvian.serving.options import Limits
+from vitruvian.serving.problems import ClientGone
 
 
 def slow(one: Server, photo: bytes) -> socket.socket:
@@ -236,6 +240,23 @@ def test_who_leaves_a_video_or_a_stream_early_is_not_logged(crowds, photo, tmp_p
         assert httpx.post(one.url + "/v1/poses", content=photo).status_code == 200
         assert one.end() == 0
         assert len(one.said) == 1, one.said
+
+
+def test_a_video_is_given_up_also_where_frames_are_skipped(clip):
+    """Those before the section are decoded as well, which may take long."""
+    calls = []
+
+    def gone() -> None:
+        calls.append(None)
+        if len(calls) == 5:
+            raise ClientGone
+
+    with clip.open("rb") as file:
+        with opened(file, "clip", Section(start=1.0), Limits(), lambda: None) as source:
+            assert [frame.index for frame in source] == [10, 11]
+        with opened(file, "clip", Section(start=1.0), Limits(), gone) as source, pytest.raises(ClientGone):
+            list(source)
+    assert len(calls) == 5
 
 
 def files_of(process: int) -> list[str]:

@@ -284,6 +284,11 @@ def test_an_answer_that_is_not_read(tight, http, photo):
     assert http.get("/readyz").status_code == 200
 
 
+def test_a_section_that_the_video_does_not_have(http, clip):
+    answer = http.post("/v1/videos", content=clip.read_bytes(), params={"start": 5})
+    assert problem(answer, 422) == "video lasts 1.2 s, which is before start=5; give an earlier start"
+
+
 def test_a_request_that_takes_too_long(photo, clip):
     with server("--limit=request_seconds=0.001", "--limit=video_request_seconds=0.001", "--batch-delay=0") as one:
         assert "0.001 s" in problem(httpx.post(one.url + "/v1/poses", content=photo), 504)
