@@ -76,6 +76,7 @@ def test_a_stream_needs_a_token(guarded, photo):
     with pytest.raises(InvalidStatus) as refused:
         connect(address)
     assert refused.value.response.status_code == 401
+    assert refused.value.response.headers["www-authenticate"].startswith("Bearer")
     with connect(address, additional_headers=bearer(TOKENS[0])) as one:
         one.send(photo)
         assert '"sequence":0' in one.recv(60)

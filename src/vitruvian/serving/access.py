@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .inputs import discard
-from .problems import MEDIA_TYPE, Problem, as_problem, busy
+from .problems import MEDIA_TYPE, Problem, as_problem, busy, large_headers
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -109,6 +109,7 @@ class Gate:
             await receive()
             if "websocket.http.response" in scope.get("extensions", {}):
                 headers = [(b"content-type", MEDIA_TYPE.encode())]
+                headers += [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
                 await send({"type": "websocket.http.response.start", "status": problem.status, "headers": headers})
                 await send({"type": "websocket.http.response.body", "body": problem.body})
             else:
@@ -118,6 +119,13 @@ class Gate:
 
     def _check(self, scope: Scope, headers: Headers) -> None:
         """Raises Problem for a request that may not pass."""
+        # h11 counts only what comes in pieces.
+        line = len(scope["raw_path"]) + len(scope["query_string"])
+        if (
+            line + sum(len(name) + len(value) for name, value in headers.raw)
+            > self._service.options.limits.header_bytes
+        ):
+            raise large_headers(self._service.options.limits)
         if not scope["path"].startswith(_API):
             return
         if self._service.draining and scope["path"].startswith("/v1/"):

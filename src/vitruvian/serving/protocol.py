@@ -9,7 +9,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from .options import Limits
-from .problems import MEDIA_TYPE, Problem, busy
+from .problems import MEDIA_TYPE, Problem, busy, large_headers
 
 
 class _Connection(asyncio.Protocol):
@@ -99,8 +99,7 @@ class LimitedHTTP(_Connection, H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, or has too large headers."""
         if self.cycle is None or self.cycle.response_complete:
-            most = self.limits.header_bytes
-            self._refuse(Problem(400, f"no HTTP/1.1 request, or one with more than {most:,} bytes of headers"))
+            self._refuse(large_headers(self.limits))
         self.transport.close()
 
     def _unset_keepalive_if_required(self) -> None:
