@@ -69,7 +69,7 @@ def seeds(pictures: list[Any], videos: list[Any]) -> list[tuple[bytes, Any]]:
         whole(form(picture, "picture"), "/v1/poses", multipart),
         whole(videos[0].data, "/v1/videos?track=true&detect_every=2&stride=2&start=0&end=1", "video/mp4"),
         whole(json.dumps({"url": "https://example.com/a.jpg"}).encode(), "/v1/poses", "application/json"),
-        b"GET /v1/models HTTP/1.1\r\nHost: x\r\nAccept: */*\r\nOrigin: http://x\r\nConnection: close\r\n\r\n",
+        b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\nConnection: close\r\n\r\n",
         b"POST /v1/poses HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
         + f"{len(picture):x}\r\n".encode()
         + picture

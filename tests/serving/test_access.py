@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import http.server
 import socket
 import threading
@@ -17,6 +18,7 @@ from websockets.sync.client import connect
 
 from vitruvian.errors import InputError
 from vitruvian.serving import Access, read_tokens
+from vitruvian.serving.access import own_host
 from vitruvian.serving.fetching import fetch, is_public, matches
 from vitruvian.serving.problems import Problem
 
@@ -74,6 +76,7 @@ def test_a_stream_needs_a_token(guarded, photo):
     with pytest.raises(InvalidStatus) as refused:
         connect(address)
     assert refused.value.response.status_code == 401
+    assert refused.value.response.headers["www-authenticate"].startswith("Bearer")
     with connect(address, additional_headers=bearer(TOKENS[0])) as one:
         one.send(photo)
         assert '"sequence":0' in one.recv(60)
@@ -121,6 +124,29 @@ def test_closed_by_default(running, photo):
     assert "--allow-urls" in problem(answer, 403)
 
 
+@pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "poses.localhost", "127.0.0.1", "192.168.1.7", "[::1]"])
+def test_the_own_page(running, name):
+    """It is where the address names this machine, whatever DNS says."""
+    host = f"{name}:{running.place[1]}"
+    headers = {"Host": host, "Origin": f"http://{host}"}
+    assert httpx.get(running.url + "/v1/models", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["evil.example.com", "localhost.evil.com", "127.0.0.1.evil.com", "poses", "a[b", ""])
+def test_a_name_that_points_here_does_not_make_a_page_the_own_one(running, guarded, name):
+    """DNS rebinding: such a page sends its name as Host and as Origin."""
+    host = f"{name}:{running.place[1]}"
+    headers = {"Host": host, "Origin": f"http://{host}"}
+    assert "--cors" in problem(httpx.get(running.url + "/v1/models", headers=headers), 403)
+    headers = {"Host": host, "Origin": ORIGIN, **bearer(TOKENS[0])}
+    assert httpx.get(guarded.url + "/v1/models", headers=headers).status_code == 200
+
+
+def test_the_name_that_is_listened_on_is_the_own_one():
+    assert own_host("poses:8000", "poses")
+    assert not own_host("other:8000", "poses")
+
+
 def test_headers_of_safety(running, photo):
     for answer in (
         httpx.get(running.url + "/"),
@@ -149,6 +175,7 @@ class _Pictures(http.server.BaseHTTPRequestHandler):
 
     asked: list[str]
     photo: bytes
+    bomb = gzip.compress(gzip.compress(bytes(10**8)))
 
     def do_GET(self):
         self.asked.append(self.path)
@@ -156,6 +183,12 @@ class _Pictures(http.server.BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", self.path.partition("=")[2])
             self.end_headers()
+            return
+        if self.path == "/bomb":
+            self.send_response(200)
+            self.send_header("Content-Encoding", "gzip, gzip")
+            self.end_headers()
+            self.wfile.write(self.bomb)
             return
         self.send_response(200 if self.path == "/photo" else 404)
         self.send_header("Content-Length", str(len(self.photo)))
@@ -215,10 +248,13 @@ def test_fetching_and_redirects(host, photo, monkeypatch):
     address, asked = host
     monkeypatch.setattr("vitruvian.serving.fetching.is_public", lambda ip: ip == "127.0.0.1")
 
+    noted: list[int] = []
+
     def get(path: str, hosts: tuple[str, ...] = ("localhost",), limit: int = 10**6) -> bytes:
-        return asyncio.run(fetch(address + path, hosts, limit, 30))
+        return asyncio.run(fetch(address + path, hosts, limit, 30, noted.append))
 
     assert get("/photo") == photo
+    assert sum(noted) == len(photo)
     assert get("/to=/photo") == photo
     assert get("/to=/to=/photo") == photo
     for path, status in [
@@ -226,6 +262,7 @@ def test_fetching_and_redirects(host, photo, monkeypatch):
         ("/to=http://169.254.169.254/latest", 403),
         ("/to=file:///etc/passwd", 403),
         ("/nothing", 422),
+        ("/bomb", 422),
         ("/to=/to=/to=/to=/photo", 422),
     ]:
         with pytest.raises(Problem) as refused:
@@ -245,6 +282,15 @@ def test_fetching_and_redirects(host, photo, monkeypatch):
 
 PRIVATE = ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0"]
 PRIVATE += ["224.0.0.1", "::1", "fe80::1%eth0", "fc00::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::"]
+# NAT64 and its local kind, site-local, compatible with and translated from IPv4.
+PRIVATE += [
+    "64:ff9b::a00:1",
+    "64:ff9b::a9fe:a9fe",
+    "64:ff9b:1::5db8:d70e",
+    "fec0::1",
+    "::127.0.0.1",
+    "::ffff:0:10.0.0.1",
+]
 
 
 @pytest.mark.parametrize("address", [*PRIVATE, "ff02::1", "::"])
@@ -252,7 +298,7 @@ def test_addresses_that_are_not_public(address):
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"])
+@pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "64:ff9b::5db8:d70e"])
 def test_addresses_that_are(address):
     assert is_public(address)
 

@@ -25,7 +25,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from vitruvian.media import VideoInfo, VideoWriter
+from vitruvian.media.excerpts import Section
 from vitruvian.serving import AsyncClient, Client
+from vitruvian.serving.containers import opened
+from vitruvian.serving.options import Limits
+from vitruvian.serving.problems import ClientGone
 
 
 def slow(one: Server, photo: bytes) -> socket.socket:
@@ -238,6 +242,23 @@ def test_who_leaves_a_video_or_a_stream_early_is_not_logged(crowds, photo, tmp_p
         assert len(one.said) == 1, one.said
 
 
+def test_a_video_is_given_up_also_where_frames_are_skipped(clip):
+    """Those before the section are decoded as well, which may take long."""
+    calls = []
+
+    def gone() -> None:
+        calls.append(None)
+        if len(calls) == 5:
+            raise ClientGone
+
+    with clip.open("rb") as file:
+        with opened(file, "clip", Section(start=1.0), Limits(), lambda: None) as source:
+            assert [frame.index for frame in source] == [10, 11]
+        with opened(file, "clip", Section(start=1.0), Limits(), gone) as source, pytest.raises(ClientGone):
+            list(source)
+    assert len(calls) == 5
+
+
 def files_of(process: int) -> list[str]:
     """Files that a process has open, beside sockets, pipes and what it is made of."""
     found = []
@@ -375,6 +396,32 @@ def test_a_worker_that_is_killed_is_replaced(photo, model):
         assert ask(0)
         assert one.end() == 0
         assert [pid for pid in now if Path(f"/proc/{pid}").exists()] == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="several workers share a socket")
+def test_signals_that_reach_every_process_drain_it(photo):
+    """As systemd sends SIGTERM, and a terminal that closes SIGHUP."""
+    with server("--workers", 2) as one:
+        connection, own = slow(one, photo), workers(one)
+        assert len(own) == 2
+        for process in own:
+            os.kill(process, signal.SIGHUP)
+        for process in (*own, one.process.pid):
+            os.kill(process, signal.SIGTERM)
+        time.sleep(1.5)  # the parent has told its workers as well
+        assert rest(connection, photo)[0] == 200
+        assert one.process.wait(60) == 0
+        assert len(one.said) == 1, one.said
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="several workers share a socket")
+def test_a_second_signal_ends_workers_at_once(photo):
+    with server("--workers", 2) as one, slow(one, photo):
+        one.process.send_signal(signal.SIGTERM)
+        time.sleep(1)
+        assert one.process.poll() is None
+        one.process.send_signal(signal.SIGTERM)
+        assert one.process.wait(20) == 0  # of 60 to drain
 
 
 def workers(one: Server) -> list[int]:

@@ -233,6 +233,10 @@ def test_headers(tight):
     assert b" 200 " in exchange(tight.place, request("/healthz", method="GET", X_More="a" * 3000, Connection="close"))
     answer = exchange(tight.place, request("/healthz", method="GET", X_More="a" * 300_000))
     assert answer.startswith(b"HTTP/1.1 400 ") or answer == b""  # the system may drop what was not read
+    # At once, or never to the end.
+    for path, more in (("/healthz", "a" * 4100), ("/healthz?" + "a" * 4100, "a")):
+        whole = request(path, method="GET", X_More=more, Connection="close")
+        assert exchange(tight.place, whole).startswith(b"HTTP/1.1 400 ")
     head = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-More: " + b"a" * 4500
     answer = exchange(tight.place, head)
     assert answer.startswith(b"HTTP/1.1 400 ")
@@ -282,6 +286,11 @@ def test_an_answer_that_is_not_read(tight, http, photo):
             connection.sendall(wanted)
         assert isinstance(broken.value, ConnectionError)
     assert http.get("/readyz").status_code == 200
+
+
+def test_a_section_that_the_video_does_not_have(http, clip):
+    answer = http.post("/v1/videos", content=clip.read_bytes(), params={"start": 5})
+    assert problem(answer, 422) == "video lasts 1.2 s, which is before start=5; give an earlier start"
 
 
 def test_a_request_that_takes_too_long(photo, clip):

@@ -348,6 +348,27 @@ def test_a_camera(visit: Visit, direct: vt.Poses) -> None:
     assert visit.page.locator("#camera-stop").is_hidden()
 
 
+def test_a_camera_that_is_not_allowed_yet(visit: Visit) -> None:
+    """The picture before it is gone, and the stage can be drawn again: with errors, `visit` would complain."""
+    visit.give(ASTRONAUT)
+    visit.state("person")
+    visit.page.evaluate("() => { navigator.mediaDevices.getUserMedia = () => new Promise(() => {}); }")
+    visit.page.click("#bar-camera")
+    visit.page.locator("#caption-name", has_text="Camera").wait_for()
+    visit.set(boxes=False)
+    visit.page.set_viewport_size({"width": 900, "height": 700})
+    assert visit.page.locator("#save-drawn").is_disabled()
+
+
+def test_a_picture_that_is_too_large_to_be_saved(visit: Visit) -> None:
+    """As browsers tell of it: by null for the file."""
+    visit.give(ASTRONAUT)
+    visit.state("person")
+    visit.page.evaluate("() => { HTMLCanvasElement.prototype.toBlob = (told) => told(null); }")
+    visit.page.click("#save-drawn")
+    visit.page.locator("#download-note", has_text="not saved").wait_for()
+
+
 def test_a_token_and_a_limit(browser: Any, tmp_path: Path, two: Path) -> None:
     (tmp_path / "tokens").write_text("a-token-of-thirty-two-characters\n")
     with server("--token-file", tmp_path / "tokens", "--limit", "picture_bytes=100000") as own:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 
 from .inputs import discard
-from .problems import MEDIA_TYPE, Problem, as_problem, busy
+from .problems import MEDIA_TYPE, Problem, as_problem, busy, large_headers
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from .options import Access
     from .service import Service
 
 POLICY = (
@@ -108,6 +109,7 @@ class Gate:
             await receive()
             if "websocket.http.response" in scope.get("extensions", {}):
                 headers = [(b"content-type", MEDIA_TYPE.encode())]
+                headers += [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
                 await send({"type": "websocket.http.response.start", "status": problem.status, "headers": headers})
                 await send({"type": "websocket.http.response.body", "body": problem.body})
             else:
@@ -117,16 +119,28 @@ class Gate:
 
     def _check(self, scope: Scope, headers: Headers) -> None:
         """Raises Problem for a request that may not pass."""
+        # h11 counts only what comes in pieces.
+        line = len(scope["raw_path"]) + len(scope["query_string"])
+        if (
+            line + sum(len(name) + len(value) for name, value in headers.raw)
+            > self._service.options.limits.header_bytes
+        ):
+            raise large_headers(self._service.options.limits)
         if not scope["path"].startswith(_API):
             return
         if self._service.draining and scope["path"].startswith("/v1/"):
             raise busy("the server is about to leave; ask another one, or later")
         origin = headers.get("origin")
-        if origin is not None and not allowed_origin(origin, headers.get("host", ""), self._access):
-            raise Problem(403, f"pages of {origin[:200]} may not use this server (--cors)")
+        if origin is not None and not self._allowed(origin, headers.get("host", "")):
+            raise Problem(403, f"pages of {origin[:200]} may not use this server (--cors {origin[:200]})")
         if self._hashes and not self._known(_tokens(scope, headers)):
             realm = {"WWW-Authenticate": 'Bearer realm="vitruvian"'}
             raise Problem(401, "a token is needed: send the header Authorization: Bearer TOKEN", realm)
+
+    def _allowed(self, origin: str, host: str) -> bool:
+        """Whether a page of this origin may use the server: its own page, or one that was allowed."""
+        own = origin.partition("://")[2].lower() == host.lower() and own_host(host, self._service.options.host)
+        return own or "*" in self._access.origins or origin in self._access.origins
 
     def _known(self, given: Sequence[str]) -> bool:
         """Whether one of the tokens is known, found in a time that says nothing of them."""
@@ -165,10 +179,22 @@ def _tokens(scope: Scope, headers: Headers) -> list[str]:
     return found
 
 
-def allowed_origin(origin: str, host: str, access: Access) -> bool:
-    """Whether a page of this origin may use the server: the server's own, or one that was allowed."""
-    own = origin.partition("://")[2]
-    return own.lower() == host.lower() or "*" in access.origins or origin in access.origins
+def own_host(host: str, listening: str) -> bool:
+    """Whether a Host header surely names this server, whatever DNS says: by IP address, as localhost or as `--host`.
+
+    Any other name its owner may let point at this machine, and so make a page of his one of the server's own.
+    """
+    try:
+        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    if name in ("localhost", listening.lower()) or name.endswith(".localhost"):
+        return bool(name)
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 async def refused(request: Request, error: Exception) -> Response:

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -43,7 +43,7 @@ class Job:
         image: RGB uint8 (H, W, 3).
         detector: the detector with the request's limits; its network is the model's.
         choose: the persons that the pose net is to see; None takes all.
-        cancelled: nobody wants the result any more.
+        cancelled: nobody wants the result any more, see `Batcher.cancel`.
     """
 
     image: NDArray[np.uint8]
@@ -52,11 +52,6 @@ class Job:
     cancelled: bool = False
     result: Future[Poses] = field(default_factory=Future)
     added: float = field(default_factory=time.perf_counter)
-
-    def cancel(self) -> None:
-        """Leave the queue; a batch that has begun goes on without the picture where it still can."""
-        self.cancelled = True
-        self.result.cancel()
 
 
 class Batcher:
@@ -101,6 +96,14 @@ class Batcher:
             self._change.notify()
         return job.result
 
+    def cancel(self, job: Job) -> None:
+        """Take a picture out of the queue; a batch that has begun goes on without it where it still can."""
+        job.cancelled = True
+        job.result.cancel()
+        with self._change, suppress(ValueError):
+            self._waiting.remove(job)
+            self._metrics.queue.set(len(self._waiting))
+
     @contextmanager
     def expected(self) -> Iterator[None]:
         """Context in which a picture is being decoded that will be submitted: a batch waits for it a moment."""
@@ -135,8 +138,6 @@ class Batcher:
             held = 0
             while self._waiting and len(batch) < self._options.size and held < BYTES_AHEAD:
                 job = self._waiting.popleft()
-                if job.cancelled:
-                    continue
                 held += job.image.nbytes
                 batch.append(job)
             self._metrics.queue.set(len(self._waiting))

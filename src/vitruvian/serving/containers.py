@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from tempfile import NamedTemporaryFile
 from typing import IO, TYPE_CHECKING
@@ -48,8 +48,22 @@ def is_container(start: bytes) -> bool:
     )
 
 
+class _Checked(Excerpt):
+    """An excerpt that can be given up at any frame, also where frames are skipped."""
+
+    def __init__(self, video: Video, section: Section, check: Callable[[], None]) -> None:
+        super().__init__(video, section)
+        self._check = check
+
+    def _wanted(self, index: int, time: float, first: int | None) -> bool:
+        self._check()
+        return super()._wanted(index, time, first)
+
+
 @contextmanager
-def opened(file: IO[bytes], name: str, section: Section, limits: Limits) -> Iterator[Video | Excerpt]:
+def opened(
+    file: IO[bytes], name: str, section: Section, limits: Limits, check: Callable[[], None]
+) -> Iterator[Video | Excerpt]:
     """Context with the video in an open file.
 
     Args:
@@ -57,10 +71,11 @@ def opened(file: IO[bytes], name: str, section: Section, limits: Limits) -> Iter
         name: what frames and messages call it.
         section: the wanted frames.
         limits: see `Limits`.
+        check: is called at each frame, wanted or not; what it raises ends the reading.
 
     Raises:
         InputError: no video.
-        Problem: one that is too large or too long (413), or whose frames are elsewhere (422).
+        Problem: one that is too large or long (413), whose frames are elsewhere, or that ends before the section (422).
     """
     file.seek(0)
     start = file.read(1024)
@@ -75,17 +90,21 @@ def opened(file: IO[bytes], name: str, section: Section, limits: Limits) -> Iter
             # Frames and messages have the client's name for it.
             video.name = name
             _check(video, name, section, limits)
-            yield video if section.whole else Excerpt(video, section)
+            yield video if section.whole else _Checked(video, section, check)
         finally:
             video.close()
 
 
 def _check(video: Video, name: str, section: Section, limits: Limits) -> None:
-    """Raises Problem (413) for a video beyond the limits, as far as its header tells."""
+    """Raises Problem for a video beyond the limits (413) or before the section (422), as far as its header tells."""
     info = video.info
     if info.width * info.height > limits.pixels:
         raise too_large(f"{name} is {info.width}x{info.height}; the limit is {limits.pixels:,} pixels: scale it down")
     seconds = info.duration or 0.0
+    if info.duration and section.start >= seconds:
+        raise Problem(
+            422, f"{name} lasts {seconds:.1f} s, which is before start={section.start:g}; give an earlier start"
+        )
     wanted = min(seconds, section.end or seconds) - section.start
     if wanted > limits.video_seconds:
         raise too_large(

@@ -11,6 +11,7 @@ from urllib.parse import urljoin
 
 import anyio
 
+from .inputs import Note
 from .problems import Problem, too_large
 
 if TYPE_CHECKING:
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
 
 REDIRECTS = 3
 
+# Addresses of IPv6 that are given out so far, and those that stand for one of IPv4 (RFC 6052).
+_GLOBAL, _NAT64 = ipaddress.IPv6Network("2000::/3"), ipaddress.IPv6Network("64:ff9b::/96")
 
-async def fetch(address: str, hosts: Sequence[str], limit: int, seconds: float) -> bytes:
+
+async def fetch(address: str, hosts: Sequence[str], limit: int, seconds: float, note: Note) -> bytes:
     """The picture at an http(s) URL.
 
     The connection goes to the address that was checked, so that a name that changes its address meanwhile gains
@@ -30,6 +34,7 @@ async def fetch(address: str, hosts: Sequence[str], limit: int, seconds: float) 
         hosts: see `Access.url_hosts`.
         limit: bytes that it may have.
         seconds: that it may take.
+        note: is told of every part, see `Service.holding`.
 
     Raises:
         Problem: a URL that isn't allowed (403), can't be fetched (422), or has too many bytes (413).
@@ -41,18 +46,19 @@ async def fetch(address: str, hosts: Sequence[str], limit: int, seconds: float) 
     try:
         with anyio.fail_after(seconds):
             async with httpx.AsyncClient(trust_env=False, timeout=seconds, follow_redirects=False) as client:
-                return await _follow(client, address, hosts, limit)
+                return await _follow(client, address, hosts, limit, note)
     except TimeoutError:
         raise Problem(422, f"{address} can't be fetched: it takes longer than {seconds:g} s") from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         raise Problem(422, f"{address} can't be fetched: {error}") from None
 
 
-async def _follow(client: httpx.AsyncClient, address: str, hosts: Sequence[str], limit: int) -> bytes:
+async def _follow(client: httpx.AsyncClient, address: str, hosts: Sequence[str], limit: int, note: Note) -> bytes:
     for _ in range(REDIRECTS + 1):
         url = _checked(address, hosts)
         place = await _public(url.host, url.port or (443 if url.scheme == "https" else 80))
         headers = {"Host": url.netloc.decode("ascii"), "User-Agent": "vitruvian", "Accept": "image/*"}
+        headers["Accept-Encoding"] = "identity"
         secured = {"sni_hostname": url.host}
         async with client.stream("GET", url.copy_with(host=place), headers=headers, extensions=secured) as answer:
             if answer.is_redirect:
@@ -60,8 +66,12 @@ async def _follow(client: httpx.AsyncClient, address: str, hosts: Sequence[str],
                 continue
             if answer.status_code != 200:
                 raise Problem(422, f"{address} can't be fetched: its server says {answer.status_code}")
+            # A few bytes may be any number of them after decompression.
+            if (encoding := answer.headers.get("content-encoding", "identity")).lower() != "identity":
+                raise Problem(422, f"{address} can't be fetched: its server sends it compressed ({encoding[:50]})")
             data = bytearray()
-            async for part in answer.aiter_bytes():
+            async for part in answer.aiter_raw():
+                note(len(part))
                 data += part
                 if len(data) > limit:
                     raise too_large(f"{address} has more than {limit:,} bytes, the most that is taken")
@@ -100,7 +110,10 @@ async def _public(name: str, port: int) -> str:
 def is_public(address: str) -> bool:
     """Whether anybody on the internet can have an IP address: not private, local, shared, reserved or multicast."""
     ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
-    if mapped is not None:
-        return is_public(str(mapped))
+    if isinstance(ip, ipaddress.IPv6Address):
+        behind = ip.ipv4_mapped or ip.sixtofour or (ipaddress.IPv4Address(ip.packed[12:]) if ip in _NAT64 else None)
+        if behind is not None:
+            return is_public(str(behind))
+        if ip not in _GLOBAL:
+            return False
     return ip.is_global and not ip.is_multicast

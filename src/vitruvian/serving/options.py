@@ -39,7 +39,7 @@ class Limits:
         request_seconds: for a picture, from its last byte to the answer.
         video_request_seconds: for a video, from its last byte to the last frame.
         stream_seconds: that a stream may be without a frame.
-        send_seconds: that a client may let an answer wait before it reads on.
+        send_seconds: that a client may read nothing of an answer that waits for it.
 
     Raises:
         InputError: a number that isn't above 0.

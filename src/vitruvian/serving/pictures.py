@@ -103,9 +103,8 @@ async def _one(service: Service, request: Request, note: Note) -> _Part:
     with service.metrics.stage("receive"):
         if content_type(request) == JSON:
             address = await read_url(request, limits.body_seconds, note)
-            data = await fetch(address, service.options.access.url_hosts, limits.picture_bytes, limits.body_seconds)
-            note(len(data))
-            return _Part(address, data)
+            hosts = service.options.access.url_hosts
+            return _Part(address, await fetch(address, hosts, limits.picture_bytes, limits.body_seconds, note))
         check_type(request, "image")
         return _Part(RAW, await read_picture(request, limits.picture_bytes, limits.body_seconds, note))
 

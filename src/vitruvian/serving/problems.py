@@ -6,10 +6,13 @@ import errno
 import json
 import logging
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, ModelError, VitruvianError
 from ..pictures.decoding import TooLarge
+
+if TYPE_CHECKING:
+    from .options import Limits
 
 logger = logging.getLogger("vitruvian")
 
@@ -46,6 +49,11 @@ class Problem(Exception):
 def too_large(detail: str) -> Problem:
     """413."""
     return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+
+
+def large_headers(limits: Limits) -> Problem:
+    """400 for what is no HTTP, or has too large headers: which one isn't known of what came in pieces."""
+    return Problem(400, f"no HTTP/1.1 request, or one with more than {limits.header_bytes:,} bytes of headers")
 
 
 def busy(detail: str, seconds: int = 1) -> Problem:

@@ -9,40 +9,57 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from .options import Limits
-from .problems import MEDIA_TYPE, Problem, busy
+from .problems import MEDIA_TYPE, Problem, busy, large_headers
 
 
-class _Unread(asyncio.Protocol):
-    """Breaks connections whose client doesn't read what was sent to it."""
+class _Connection(asyncio.Protocol):
+    """What both protocols share: refusals, and the end of connections whose client doesn't read what was sent to it."""
 
     limits = Limits()
     loop: asyncio.AbstractEventLoop
     transport: asyncio.Transport
     _stalled: asyncio.TimerHandle | None = None
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Hear of every byte that isn't sent at once: writing is paused until the last one is."""
+        transport.set_write_buffer_limits(high=0)
+        super().connection_made(transport)
+
     def pause_writing(self) -> None:
-        """The client reads too slowly: from here on it has some time."""
+        """Something waits for the client, which from here on has some time to read."""
         super().pause_writing()
         self._watch()
 
     def resume_writing(self) -> None:
-        """It has read on."""
+        """Nothing waits any more."""
         super().resume_writing()
         if self._stalled is not None:
             self._stalled.cancel()
             self._stalled = None
 
     def _watch(self) -> None:
-        if self._stalled is None:
-            self._stalled = self.loop.call_later(self.limits.send_seconds, self._break)
+        unread = self.transport.get_write_buffer_size()
+        self._stalled = self.loop.call_later(self.limits.send_seconds, self._break, unread)
 
-    def _break(self) -> None:
+    def _break(self, before: int) -> None:
+        """End the connection, unless its client has read something since there was so much."""
         self._stalled = None
-        if self.transport.get_write_buffer_size():
+        unread = self.transport.get_write_buffer_size()
+        if unread >= before:
             self.transport.abort()
+        elif unread:
+            self._watch()
+
+    def _refuse(self, problem: Problem) -> None:
+        """Write an answer past the application, and close."""
+        headers = {"content-type": MEDIA_TYPE, "content-length": len(problem.body), "connection": "close"}
+        lines = [f"HTTP/1.1 {problem.status} {problem.record['title']}"]
+        lines += [f"{name}: {value}" for name, value in {**headers, **problem.headers}.items()]
+        self.transport.write("\r\n".join([*lines, "", ""]).encode() + problem.body)
+        self.transport.close()
 
 
-class LimitedHTTP(_Unread, H11Protocol):
+class LimitedHTTP(_Connection, H11Protocol):
     """uvicorn's protocol of HTTP/1.1 within `Limits`: one whose request doesn't come is closed, too many get 503."""
 
     _waiting: asyncio.TimerHandle | None = None
@@ -73,25 +90,16 @@ class LimitedHTTP(_Unread, H11Protocol):
         super().handle_websocket_upgrade(event)
 
     def on_response_complete(self) -> None:
-        """What is still unread is watched; the first byte of a further request has uvicorn's own time limit."""
+        """The first byte of a further request has uvicorn's own time limit."""
         self._settled()
         super().on_response_complete()
-        if self.transport.get_write_buffer_size():
-            self._watch()
+        if not self.cycle.response_complete:
+            self._settled()  # the next one was there already
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, or has too large headers."""
         if self.cycle is None or self.cycle.response_complete:
-            most = self.limits.header_bytes
-            self._refuse(Problem(400, f"no HTTP/1.1 request, or one with more than {most:,} bytes of headers"))
-        self.transport.close()
-
-    def _refuse(self, problem: Problem) -> None:
-        """Write an answer past the application, and close."""
-        headers = {"content-type": MEDIA_TYPE, "content-length": len(problem.body), "connection": "close"}
-        lines = [f"HTTP/1.1 {problem.status} {problem.record['title']}"]
-        lines += [f"{name}: {value}" for name, value in {**headers, **problem.headers}.items()]
-        self.transport.write("\r\n".join([*lines, "", ""]).encode() + problem.body)
+            self._refuse(large_headers(self.limits))
         self.transport.close()
 
     def _unset_keepalive_if_required(self) -> None:
@@ -113,5 +121,13 @@ class LimitedHTTP(_Unread, H11Protocol):
             self._waiting = None
 
 
-class LimitedWebSocket(_Unread, WebSocketsSansIOProtocol):
-    """uvicorn's protocol of WebSockets within `Limits`."""
+class LimitedWebSocket(_Connection, WebSocketsSansIOProtocol):  # type: ignore[misc]
+    """uvicorn's protocol of WebSockets within `Limits`; an upgrade that websockets can't read is refused and closed."""
+
+    def data_received(self, data: bytes) -> None:
+        """Read on."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated and not self.close_sent:
+            # uvicorn neither answers nor closes, and its shutdown would need the request that there is not.
+            self.close_sent = True
+            self._refuse(Problem(400, f"no upgrade to a WebSocket: {self.conn.handshake_exc}"))

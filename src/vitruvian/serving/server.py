@@ -27,22 +27,29 @@ logger = logging.getLogger("vitruvian")
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Signals that end a server."""
+AT_ONCE: int = getattr(signal, "SIGUSR1", 0)
+"""Signal that makes a worker end at once. Of SIGTERM it may get several: one of its group's, one of its parent."""
 
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 # Connections that the system keeps until they are taken.
 _BACKLOG = 1024
+# Bytes that it takes of an answer beyond what is on the way: that a slow client reads is seen soon.
+_UNSENT = 65_536
 
 
 def listen(options: ServerOptions) -> socket.socket:
     """A listening socket. Raises InputError where the address can't be had."""
     try:
         family = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((options.host, options.port), family=family, backlog=_BACKLOG)
+        listening = socket.create_server((options.host, options.port), family=family, backlog=_BACKLOG)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(
             f"{options.host}:{options.port} can't be listened on: {reason}; give another --host or --port"
         ) from None
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
+    return listening
 
 
 def address(listening: socket.socket) -> str:
@@ -65,7 +72,7 @@ def run(
         options: of the server.
         listening: see `listen`; it is closed at the end.
         ready: called when requests are taken.
-        signals: that end it.
+        signals: that end it: the first drains, a second one ends at once. With `AT_ONCE` among them only that does.
 
     Returns:
         The number of the signal.
@@ -127,9 +134,10 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Begin to leave."""
-        if self.received:
+        if (sig == AT_ONCE) if AT_ONCE in self._signals else self.received:
             self.config.timeout_graceful_shutdown = 0
             self.should_exit = True
+        if self.received:
             return
         self.received = sig
         self._until = time.monotonic() + self._service.options.drain_seconds
@@ -138,13 +146,16 @@ class _Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Leave when nothing is being handled any more, or when it takes too long."""
         if self._service.draining and not self.should_exit:
+            # Also answers that are still being downloaded, whose request is done.
+            unread = sum(bool(one.transport.get_write_buffer_size()) for one in self.server_state.connections)
+            left = max(len(self.server_state.tasks), unread)
             late = time.monotonic() > self._until
-            if late and self._service.inside:
-                logger.warning("%d requests were not done in time, and are given up", self._service.inside)
+            if late and left:
+                logger.warning("%d requests were not done in time, and are given up", left)
             if late:
                 self.config.timeout_graceful_shutdown = 1
             # Of WebSockets each leaves by itself.
-            self.should_exit = late or not (self._service.inside or self._service.streams)
+            self.should_exit = late or not left
         return await super().on_tick(counter)
 
 

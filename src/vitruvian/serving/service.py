@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -150,37 +149,47 @@ class Service:
             InputError, Problem: no picture, or one that is too large.
             ModelError: a network fails.
         """
-        loop = asyncio.get_running_loop()
         with self.batcher.expected():
-            image = await self._shielded(loop.run_in_executor(self._decoders, partial(self._decode, data, name)))
+            image = await self._decoded(BytesIO(data), name)
             job = Job(image, detector, choose)
             self.batcher.submit(job)
         try:
             poses = await asyncio.wrap_future(job.result)
-            return await loop.run_in_executor(self._encoders, partial(self._finish, finish, image, poses))
-        except asyncio.CancelledError:
-            job.cancel()
-            self.metrics.cancelled.inc()
-            raise
-        finally:
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError):
+                self.batcher.cancel(job)
+                self.metrics.cancelled.inc()
             self._memory.release(image.nbytes)
-
-    async def _shielded(self, decoding: asyncio.Future[Image]) -> Image:
-        """A decoded picture; if nobody waits for it any more, its memory is given back when it is there."""
+            raise
+        # Its thread has the picture until it is done, and gives the memory back.
+        encoding = self._encoders.submit(self._finish, finish, job, poses)
         try:
-            return await asyncio.shield(decoding)
+            return await asyncio.shield(asyncio.wrap_future(encoding))
         except asyncio.CancelledError:
+            job.cancelled = True
             self.metrics.cancelled.inc()
-            decoding.add_done_callback(self._forget)
             raise
 
-    def _forget(self, decoding: asyncio.Future[Image]) -> None:
-        if not decoding.cancelled() and decoding.exception() is None:
+    async def _decoded(self, file: BytesIO, name: str) -> Image:
+        """A decoded picture; if nobody waits for it any more, what is held of it is given back."""
+        decoding = self._decoders.submit(self._decode, file, name)
+        try:
+            return await asyncio.wrap_future(decoding)
+        except asyncio.CancelledError:
+            self.metrics.cancelled.inc()
+            if decoding.cancel():
+                file.close()  # the pool's queue has it until a thread is free
+            else:
+                decoding.add_done_callback(self._forget)
+            raise
+
+    def _forget(self, decoding: Future[Image]) -> None:
+        if decoding.exception() is None:
             self._memory.release(decoding.result().nbytes)
 
-    def _decode(self, data: bytes, name: str) -> Image:
+    def _decode(self, file: BytesIO, name: str) -> Image:
         limit = self.options.limits.pixels
-        with self.metrics.stage("decode"), open_picture(BytesIO(data), name) as picture:
+        with self.metrics.stage("decode"), open_picture(file, name) as picture:
             width, height = picture.size
             if width * height > limit:
                 raise too_large(f"{name} is {width}x{height}; the limit is {limit:,} pixels: scale it down first")
@@ -192,9 +201,14 @@ class Service:
                 self._memory.release(held)
                 raise
 
-    def _finish(self, finish: Callable[[Image, Poses], T], image: Image, poses: Poses) -> T:
-        with self.metrics.stage("encode"):
-            return finish(image, poses)
+    def _finish(self, finish: Callable[[Image, Poses], T], job: Job, poses: Poses) -> T:
+        try:
+            if job.cancelled:
+                raise ClientGone
+            with self.metrics.stage("encode"):
+                return finish(job.image, poses)
+        finally:
+            self._memory.release(job.image.nbytes)
 
     async def encode(self, work: Callable[[], T]) -> T:
         """Run a piece of work off this thread."""

@@ -172,7 +172,14 @@ class _Work:
         until, count = time.monotonic() + limits.video_request_seconds, 0
         detector = service.detector(query.limited)
         model = service.model.limited(detector.score, detector.max_persons)
-        with opened(self._file, self._name, self._section, limits) as source:
+
+        def check() -> None:
+            if self._stopped.is_set():
+                raise ClientGone
+            if time.monotonic() > until:
+                raise timed_out(self._name, limits.video_request_seconds)
+
+        with opened(self._file, self._name, self._section, limits, check) as source:
             head: dict[str, Any] = {
                 "width": source.info.width,
                 "height": source.info.height,
@@ -185,8 +192,7 @@ class _Work:
                     count += 1
                     if count > limits.frames:
                         raise too_large(f"{self._name} has more than {limits.frames:,} frames, the most that is taken")
-                    if time.monotonic() > until:
-                        raise timed_out(self._name, limits.video_request_seconds)
+                    check()
                     service.metrics.found(len(poses))
                     line = as_json(frame_record(frame, poses, query.angles_from)) + b"\n"
                     self._wait(until)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import VitruvianError
 from .metrics import FOLDER
-from .server import SIGNALS, address, announce, run, warm_up
+from .server import AT_ONCE, SIGNALS, address, announce, run, warm_up
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -99,7 +99,7 @@ class _Supervisor:
 
     def _end(self) -> None:
         """Let the workers finish what they have begun."""
-        self._tell()
+        self._tell(signal.SIGTERM)
         until = time.monotonic() + self._options.drain_seconds + 20
         for worker in self._workers:
             while worker.process.is_alive() and time.monotonic() < until:
@@ -109,16 +109,16 @@ class _Supervisor:
                 worker.process.kill()
                 worker.process.join()
 
-    def _tell(self) -> None:
+    def _tell(self, number: int) -> None:
         for worker in self._workers:
-            if worker.process.is_alive():
-                worker.process.terminate()
+            if worker.process.is_alive() and worker.process.pid:
+                os.kill(worker.process.pid, number)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
         def handle(number: int, frame: Any) -> None:
             if self._received:
-                self._tell()  # a second time: they end at once
+                self._tell(AT_ONCE or signal.SIGTERM)  # a second time
             self._received = self._received or number
 
         before = {number: signal.signal(number, handle) for number in SIGNALS}
@@ -158,8 +158,10 @@ class _Worker:
 def _work(load_model: Callable[[], TopDown], options: ServerOptions, listening: socket.socket, ready: Any) -> None:
     """What a worker does."""
     logging.basicConfig(format="vitruvian: %(message)s")
-    # Ctrl-C reaches every process of a terminal; the parent tells when to leave.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C and the terminal's end reach every process of it; the parent tells when to leave.
+    for number in SIGNALS:
+        if number != signal.SIGTERM:
+            signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, name="vitruvian-parent", daemon=True).start()
     try:
         model = load_model()
@@ -167,7 +169,8 @@ def _work(load_model: Callable[[], TopDown], options: ServerOptions, listening: 
     except VitruvianError as error:
         logger.error("%s", error)
         sys.exit(error.exit_code)
-    run(model, replace(options, workers=1), listening, lambda: ready.send(True), signals=(signal.SIGTERM,))
+    signals = [signal.SIGTERM, AT_ONCE] if AT_ONCE else [signal.SIGTERM]
+    run(model, replace(options, workers=1), listening, lambda: ready.send(True), signals)
 
 
 def _leave_with_parent() -> None:

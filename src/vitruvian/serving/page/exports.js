@@ -46,7 +46,10 @@ export class Exports {
   #drawn() {
     const { source, frame, skeleton } = this.view;
     const name = renamed(this.item?.name ?? "camera", this.item?.kind === "video" ? `.${frame.index}.poses.png` : ".poses.png");
-    drawnCanvas(source, frame, skeleton, this.style).toBlob((blob) => save(blob, "image/png", name), "image/png");
+    drawnCanvas(source, frame, skeleton, this.style).toBlob((blob) => {
+      if (blob) save(blob, "image/png", name);
+      this.#note(blob ? "" : "The picture was not saved: it is too large for this browser.");
+    }, "image/png");
   }
 
   async #video() {

@@ -45,22 +45,25 @@ export class Stage {
     const { scale, left, top } = fitted(size.width, size.height, width, height);
     context.setTransform(scale, 0, 0, scale, left, top);
     context.save();
-    context.beginPath();
-    context.rect(0, 0, size.width, size.height);
-    context.clip();
-    if (!source) {
-      context.fillStyle = "#15161a";
-      context.fillRect(0, 0, size.width, size.height);
+    try {
+      context.beginPath();
+      context.rect(0, 0, size.width, size.height);
+      context.clip();
+      if (!source) {
+        context.fillStyle = "#15161a";
+        context.fillRect(0, 0, size.width, size.height);
+      }
+      if (frame && this.skeleton) {
+        const focus = this.focus !== null && this.focus < frame.persons.length ? this.focus : null;
+        const pixel = density / scale;
+        const look = { least: LEAST_LINE * pixel, rim: RIM * pixel, text: TEXT[Number(canvas.clientWidth > NARROW)] * pixel, focus };
+        drawFrame(context, source, frame, this.skeleton, this.style, look);
+      } else if (source) {
+        context.drawImage(source.image, 0, 0, size.width, size.height);
+      }
+    } finally {
+      context.restore();
     }
-    if (frame && this.skeleton) {
-      const focus = this.focus !== null && this.focus < frame.persons.length ? this.focus : null;
-      const pixel = density / scale;
-      const look = { least: LEAST_LINE * pixel, rim: RIM * pixel, text: TEXT[Number(canvas.clientWidth > NARROW)] * pixel, focus };
-      drawFrame(context, source, frame, this.skeleton, this.style, look);
-    } else if (source) {
-      context.drawImage(source.image, 0, 0, size.width, size.height);
-    }
-    context.restore();
   }
 
   #hover(event, hovered) {

@@ -18,7 +18,6 @@ export class Viewer {
     const opening = Symbol();
     Object.assign(this, { item, opening });
     const current = () => this.opening === opening;
-    this.shown(null, null);
     if (item.kind === "video") await this.#openVideo(item, current);
     else {
       const source = await this.picture(item);
@@ -30,11 +29,13 @@ export class Viewer {
     if (current()) this.changed();
   }
 
+  /** Shows nothing: a closed image can't be drawn any more. */
   close() {
     this.player?.close();
     this.transport.open(null, null);
     this.source?.image.close?.();
     Object.assign(this, { item: null, opening: null, player: null, source: null, unplayable: false, touched: false });
+    this.shown(null, null);
   }
 
   /** Shows what has become known of the item. */
