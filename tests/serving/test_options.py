@@ -173,3 +173,13 @@ def test_files_of_the_page(tmp_path: Path):
         assert again.etag != tag
 
     asyncio.run(check())
+
+
+def test_answers_leave_at_once():
+    """Connections don't wait for the acknowledgement of an answer's first part (Nagle's algorithm is off)."""
+    from vitruvian.serving.server import listen
+
+    with listen(ServerOptions(port=0)) as listening, socket.create_connection(listening.getsockname()):
+        taken, _ = listening.accept()
+        with taken:
+            assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
