@@ -47,8 +47,8 @@ def listen(options: ServerOptions) -> socket.socket:
         raise InputError(
             f"{options.host}:{options.port} can't be listened on: {reason}; give another --host or --port"
         ) from None
-    # Connections inherit both. asyncio sets this one only for sockets that name their protocol, which these don't; without
-    # it the second part of an answer waits for the client's acknowledgement, 40 ms.
+    # Connections inherit both. asyncio sets this one only for sockets that name their protocol, which these don't;
+    # without it the second part of an answer waits for the client's acknowledgement, 40 ms.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
