@@ -180,13 +180,7 @@ class _Work:
                 raise timed_out(self._name, limits.video_request_seconds)
 
         with opened(self._file, self._name, self._section, limits, check) as source:
-            head: dict[str, Any] = {
-                "width": source.info.width,
-                "height": source.info.height,
-                "frame_rate": float(source.info.fps),
-            }
-            head |= {"frames": source.length, "source": self._name}
-            self._put(as_json(header(model.pose.skeleton) | head) + b"\n")
+            self._put(as_json(header(model.pose.skeleton) | self._head(source)) + b"\n")
             with closing(model.frames(source, query.track, query.smooth, query.detect_every)) as frames:
                 for frame, poses in frames:
                     count += 1
