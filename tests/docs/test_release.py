@@ -39,5 +39,5 @@ def test_a_wheel_without_its_models_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("vitruvian/py.typed", "")
         archive.writestr("tests/test_x.py", "")
-    with pytest.raises(SystemExit, match=r"missing \['vitruvian/weights.*strange \['tests/test_x.py'\]"):
+    with pytest.raises(SystemExit, match=r"missing \['vitruvian/serving/page.*weights.*strange \['tests/test_x.py'\]"):
         check(wheel)
