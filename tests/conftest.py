@@ -19,11 +19,6 @@ from vitruvian.datasets import Source
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files beside this one go first: some of them take minutes, and would keep one process busy at the end."""
-    items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keeps the user's cache out of the tests, and the tests out of it."""
