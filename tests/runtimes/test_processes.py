@@ -17,7 +17,7 @@ import vitruvian as vt
 from vitruvian import ModelError
 from vitruvian.runtimes import ONNX_RUNTIMES, open_runtime
 
-SECONDS = 60
+SECONDS = 40
 # On an idle machine a child of a process that ran OpenVINO sometimes never ends; why isn't known.
 sometimes = pytest.mark.xfail(raises=subprocess.TimeoutExpired, strict=False, reason="OpenVINO may hang after a fork")
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
