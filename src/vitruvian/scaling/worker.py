@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from ..hub.downloads import file_digest
 from ..loading import load
 from ..stores import Store
 from .decoding import Decoded, TaskLost, decode
@@ -175,7 +176,7 @@ def fingerprint(model: TopDown) -> str:
     for part in (model.pose, detector):
         path = getattr(getattr(part, "runtime", None), "path", None)
         if path is not None and Path(path).is_file():
-            digest.update(hashlib.sha256(Path(path).read_bytes()).digest())
+            digest.update(bytes.fromhex(file_digest(Path(path))))
     limits = [getattr(detector, name, None) for name in ("score", "iou", "max_persons")]
     digest.update(repr((model.pose.flip, limits)).encode())
     return digest.hexdigest()
