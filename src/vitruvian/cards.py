@@ -290,14 +290,8 @@ class ModelCard:
             if version not in range(1, _VERSION + 1):
                 raise ValueError(f"it is of version {version!r}, and this Vitruvian reads up to {_VERSION}")
             if values.get("skeleton"):
-                skeleton = values["skeleton"]
-                values["skeleton"] = Skeleton(
-                    name=str(skeleton["name"]),
-                    keypoints=tuple(map(str, skeleton["keypoints"])),
-                    limbs=tuple((int(a), int(b)) for a, b in skeleton["limbs"]),
-                    sigmas=tuple(map(float, skeleton["sigmas"])),
-                    pairs=tuple((int(a), int(b)) for a, b in skeleton.get("pairs", ())),
-                )
+                # Cards of before had no pairs.
+                values["skeleton"] = Skeleton.from_dict({"pairs": (), **values["skeleton"]})
             for name in ("input_size", "mean", "std"):
                 values[name] = tuple(values[name])
             values["input_size"] = tuple(map(operator.index, values["input_size"]))

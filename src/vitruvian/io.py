@@ -31,6 +31,11 @@ MAX_DEPTH = 64
 """Deepest nesting of lists and objects: annotations and predictions have 6."""
 
 
+def as_text(name: str) -> str:
+    """A name as it is written: names of files are any bytes, so not all of them are valid text."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def write_beside(target: str, save: Callable[[BinaryIO], object]) -> None:
     """Let `save` write a new file and put it in place of `target` when it is complete; else nothing is left of it."""
     folder, name = os.path.split(target)

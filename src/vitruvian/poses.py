@@ -269,8 +269,7 @@ class Poses:
             "score": self.box_scores,
             **dict(zip(("x1", "y1", "x2", "y2"), self.boxes.T, strict=True)),
         }
-        names = [f"{name}_{part}" for name in self.skeleton.keypoints for part in ("x", "y", "score")]
-        columns |= dict(zip(names, triplets.reshape(len(self), 3 * len(self.skeleton)).T, strict=True))
+        columns |= dict(zip(self.skeleton.columns, triplets.reshape(len(self), 3 * len(self.skeleton)).T, strict=True))
         return pandas.DataFrame(columns)
 
     def to_supervision(self) -> Any:

@@ -164,10 +164,7 @@ def read_record(store: Store, name: str) -> dict[str, Any]:
 def skeleton_of(job: dict[str, Any], store: Store) -> Skeleton:
     """The skeleton of a job. Raises InputError where job.json has none."""
     try:
-        record = job["skeleton"]
-        limbs, pairs = (tuple((int(a), int(b)) for a, b in record[name]) for name in ("limbs", "pairs"))
-        names, sigmas = tuple(map(str, record["keypoints"])), tuple(map(float, record["sigmas"]))
-        return Skeleton(str(record["name"]), names, limbs, sigmas, pairs)
+        return Skeleton.from_dict(job["skeleton"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{store.path(JOB)} has no skeleton ({error!r}); it isn't what vitruvian batch wrote"

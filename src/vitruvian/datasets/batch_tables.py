@@ -51,11 +51,6 @@ def check_pyarrow() -> None:
         raise InputError("batch results need packages more: pip install 'vitruvian[ray]'") from None
 
 
-def person_columns(skeleton: Skeleton) -> list[str]:
-    """Names of the columns of keypoints: NAME_x, NAME_y in pixels and NAME_score of each."""
-    return [f"{name}_{part}" for name in skeleton.keypoints for part in ("x", "y", "score")]
-
-
 def pictures_table(pictures: Sequence[BatchPicture], metadata: Mapping[str, Any]) -> Any:
     """A `pyarrow.Table`, one row a picture, with the fields of `BatchPicture` and the number of persons."""
     import pyarrow as pa
@@ -100,7 +95,7 @@ def persons_table(pictures: Sequence[BatchPicture], skeleton: Skeleton, metadata
     }
     triplets = np.concatenate([everybody.keypoints, everybody.scores[..., None]], axis=2)
     numbers = [*everybody.boxes.T, *triplets.reshape(len(everybody), 3 * len(skeleton)).T]
-    names = ["x1", "y1", "x2", "y2", *person_columns(skeleton)]
+    names = ["x1", "y1", "x2", "y2", *skeleton.columns]
     columns |= {name: np.ascontiguousarray(column) for name, column in zip(names, numbers, strict=True)}
     return pa.table(columns).replace_schema_metadata({METADATA_KEY: json.dumps(metadata)})
 
@@ -110,7 +105,7 @@ def pictures_of(pictures: Any, persons: Any, skeleton: Skeleton) -> Iterator[Bat
     columns = {name: persons.column(name).to_numpy() for name in ("x1", "y1", "x2", "y2", "score")}
     boxes = np.stack([columns[name] for name in ("x1", "y1", "x2", "y2")], axis=1).astype(np.float32)
     scores = columns["score"].astype(np.float32)
-    values = [persons.column(name).to_numpy() for name in person_columns(skeleton)]
+    values = [persons.column(name).to_numpy() for name in skeleton.columns]
     triplets = np.stack(values, axis=1).astype(np.float32).reshape(len(scores), len(skeleton), 3)
     tracks = persons.column("track_id").to_pylist()
     ids = np.array([number or 0 for number in tracks], np.int64) if any(tracks) else None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, OutputError
-from ..io import why_not_written
+from ..io import as_text, why_not_written
 from .records import angle_columns, angle_rows
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class ParquetFile:
         check_parquet()
         self.path = path
         self.problems: list[str] = []
-        self._points = [f"{name}_{part}" for name in skeleton.keypoints for part in ("x", "y", "score")]
+        self._points = skeleton.columns
         self._angles = angle_columns(skeleton) if with_angles else []
         self._rows: list[dict[str, Any]] = []
         self._writer: Any = None
@@ -57,7 +57,7 @@ class ParquetFile:
         with self._output_errors():
             if self._writer is None:
                 self._open()
-            place = {"source": frame.source.encode("utf-8", "backslashreplace").decode(), "frame": frame.index}
+            place = {"source": as_text(frame.source), "frame": frame.index}
             angles = angle_rows(poses) if self._angles else [[] for _ in range(len(poses))]
             for number, (person, degrees) in enumerate(zip(poses.to_dict()["persons"], angles, strict=True)):
                 row: dict[str, Any] = {**place, "time": frame.time, "person": number, "track_id": person["track_id"]}

@@ -264,8 +264,7 @@ class CsvFile(RecordFile):
         super().__init__(path)
         self._with_angles = with_angles
         self._columns = ["source", "frame", "time", "person", "track_id", "score", "x1", "y1", "x2", "y2"]
-        self._columns += [f"{name}_{part}" for name in skeleton.keypoints for part in ("x", "y", "score")]
-        self._columns += angle_columns(skeleton) if with_angles else []
+        self._columns += [*skeleton.columns, *(angle_columns(skeleton) if with_angles else [])]
 
     def _start(self) -> None:
         csv.writer(self._file).writerow(self._columns)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..datasets.batch_results import BatchResults, read_record
 from ..errors import InputError, ModelError, OutputError, VitruvianError
+from ..io import as_text
 from ..pictures.memory import BYTES_AHEAD, held_by
 from ..pipeline import TopDown, batches
 from ..poses import Poses
@@ -25,7 +26,7 @@ from .entries import Entry, ItemError, entries_of
 from .options import BatchOptions
 from .plan import manifest_name, read_partition
 from .sources import Item
-from .tables import Rows, as_text, encoded_in, item_of
+from .tables import Rows, encoded_in, item_of
 from .videos import Segment, local_video
 
 if TYPE_CHECKING:

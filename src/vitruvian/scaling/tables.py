@@ -13,6 +13,7 @@ import numpy as np
 
 from ..choices import BatchFormat
 from ..datasets.batch_tables import BatchPicture, persons_table, pictures_table
+from ..io import as_text
 from ..poses import Poses
 
 if TYPE_CHECKING:
@@ -36,11 +37,6 @@ def picture_number(partition: int, item: int, place: int) -> int:
 def item_of(number: int) -> int:
     """The item of a picture's number."""
     return (number >> _PLACE_BITS) & (2**_ITEM_BITS - 1)
-
-
-def as_text(name: str) -> str:
-    """A name as it is written: names of files are any bytes, so not all of them are valid text."""
-    return name.encode("utf-8", "backslashreplace").decode()
 
 
 class Rows:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from ..errors import InputError
 
@@ -29,8 +30,24 @@ class Skeleton:
     sigmas: tuple[float, ...] = ()
     pairs: tuple[tuple[int, int], ...] = ()
 
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Skeleton:
+        """The skeleton whose `dataclasses.asdict` this is, also by way of JSON.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is that of none.
+        """
+        limbs, pairs = (tuple((int(a), int(b)) for a, b in record[name]) for name in ("limbs", "pairs"))
+        names, sigmas = tuple(map(str, record["keypoints"])), tuple(map(float, record["sigmas"]))
+        return cls(str(record["name"]), names, limbs, sigmas, pairs)
+
     def __len__(self) -> int:
         return len(self.keypoints)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns of keypoints in tables: NAME_x, NAME_y and NAME_score of each."""
+        return [f"{name}_{part}" for name in self.keypoints for part in ("x", "y", "score")]
 
     def side(self, index: int) -> Side:
         """Which side of the body keypoint `index` belongs to, by its name."""
