@@ -125,6 +125,50 @@ def test_a_whole_model_runs_in_a_forked_child(tmp_path: Path) -> None:
     run(tmp_path, WHOLE)
 
 
+FIRST = """
+import os, sys
+import numpy as np
+from vitruvian.runtimes import open_runtime
+sys.setswitchinterval(1e-6)
+for _ in range(3):
+    child = os.fork()
+    if not child:
+        (found,) = open_runtime(sys.argv[1], "openvino", threads=2)(np.ones((6, 3, 64, 64), np.float32))
+        sys.exit(found.shape != (6, 16, 32, 32))
+sys.exit(sum(os.wait()[1] for _ in range(3)))
+"""
+
+
+@forks
+def test_streams_do_not_wait_for_each_other_at_their_first_call(tmp_path: Path) -> None:
+    """Three new processes side by side: one in five hung while two threads set up OpenVINO's bindings."""
+    run(tmp_path, FIRST, convolution(tmp_path / "net.onnx", 1))
+
+
+ENDED = """
+import os, sys
+import numpy as np
+from vitruvian import ModelError
+from vitruvian.runtimes import open_runtime
+batch = np.zeros((1, 3, 64, 64), np.float32)
+runtime = open_runtime(sys.argv[1], "openvino", threads=1)
+if not os.fork():
+    runtime(batch)
+    runtime._helper._process.kill()
+    try:
+        runtime(batch)
+    except ModelError as error:
+        sys.exit("net.onnx: the helper process of this network has ended" not in str(error))
+    sys.exit(1)
+sys.exit(os.wait()[1])
+"""
+
+
+@forks
+def test_a_helper_process_that_is_killed_is_named(tmp_path: Path) -> None:
+    run(tmp_path, ENDED, convolution(tmp_path / "net.onnx", "N"))
+
+
 LOADER = """
 import sys
 import numpy as np

@@ -39,8 +39,8 @@ class Tensor:
 class Runtime(ABC):
     """A network in an engine. Calls from several threads take turns.
 
-    It also runs in a forked process, where it opens its network anew in the first call, and it can be pickled: it is
-    opened again, from its file and with its options, where it arrives.
+    It also runs in a forked process, where the first call opens its network anew or in a helper process, and it can be
+    pickled: it is opened again, from its file and with its options, where it arrives.
 
     Args:
         path: the file.
@@ -114,17 +114,20 @@ class Runtime(ABC):
         with self._lock:
             if self._forked:
                 self._reopen()
-            if self._batch is None:
-                try:
-                    outputs = self._run([batch])[0]
-                    if len(batch) == 1 or all(_count(output) == len(batch) for output in outputs):
-                        return outputs
-                except ModelError:
-                    if len(batch) == 1:
-                        raise
-                # The file promises any batch size, but its graph fails, or returns less (RTMDet exports do that).
-                self._set_batch(1)
-            return self._run_in_pieces(batch, self._batch or 1)
+            return self._answer(batch)
+
+    def _answer(self, batch: Array) -> tuple[Array, ...]:
+        if self._batch is None:
+            try:
+                outputs = self._run([batch])[0]
+                if len(batch) == 1 or all(_count(output) == len(batch) for output in outputs):
+                    return outputs
+            except ModelError:
+                if len(batch) == 1:
+                    raise
+            # The file promises any batch size, but its graph fails, or returns less (RTMDet exports do that).
+            self._set_batch(1)
+        return self._run_in_pieces(batch, self._batch or 1)
 
     def _run(self, batches: list[Array]) -> list[tuple[Array, ...]]:
         try:

@@ -12,10 +12,15 @@ from openvino.frontend import FrontEndManager
 
 from ..errors import InputError
 from .base import Runtime, Tensor, as_float32
+from .helper import Helper
 
 if TYPE_CHECKING:
     from .base import Array
 
+
+# The bindings set up their table of dtypes when it is first read. Two threads that do so at the
+# same time wait for each other for ever: one holds the lock of Python, the other that of the table.
+openvino.Type.f32.to_dtype()
 
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 
@@ -25,6 +30,15 @@ class OpenVINO(Runtime):
 
     engine = "openvino"
     _idle: SimpleQueue[Any]
+    _helper: Helper | None = None
+
+    def _reopen(self) -> None:
+        # Whatever its threads held when a process was forked is held for ever in the child: nothing of it runs there.
+        self._helper = Helper(self)
+        self._forked = False
+
+    def _answer(self, batch: Array) -> tuple[Array, ...]:
+        return super()._answer(batch) if self._helper is None else self._helper(batch)
 
     def _open(self) -> None:
         self._core = openvino.Core()
