@@ -17,8 +17,8 @@ MOST_MB = 12
 NEEDED = (
     "vitruvian/py.typed",
     "vitruvian/serving/page/index.html",
-    "vitruvian/weights/pose_pyramid_w32_256x192.onnx",
-    "vitruvian/training/recipes/pose_pyramid_w32_256x192.yaml",
+    "vitruvian/weights/pose_mobilenet_256x192.onnx",
+    "vitruvian/training/recipes/pose_mobilenet_256x192.yaml",
 )
 PHOTO = Path(__file__).resolve().parents[1] / "docs/images/astronaut.jpg"
 

@@ -161,7 +161,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def test_a_model_by_its_name_in_int8_has_keypoints_where_it_had_them(tmp_path: Path, pictures: Path) -> None:
-    done = export("pose_pyramid_w32_256x192", tmp_path / "int8.onnx", precision="int8", calibration=pictures)
+    done = export("pose_mobilenet_256x192", tmp_path / "int8.onnx", precision="int8", calibration=pictures)
     exact, coarse = vt.load(), vt.load(pose=done.path)
     assert coarse.pose.card == replace(exact.pose.card, name=done.card.name)
     box = exact(PICTURE).boxes[:1]
@@ -175,13 +175,13 @@ def test_a_model_by_its_name_in_int8_has_keypoints_where_it_had_them(tmp_path: P
 @pytest.mark.parametrize(("precision", "bytes_each"), [("fp32", 4), ("fp16", 2)])
 def test_an_onnx_file_in_another_precision(tmp_path: Path, precision: str, bytes_each: int) -> None:
     # The file in the package has halves.
-    done = export("person_csp_w32_416x416", tmp_path / "net.onnx", precision=precision)
+    done = export("person_mobilenet_384x384", tmp_path / "net.onnx", precision=precision)
     weights = sum(int(np.prod(tensor.dims)) for tensor in onnx.load(done.path).graph.initializer)
     assert weights > 1.3e6
     assert done.path.stat().st_size == pytest.approx(bytes_each * weights, rel=0.06)
     # What halves round, and nothing else, lies between the two.
     assert done.difference == pytest.approx(0, abs=5e-3)
-    exact, other = load_detector("person_csp_w32_416x416"), load_detector(done.path)
+    exact, other = load_detector("person_mobilenet_384x384"), load_detector(done.path)
     assert replace(exact.card, options=None) == replace(other.card, options=None, name=exact.card.name)
     for ours, theirs in zip(other([read_image(PICTURE)]), exact([read_image(PICTURE)]), strict=True):
         assert ours.xyxy == pytest.approx(theirs.xyxy, abs=1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import platform
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -16,7 +15,7 @@ from . import codecs, detectors, models
 from .cards import DetectorOptions
 from .checkpoints.converted import ConversionError, converted
 from .errors import InputError, ModelError, OutputError, did_you_mean
-from .hub.downloads import fetch, int8_variant, packaged
+from .hub.downloads import fetch, is_packaged, packaged
 from .hub.precision_check import accurate
 from .hub.presets import PRESETS
 from .models.recognition import recognise
@@ -172,7 +171,8 @@ def load_pose(
     _check(file, "pose", options)
     card, network = _open(file, _pair("pose_size", pose_size), options)
     _check_task(file, card, "pose")
-    if network.path.suffix == ".onnx":
+    # What reduced precision costs the package's own is measured (benchmarks/README.md).
+    if network.path.suffix == ".onnx" and not is_packaged(network.path):
         source = network.source
         network = accurate(network, card.input_size, options)
         network.source = source
@@ -234,8 +234,6 @@ def _open(model: File, size: tuple[int, int] | None, engine: EngineOptions) -> t
             # Compiled code is for one size, so that every picture goes onto the same canvas.
             card = card.with_options(size_multiple=None)
         return card, open_network(loaded, file, card.input_size, engine)
-    if _may_be_int8(engine):
-        file = int8_variant(file) or file
     card, network = _open_file(file, size or (named.input_size if named else None), engine)
     return replace(named, input_size=card.input_size) if named else card, network
 
@@ -244,16 +242,6 @@ def _runs_in_torch(engine: EngineOptions) -> bool:
     """Whether a checkpoint runs in torch: where it is asked for, and on CUDA unless another engine is asked for."""
     fast = engine.device.startswith("cuda") or engine.compile
     return engine.runtime == "torch" or (engine.runtime == "auto" and fast)
-
-
-def _may_be_int8(engine: EngineOptions) -> bool:
-    """Whether a model of the package runs in int8: in OpenVINO on x86, if its precision is left to us."""
-    return (
-        engine.precision == "auto"
-        and engine.runtime in ("auto", "openvino")
-        and engine.place == "cpu"
-        and platform.machine().lower() in ("x86_64", "amd64")
-    )
 
 
 def _open_file(file: Path, size: tuple[int, int] | None, engine: EngineOptions) -> tuple[ModelCard, Runtime]:

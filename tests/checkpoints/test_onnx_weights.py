@@ -58,7 +58,7 @@ def test_training_starts_from_it_with_other_keypoints_too(tmp_path):
     assert begun.final_layer.weight.shape[0] == 3
 
 
-@pytest.mark.parametrize("model", [NAME, "person_csp_w32_416x416"])
+@pytest.mark.parametrize("model", ["pose_mobilenet_256x192", "person_mobilenet_384x384"])
 def test_training_starts_from_the_packages_models(model, monkeypatch):
     monkeypatch.setenv("VITRUVIAN_OFFLINE", "1")
     tensors = vt.zoo.read_checkpoint(vt.zoo.fetch(vt.zoo.card(model))).tensors

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from known import BOX_SCORES, BOXES, HEIGHT, WIDTH, Command, keypoints_in, make_picture, program, read_json
+from onnx import helper, numpy_helper
 
 from vitruvian import COCO17, __version__, zoo
 from vitruvian.cli.procedures import variants
 from vitruvian.detectors import Detector
-from vitruvian.hub.downloads import int8_variant, packaged
-from vitruvian.loading import DEFAULT_POSE
 
 NUMBERS = {"AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL"}
 # The third keypoint has a score of 0: the network sees it nowhere, so nobody labelled it.
@@ -176,9 +176,18 @@ def test_the_report_says_how_it_was_measured(evaluate, models, folder):
     assert set(read_json(folder / "annotated/metrics.json")["models"]) == {"pose"}
 
 
-def test_an_int8_file_is_called_so(evaluate, folder):
-    floats = packaged(zoo.card(DEFAULT_POSE))
-    for name, file in (("fp32", floats), ("int8", int8_variant(floats))):
+def test_an_int8_file_is_called_so(evaluate, models, folder):
+    net = onnx.load(models.pose)
+    source = net.graph.input[0].name
+    net.graph.node[0].input[0] = "rounded"
+    net.graph.initializer.append(numpy_helper.from_array(np.float32(0.05), "step"))
+    net.graph.initializer.append(numpy_helper.from_array(np.int8(0), "zero"))
+    for place, (kind, given, made) in enumerate(
+        (("QuantizeLinear", source, "bytes"), ("DequantizeLinear", "bytes", "rounded"))
+    ):
+        net.graph.node.insert(place, helper.make_node(kind, [given, "step", "zero"], [made]))
+    onnx.save(net, folder / "int8.onnx")
+    for name, file in (("fp32", models.pose), ("int8", folder / "int8.onnx")):
         assert evaluate("--pose", file, "--runtime", "openvino", "-o", name).code == 0
         assert read_json(folder / name / "metrics.json")["models"]["pose"]["precision"] == name
 

@@ -50,7 +50,7 @@ def test_the_list_has_every_model_on_a_line(command: Command, downloaded: Path) 
     assert " ".join(rows["rtmdet_nano"][1:-1]) == ("320x320 40.3 1.0 0.3 no val2017 persons - detection Apache-2.0")
     assert [line.split() for line in presets.splitlines()] == [
         ["preset", "detector", "pose"],
-        ["fast", "person_csp_w32_416x416", "pose_pyramid_w32_256x192"],
+        ["fast", "person_mobilenet_384x384", "pose_mobilenet_256x192"],
         ["balanced", "rtmdet_nano", "rtmpose_m_256x192"],
         ["accurate", "rtmdet_m", "rtmpose_x_384x288"],
     ]

@@ -28,8 +28,8 @@ SLOW = bool(os.environ.get("VITRUVIAN_SLOW_DOCS"))
 LANGUAGES = {"python", "bash", "text", "yaml", "json", "sql"}
 PAGES = pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
 WEIGHTS = {
-    "pose_pyramid_w32_256x192.onnx": ("pose.onnx", "teacher.onnx", "a.onnx", "b.onnx"),
-    "person_csp_w32_416x416.onnx": ("det.onnx", "detector.onnx"),
+    "pose_mobilenet_256x192.onnx": ("pose.onnx", "teacher.onnx", "a.onnx", "b.onnx"),
+    "person_mobilenet_384x384.onnx": ("det.onnx", "detector.onnx"),
 }
 
 

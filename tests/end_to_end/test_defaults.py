@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 from pathlib import Path
 
 import numpy as np
+import openvino
 import pytest
 
 import vitruvian as vt
@@ -49,14 +49,12 @@ def test_names_mean_the_same_files():
     assert by_name(PHOTO).keypoints.tolist() == vt.load(precision="fp32")(PHOTO).keypoints.tolist()
 
 
-@pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="int8 is for x86")
-def test_where_precision_is_left_open_the_pose_net_runs_in_int8():
-    model, exact = vt.load(), vt.load(precision="fp32")
-    file, float_file = model.pose.runtime.path, exact.pose.runtime.path
-    assert file.name.endswith(".int8.onnx")
-    assert file.stat().st_size < float_file.stat().st_size
-    assert model.pose.card == exact.pose.card
-    assert vt.load(runtime="onnxruntime").pose.runtime.path == float_file
+def test_where_precision_is_left_open_both_run_in_what_the_cpu_has():
+    found = {"BF16", "FP16"} & set(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+    wanted = {name.lower() for name in found} or {"fp32"}
+    model = vt.load()
+    assert {model.pose.runtime.precision, model.detector.runtime.precision} <= wanted
+    assert vt.load(precision="fp32").pose.runtime.precision == "fp32"
 
 
 def test_one_of_them_beside_another_model():
@@ -66,15 +64,15 @@ def test_one_of_them_beside_another_model():
 
 
 def test_they_are_as_small_as_promised():
-    limits = {DEFAULT_POSE: 6_000_000, DEFAULT_DETECTOR: 4_000_000}
+    limits = {DEFAULT_POSE: 8_000_000, DEFAULT_DETECTOR: 6_000_000}
     for name, limit in limits.items():
         path = packaged(vt.zoo.card(name))
         assert path is not None
         assert path.stat().st_size <= limit
     costs = {card.name: card.published for card in vt.zoo.cards() if card.name in limits}
-    assert costs[DEFAULT_POSE].parameters <= 3_000_000
-    assert costs[DEFAULT_POSE].gflops <= 0.8
-    assert costs[DEFAULT_DETECTOR].parameters <= 2_000_000
+    assert costs[DEFAULT_POSE].parameters <= 4_000_000
+    assert costs[DEFAULT_POSE].gflops <= 0.9
+    assert costs[DEFAULT_DETECTOR].parameters <= 2_500_000
 
 
 def test_own_boxes_skip_the_detector():
@@ -84,15 +82,14 @@ def test_own_boxes_skip_the_detector():
     assert poses.box_scores.tolist() == [1]
 
 
-@pytest.mark.parametrize("precision", ["fp32", "auto"])
-def test_they_find_what_is_asked_of_them(val, complete, precision):
+def test_they_find_what_is_asked_of_them(val, complete):
     """The least AP that they may have, on COCO's pictures: none of these was learned from or chosen by."""
-    model, images = vt.load(score=0.001, max_persons=100, precision=precision), val / "images"
+    model, images = vt.load(score=0.001, max_persons=100), val / "images"
     annotated = evaluate_coco(model, val / "person_keypoints.json", images).keypoints["AP"]
     # Whoever is found is only known to be right or wrong where everybody is annotated.
     there = evaluate_coco(model, complete, images).keypoints["AP"]
     found = evaluate_coco(model, complete, images, model.detector).keypoints["AP"]
     boxes, _ = evaluate_boxes(model.detector, complete, images)
-    assert annotated >= 0.45
-    assert boxes["AP50"] >= 0.60
+    assert annotated >= 0.48
+    assert boxes["AP50"] >= 0.69
     assert found >= there - 0.06

@@ -37,7 +37,7 @@ def test_what_they_are_made_of() -> None:
         for card in (detector, pose):
             assert vt.zoo.downloaded(card) or (card.weights and card.weights.filename.endswith(".onnx"))
             assert not card.weights or card.weights.urls
-    assert all(vt.zoo.downloaded(vt.zoo.card(name)) for name in ("person_csp_w32_416x416", "pose_pyramid_w32_256x192"))
+    assert all(vt.zoo.downloaded(vt.zoo.card(name)) for name in ("person_mobilenet_384x384", "pose_mobilenet_256x192"))
 
 
 def test_the_fast_one_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,5 +102,5 @@ def test_what_is_given_wins(monkeypatch: pytest.MonkeyPatch, make_onnx) -> None:
     mine = simcc(make_onnx, (64, 48))
     with pytest.raises(vt.ModelError, match="rtmdet_nano"):
         vt.load(mine, preset="balanced")
-    model = vt.load(mine, "person_csp_w32_416x416", preset="balanced")
-    assert (model.pose.runtime.path, model.detector.card.name) == (mine, "person_csp_w32_416x416")
+    model = vt.load(mine, "person_mobilenet_384x384", preset="balanced")
+    assert (model.pose.runtime.path, model.detector.card.name) == (mine, "person_mobilenet_384x384")

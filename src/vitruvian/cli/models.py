@@ -164,7 +164,7 @@ def _print_presets() -> None:
 
     typer.echo()
     for row in (("preset", "detector", "pose"), *((name, *astuple(pair)) for name, pair in PRESETS.items())):
-        typer.echo("{:<10}{:<24}{}".format(*row))
+        typer.echo("{:<10}{:<26}{}".format(*row))
 
 
 def _size(card: ModelCard) -> str:

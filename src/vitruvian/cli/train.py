@@ -53,7 +53,7 @@ SkeletonFile = Annotated[
 def train(
     data: Annotations,
     images: Images = None,
-    recipe: Recipe = "pose_pyramid_w32_256x192",
+    recipe: Recipe = "pose_mobilenet_256x192",
     weight: Weight = None,
     val_data: ValData = None,
     val_images: ValImages = None,

@@ -41,7 +41,7 @@ def train_detector(
     val_data: ValData = None,
     val_images: ValImages = None,
     allow_outside: AllowOutside = False,
-    recipe: Recipe = "person_csp_w32_416x416",
+    recipe: Recipe = "person_mobilenet_384x384",
     output: Output = Path("runs/train-detector"),
     resume: Resume = False,
     quiet: Quiet = False,

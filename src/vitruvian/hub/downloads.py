@@ -69,10 +69,9 @@ def packaged(model: ModelCard | Weights) -> Path | None:
     return path if path and path.is_file() else None
 
 
-def int8_variant(file: Path) -> Path | None:
-    """The int8 variant of a file that comes with the package, if it has one."""
-    variant = file.with_suffix(".int8.onnx")
-    return variant if file.parent == _PACKAGED and variant.is_file() else None
+def is_packaged(file: Path) -> bool:
+    """Whether a file comes with the package."""
+    return file.parent == _PACKAGED
 
 
 def downloaded(model: ModelCard | Weights) -> Path | None:

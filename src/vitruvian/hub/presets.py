@@ -23,7 +23,7 @@ class Preset:
 # All of them run in the base install. The first is inside the package (training/README.md says how it was made).
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
-        "fast": Preset("person_csp_w32_416x416", "pose_pyramid_w32_256x192"),
+        "fast": Preset("person_mobilenet_384x384", "pose_mobilenet_256x192"),
         "balanced": Preset("rtmdet_nano", "rtmpose_m_256x192"),
         "accurate": Preset("rtmdet_m", "rtmpose_x_384x288"),
     }

@@ -12,7 +12,22 @@ from typing import Any
 
 from ..cards import ModelCard, Weights
 from ..errors import ModelError, did_you_mean, matching
-from . import hrnet, person_csp, psa, pyramid, rle, rtmdet, rtmpose, simdr, simple_baselines, vitpose, yolov5, yolox
+from . import (
+    hrnet,
+    mobilenet,
+    person_csp,
+    person_mobilenet,
+    psa,
+    pyramid,
+    rle,
+    rtmdet,
+    rtmpose,
+    simdr,
+    simple_baselines,
+    vitpose,
+    yolov5,
+    yolox,
+)
 from .base import Architecture, Identity, Spec
 from .published import BACKBONES
 
@@ -36,12 +51,14 @@ __all__ = [
 ARCHITECTURES: tuple[Architecture, ...] = (
     hrnet.ARCHITECTURE,
     simdr.ARCHITECTURE,
+    mobilenet.ARCHITECTURE,
     pyramid.ARCHITECTURE,
     rle.ARCHITECTURE,
     psa.ARCHITECTURE,
     vitpose.ARCHITECTURE,
     simple_baselines.ARCHITECTURE,
     rtmpose.ARCHITECTURE,
+    person_mobilenet.ARCHITECTURE,
     person_csp.ARCHITECTURE,
     yolov5.ARCHITECTURE,
     yolox.ARCHITECTURE,

@@ -14,7 +14,9 @@ from .base import LEAST_WIDTH, Architecture, Spec, entry
 _MEAN: Triple = (114.0, 114.0, 114.0)
 _STD: Triple = (57.0, 57.0, 57.0)
 # Of the small detector's boxes around one person some overlap less than those of larger ones (training/README.md).
-_IOU = 0.5
+IOU = 0.5
+# Whatever isn't backbone: neck and head.
+HEAD = ("lateral", "down", "shrink", "up", "head.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +59,12 @@ SPECS: Mapping[str, PersonSpec] = MappingProxyType(
 
 def describe(spec: PersonSpec, name: str, num_keypoints: int) -> ModelCard:
     """The card of a network."""
-    return ModelCard(name, "detection", "yolox", spec.input_size, _MEAN, _STD, options=DetectorOptions(iou=_IOU))
+    return ModelCard(name, "detection", "yolox", spec.input_size, _MEAN, _STD, options=DetectorOptions(iou=IOU))
 
 
 ARCHITECTURE = Architecture(
     name="person_csp",
-    title="the package's person detector",
+    title="person detector of plain convolutions",
     task="detection",
     # After RTMDet; nothing is published of it.
     cards=tuple(
@@ -71,6 +73,8 @@ ARCHITECTURE = Architecture(
     ),
     spec=PersonSpec,
     specs=SPECS,
-    builder="persons:person_detector",
+    builder="persons:csp_detector",
     describe=describe,
+    head=HEAD,
+    stages=lambda spec: (("stem.",), ("stage8.",), ("stage16.",), ("stage32.",)),
 )

@@ -1,22 +1,25 @@
-"""The project's own person detector: small, anchor-free, of plain 3x3 convolutions, which CPUs train fastest.
+"""The project's own person detectors: small, anchor-free, on a CSP backbone (arXiv 1911.11929) or on MobileNetV2.
 
-Cross-stage partial blocks (arXiv 1911.11929) at strides 8, 16 and 32, a path down the pyramid and back up (PAN,
-1803.01534) with the same channels at each level, as in RTMDet (2212.07784), and a decoupled head (YOLOX, 2107.08430)
-whose convolutions all levels share, each with normalisations of its own (RTMDet again). With a single class,
-objectness and class are one number.
+A path down the pyramid and back up (PAN, 1803.01534) of cross-stage partial blocks, with the same channels at each
+level, as in RTMDet (2212.07784), and a decoupled head (YOLOX, 2107.08430) whose convolutions all levels share, each
+with normalisations of its own (RTMDet again). With a single class, objectness and class are one number.
 """
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .mobilenet import backbone
+
 if TYPE_CHECKING:
     from ..models.person_csp import PersonSpec
+    from ..models.person_mobilenet import PersonMobileNetSpec
 
 STRIDES = (8, 16, 32)
 
@@ -112,34 +115,31 @@ class Head(nn.Module):
         return torch.cat(found, dim=2).permute(0, 2, 1)
 
 
-class PersonDetector(nn.Module):
-    """The whole detector.
+class PersonDetector(nn.Module, ABC):
+    """Neck and head of a person detector; a subclass has its backbone.
 
     Args:
-        width: channels at stride 4; stride 8 has twice, stride 16 four and stride 32 eight times as many.
+        inputs: the backbone's channels at strides 8, 16 and 32.
         neck: channels of the neck and the head.
-        depth: residual blocks at stride 8 and 32; stride 16 has one more.
     """
 
-    def __init__(self, width: int, neck: int, depth: int) -> None:
+    def __init__(self, inputs: tuple[int, int, int], neck: int) -> None:
         super().__init__()
-        w2, w4, w8 = width * 2, width * 4, width * 8
-        self.stem = nn.Sequential(Conv(3, max(width // 2, 8), 3, 2), Conv(max(width // 2, 8), width, 3, 2))
-        self.stage8 = nn.Sequential(Conv(width, w2, 3, 2), Partial(w2, w2, depth))
-        self.stage16 = nn.Sequential(Conv(w2, w4, 3, 2), Partial(w4, w4, depth + 1))
-        self.stage32 = nn.Sequential(Conv(w4, w8, 3, 2), Pooling(w8), Partial(w8, w8, depth, shortcut=False))
-        self.lateral8, self.lateral16, self.lateral32 = (Conv(inputs, neck, 1) for inputs in (w2, w4, w8))
+        self.lateral8, self.lateral16, self.lateral32 = (Conv(channels, neck, 1) for channels in inputs)
         self.up = nn.Upsample(scale_factor=2, mode="nearest")
         self.down16, self.down8 = (Partial(neck * 2, neck, 1, shortcut=False) for _ in range(2))
         self.shrink8, self.shrink16 = (Conv(neck, neck, 3, 2) for _ in range(2))
         self.up16, self.up32 = (Partial(neck * 2, neck, 1, shortcut=False) for _ in range(2))
         self.head = Head(neck)
 
+    @abstractmethod
+    def levels(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Pictures float (N, 3, H, W) to the backbone's features at strides 8, 16 and 32."""
+
     def cells(self, x: Tensor) -> Tensor:
         """Pictures float (N, 3, H, W) to (N, cells, 5): box as in `forward`, and the score's logit."""
-        c8: Tensor = self.stage8(self.stem(x))
-        c16: Tensor = self.stage16(c8)
-        p32 = self.lateral32(self.stage32(c16))
+        c8, c16, c32 = self.levels(x)
+        p32 = self.lateral32(c32)
         p16 = self.down16(torch.cat((self.lateral16(c16), self.up(p32)), dim=1))
         p8 = self.down8(torch.cat((self.lateral8(c8), self.up(p16)), dim=1))
         n16 = self.up16(torch.cat((p16, self.shrink8(p8)), dim=1))
@@ -159,6 +159,56 @@ class PersonDetector(nn.Module):
         return torch.cat((found[..., :4], score, torch.ones_like(score)), dim=2)
 
 
-def person_detector(spec: PersonSpec, num_keypoints: int) -> PersonDetector:
-    """The person detector by its spec, with random weights; it has no keypoints."""
-    return PersonDetector(spec.width, spec.neck, spec.depth)
+class CSPDetector(PersonDetector):
+    """The detector on a CSP backbone of plain 3x3 convolutions, which CPUs train fastest.
+
+    Args:
+        width: channels at stride 4; stride 8 has twice, stride 16 four and stride 32 eight times as many.
+        neck: channels of the neck and the head.
+        depth: residual blocks at stride 8 and 32; stride 16 has one more.
+    """
+
+    def __init__(self, width: int, neck: int, depth: int) -> None:
+        w2, w4, w8 = width * 2, width * 4, width * 8
+        super().__init__((w2, w4, w8), neck)
+        self.stem = nn.Sequential(Conv(3, max(width // 2, 8), 3, 2), Conv(max(width // 2, 8), width, 3, 2))
+        self.stage8 = nn.Sequential(Conv(width, w2, 3, 2), Partial(w2, w2, depth))
+        self.stage16 = nn.Sequential(Conv(w2, w4, 3, 2), Partial(w4, w4, depth + 1))
+        self.stage32 = nn.Sequential(Conv(w4, w8, 3, 2), Pooling(w8), Partial(w8, w8, depth, shortcut=False))
+
+    def levels(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Features of width * 2, * 4 and * 8 channels."""
+        c8 = self.stage8(self.stem(x))
+        c16 = self.stage16(c8)
+        return c8, c16, self.stage32(c16)
+
+
+class MobileNetDetector(PersonDetector):
+    """The detector on MobileNetV2.
+
+    Args:
+        neck: channels of the neck and the head.
+    """
+
+    def __init__(self, neck: int) -> None:
+        super().__init__((32, 96, 320), neck)
+        self.stem, self.stages = backbone()
+
+    def levels(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Features of 32, 96 and 320 channels: the last of their stride."""
+        found = []
+        x = self.stem(x)
+        for stage in self.stages:
+            x = stage(x)
+            found.append(x)
+        return found[2], found[4], found[6]
+
+
+def csp_detector(spec: PersonSpec, num_keypoints: int) -> CSPDetector:
+    """The person detector on a CSP backbone by its spec, with random weights; it has no keypoints."""
+    return CSPDetector(spec.width, spec.neck, spec.depth)
+
+
+def mobilenet_detector(spec: PersonMobileNetSpec, num_keypoints: int) -> MobileNetDetector:
+    """The person detector on MobileNetV2 by its spec, with random weights; it has no keypoints."""
+    return MobileNetDetector(spec.neck)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..errors import InputError
 from ..io import write_beside
+from ..models import architecture
+from .init_weights import freeze_norms, freeze_stages
 from .muon import Muon
 
 if TYPE_CHECKING:
@@ -41,15 +43,12 @@ class Training(L.LightningModule, ABC):
         card: the network's card.
         recipe: the settings.
         folder: the run's folder, for a batch whose loss isn't finite.
-        frozen: modules that stay in evaluation mode.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(
-        self, network: nn.Module, card: ModelCard, recipe: BaseRecipe, folder: Path, frozen: Sequence[nn.Module] = ()
-    ) -> None:
+    def __init__(self, network: nn.Module, card: ModelCard, recipe: BaseRecipe, folder: Path) -> None:
         super().__init__()
         self.network = network
         self.recipe = recipe
@@ -57,7 +56,11 @@ class Training(L.LightningModule, ABC):
         self.problems: dict[str, None] = {}
         self.register_buffer("mean", torch.tensor(card.mean), persistent=False)
         self.register_buffer("std", torch.tensor(card.std), persistent=False)
-        self._frozen = frozen
+        self._head = architecture(recipe.spec).head
+        # They stay in evaluation mode.
+        self._frozen = freeze_stages(network, recipe.spec, recipe.freeze)
+        if recipe.freeze_norm:
+            self._frozen += freeze_norms(network)
         self.average: AveragedModel | None = None
         if recipe.ema_decay:
             average = partial(_update_average, recipe.ema_decay)
@@ -72,10 +75,6 @@ class Training(L.LightningModule, ABC):
     @abstractmethod
     def loss(self, batch: dict[str, Any]) -> Tensor:
         """The loss of a batch, a mean over it."""
-
-    def shares(self) -> list[tuple[Callable[[str], bool], float]]:
-        """Factors of the learning rate, each with a condition on parameters' names."""
-        return [(lambda name: True, 1.0)]
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode, except that frozen modules keep their statistics."""
@@ -157,12 +156,14 @@ class Training(L.LightningModule, ABC):
     def _groups(self) -> Iterator[dict[str, Any]]:
         learning = [item for item in self.network.named_parameters() if item[1].requires_grad]
         matrices = self._matrices() if self.recipe.optimizer == "muon" else set()
-        for belongs, share in self.shares():
+        for in_head, share in ((False, self.recipe.backbone_lr_mult), (True, 1.0)):
             for decayed, matrix in ((True, True), (True, False), (False, False)):
                 chosen = [
                     parameter
                     for name, parameter in learning
-                    if belongs(name) and (parameter.dim() > 1) == decayed and (name in matrices) == matrix
+                    if name.startswith(self._head) == in_head
+                    and (parameter.dim() > 1) == decayed
+                    and (name in matrices) == matrix
                 ]
                 rates = {"share": share, "lr": self.recipe.lr * share}
                 yield {"params": chosen, "matrix": matrix, "weight_decay": self.recipe.weight_decay * decayed, **rates}

@@ -19,6 +19,7 @@ from ..networks import changed
 from .settings import current_names, split, typed
 
 _MOST_WORKERS = 1024
+STAGES = 5
 OPTIMIZERS = ("adam", "adamw", "sgd", "muon")
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "64-true")
 
@@ -42,6 +43,9 @@ class BaseRecipe:
         warmup_steps: steps of a linear warm-up of the learning rate.
         weight_decay: weight decay of weights, not of biases and norms.
         gradient_clip_val: largest norm of the gradient; 0 for no limit.
+        backbone_lr_mult: factor of the backbone's learning rate.
+        freeze: number of frozen parts of the backbone, batch norms included: the stem, then its stages.
+        freeze_norm: freeze weights and statistics of all batch norms.
         sync_batchnorm: share batch norm statistics among all processes (GPUs only).
         ema_decay: decay of the exponential moving average of the weights, which is then evaluated and saved; 0 for
             none. After n steps the decay is (1 + n) / (10 + n) at most.
@@ -72,6 +76,9 @@ class BaseRecipe:
     warmup_steps: int = 0
     weight_decay: float = 0.0
     gradient_clip_val: float = 0.0
+    backbone_lr_mult: float = 1.0
+    freeze: int = 0
+    freeze_norm: bool = False
     sync_batchnorm: bool = False
     ema_decay: float = 0.0
     precision: str = "32-true"
@@ -87,7 +94,16 @@ class BaseRecipe:
             check(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         for name in ("lr", "gamma"):
             check(name, getattr(self, name), getattr(self, name) > 0, "above 0")
-        for name in ("warmup_steps", "weight_decay", "gradient_clip_val", "patience", "save_every", "workers"):
+        check("freeze", self.freeze, 0 <= self.freeze <= STAGES, f"0 to {STAGES}")
+        for name in (
+            "backbone_lr_mult",
+            "warmup_steps",
+            "weight_decay",
+            "gradient_clip_val",
+            "patience",
+            "save_every",
+            "workers",
+        ):
             check(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
         check("workers", self.workers, self.workers <= _MOST_WORKERS, f"{_MOST_WORKERS} or less: each is a process")
         check("ema_decay", self.ema_decay, 0 <= self.ema_decay < 1, "0 or more, and below 1")

@@ -293,8 +293,10 @@ def test_a_full_disk_does_not_hide_a_broken_loss(draw, tmp_path, monkeypatch):
 
 def test_every_kind_of_backbone_can_be_kept():
     names = ("pose_hrnet_w32_256x192", "pose_pyramid_w32_256x192", "rle_resnet50_256x192", "rle_hrnet_w48_384x288")
-    for name in (*names, "mmpose_resnet50_256x192", "psa_s_hrnet_w48_384x288"):
-        spec = networks.changed(name, {"width": 8})
+    slim = {name: {"width": 8} for name in (*names, "mmpose_resnet50_256x192", "psa_s_hrnet_w48_384x288")}
+    detectors = {"person_csp_w32_416x416": {"width": 8}, "person_mobilenet_384x384": {}}
+    for name, options in {**slim, "pose_mobilenet_256x192": {}, **detectors}.items():
+        spec = networks.changed(name, options)
         network = networks.build(spec, 5)
         learning = [sum(parameter.requires_grad for parameter in network.parameters())]
         for stages in range(1, 6):

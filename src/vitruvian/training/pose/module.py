@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from ...models import architecture
-from ..init_weights import freeze_norms, freeze_stages
 from ..module import Training
 from .losses import make_loss
 
@@ -34,23 +31,10 @@ class PoseTraining(Training):
     def __init__(
         self, network: nn.Module, card: ModelCard, recipe: Recipe, folder: Path, teacher: PoseTeacher | None = None
     ) -> None:
-        frozen = freeze_stages(network, recipe.spec, recipe.freeze) + (
-            freeze_norms(network) if recipe.freeze_norm else []
-        )
-        super().__init__(network, card, recipe, folder, frozen)
+        super().__init__(network, card, recipe, folder)
         self._outputs = self.compiled(network.forward)
         self._loss = make_loss(card, network, recipe.ohkm_topk)
         self._teacher, self._distill_weight = teacher, recipe.distill_weight
-        self._backbone_lr_mult = recipe.backbone_lr_mult
-        self._head = architecture(recipe.spec).head
-
-    def shares(self) -> list[tuple[Callable[[str], bool], float]]:
-        """Factors of the learning rate, of backbone and head."""
-
-        def in_head(name: str) -> bool:
-            return name.startswith(self._head)
-
-        return [(lambda name: not in_head(name), self._backbone_lr_mult), (in_head, 1.0)]
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Run the network on crops RGB uint8 (N, H, W, 3); its outputs are float32 or float64."""

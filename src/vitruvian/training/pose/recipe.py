@@ -13,8 +13,6 @@ from ...models.backbones import Attention
 from ..recipe import BaseRecipe, check, read_settings, recipe_names
 from .augmentation import PoseAugmentation
 
-STAGES = 5
-
 
 @dataclass(frozen=True)
 class Recipe(BaseRecipe):
@@ -25,9 +23,6 @@ class Recipe(BaseRecipe):
             its spec in `vitruvian.models`. input_size is (height, width).
         sigma: of heatmap targets, in heatmap pixels.
         smoothing: label smoothing of SimDR's targets, 0..1.
-        backbone_lr_mult: factor of the backbone's learning rate.
-        freeze: number of frozen parts of the backbone, batch norms included: the stem, then its four stages.
-        freeze_norm: freeze weights and statistics of all batch norms.
         ohkm_topk: online hard keypoint mining of heatmaps: number of keypoints of a person, those with the highest
             loss, that count; 0 for all.
         distill_weight: weight of the loss against a teacher's outputs.
@@ -44,9 +39,6 @@ class Recipe(BaseRecipe):
     init: str = "imagenet"
     sigma: float = 2.0
     smoothing: float = 0.1
-    backbone_lr_mult: float = 1.0
-    freeze: int = 0
-    freeze_norm: bool = False
     ohkm_topk: int = 0
     distill_weight: float = 1.0
     clip_boxes: bool = True
@@ -64,10 +56,8 @@ class Recipe(BaseRecipe):
         super().__post_init__()
         for name in ("sigma", "distill_weight"):
             check(name, getattr(self, name), getattr(self, name) > 0, "above 0")
-        for name in ("backbone_lr_mult", "ohkm_topk"):
-            check(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+        check("ohkm_topk", self.ohkm_topk, self.ohkm_topk >= 0, "0 or more")
         check("smoothing", self.smoothing, 0 <= self.smoothing < 1, "0 or more, and below 1")
-        check("freeze", self.freeze, 0 <= self.freeze <= STAGES, f"0 to {STAGES}")
         options = describe(self.spec, self.model).options
         if self.ohkm_topk and (not isinstance(options, HeatmapOptions) or options.softmax):
             raise InputError(f"ohkm_topk is for heatmaps with squared errors; {self.model} learns otherwise")
