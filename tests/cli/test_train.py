@@ -17,6 +17,7 @@ import vitruvian as vt
 
 pytestmark = pytest.mark.filterwarnings("default")  # Lightning's and torch's own
 
+RECIPE = ("--recipe", "pose_pyramid_w32_256x192")
 FAST = ["width=8", "input_size=64x64", "batch=4", "workers=0", "val_interval=1"]
 FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 
@@ -47,7 +48,7 @@ def faces(shared, tmp_path) -> tuple[Path, Path]:
 
 
 def settings(*more: str) -> list[str]:
-    return [part for setting in [*FAST, *more] for part in ("--set", setting)]
+    return [*RECIPE, *(part for setting in [*FAST, *more] for part in ("--set", setting))]
 
 
 def test_a_skeleton_of_ones_own_trains_evaluates_predicts_and_draws(run, faces, tmp_path, caplog):
@@ -189,7 +190,7 @@ def test_imagenet_weights_that_cannot_be_had(run, faces, tmp_path, monkeypatch):
     code, _, said = run("train", *data, "-o", tmp_path / "out")
     assert code == 2
     assert "--init none for random weights" in said
-    code, _, said = run("train", *data, "-o", tmp_path / "o", *settings())
+    code, _, said = run("train", *data, "-o", tmp_path / "o", "--set", "width=8")
     assert code == 2
     assert "hrnet_w8" in said
 

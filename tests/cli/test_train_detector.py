@@ -10,6 +10,7 @@ import torch
 
 pytestmark = pytest.mark.filterwarnings("default")  # Lightning's and torch's own
 
+RECIPE = ("--recipe", "person_csp_w32_416x416")
 FAST = ["width=8", "neck=8", "input_size=96x96", "batch=8", "workers=0", "val_interval=1", "precision=32-true"]
 
 
@@ -36,7 +37,7 @@ def few(shared, tmp_path) -> tuple[Path, Path]:
 
 
 def settings(*more: str) -> list[str]:
-    return [part for setting in [*FAST, *more] for part in ("--set", setting)]
+    return [*RECIPE, *(part for setting in [*FAST, *more] for part in ("--set", setting))]
 
 
 def test_it_trains_evaluates_exports_and_goes_on(run, few, tmp_path):

@@ -76,5 +76,5 @@ ARCHITECTURE = Architecture(
     builder="persons:csp_detector",
     describe=describe,
     head=HEAD,
-    stages=lambda spec: (("stem.",), ("stage8.",), ("stage16.",), ("stage32.",)),
+    stages=lambda spec: (("stem.0.",), ("stem.1.",), ("stage8.",), ("stage16.",), ("stage32.",)),
 )

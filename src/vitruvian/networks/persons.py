@@ -116,15 +116,10 @@ class Head(nn.Module):
 
 
 class PersonDetector(nn.Module, ABC):
-    """Neck and head of a person detector; a subclass has its backbone.
+    """Neck and head of a person detector; a subclass has its backbone."""
 
-    Args:
-        inputs: the backbone's channels at strides 8, 16 and 32.
-        neck: channels of the neck and the head.
-    """
-
-    def __init__(self, inputs: tuple[int, int, int], neck: int) -> None:
-        super().__init__()
+    def _add_neck(self, inputs: tuple[int, int, int], neck: int) -> None:
+        """Add neck and head, of `neck` channels, to a backbone with these channels at strides 8, 16 and 32."""
         self.lateral8, self.lateral16, self.lateral32 = (Conv(channels, neck, 1) for channels in inputs)
         self.up = nn.Upsample(scale_factor=2, mode="nearest")
         self.down16, self.down8 = (Partial(neck * 2, neck, 1, shortcut=False) for _ in range(2))
@@ -169,12 +164,13 @@ class CSPDetector(PersonDetector):
     """
 
     def __init__(self, width: int, neck: int, depth: int) -> None:
+        super().__init__()
         w2, w4, w8 = width * 2, width * 4, width * 8
-        super().__init__((w2, w4, w8), neck)
         self.stem = nn.Sequential(Conv(3, max(width // 2, 8), 3, 2), Conv(max(width // 2, 8), width, 3, 2))
         self.stage8 = nn.Sequential(Conv(width, w2, 3, 2), Partial(w2, w2, depth))
         self.stage16 = nn.Sequential(Conv(w2, w4, 3, 2), Partial(w4, w4, depth + 1))
         self.stage32 = nn.Sequential(Conv(w4, w8, 3, 2), Pooling(w8), Partial(w8, w8, depth, shortcut=False))
+        self._add_neck((w2, w4, w8), neck)
 
     def levels(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features of width * 2, * 4 and * 8 channels."""
@@ -191,8 +187,9 @@ class MobileNetDetector(PersonDetector):
     """
 
     def __init__(self, neck: int) -> None:
-        super().__init__((32, 96, 320), neck)
+        super().__init__()
         self.stem, self.stages = backbone()
+        self._add_neck((32, 96, 320), neck)
 
     def levels(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features of 32, 96 and 320 channels: the last of their stride."""

@@ -89,8 +89,10 @@ class AtomicCheckpointIO(CheckpointIO):
         try:
             write_beside(os.fspath(path), lambda stream: torch.save(checkpoint, stream))
         except (OSError, RuntimeError) as error:
-            # torch's writer raises an error of its own; the system's is its cause.
+            # torch's writer raises an error of its own; the system's, or Ctrl-C, is its cause.
             inner = error.__cause__ or error.__context__
+            if isinstance(inner, KeyboardInterrupt):
+                raise inner from None
             cause = next(
                 (each for each in (error, inner) if isinstance(each, OSError)), OSError(str(error).splitlines()[0])
             )

@@ -190,7 +190,7 @@ def test_damaged_pictures_are_left_out(people, tmp_path):
 
 
 def test_recipes_of_detectors_and_of_pose_nets_are_told_apart():
-    assert recipes(DetectorRecipe) == [NAME]
+    assert recipes(DetectorRecipe) == [NAME, "person_mobilenet_384x384"]
     assert NAME not in recipes()
     with pytest.raises(InputError, match="no recipe is called pose_hrnet_w32_256x192"):
         read_settings(DetectorRecipe, "pose_hrnet_w32_256x192")
