@@ -404,6 +404,18 @@ def test_the_disk_s_own_words_are_passed_on(tmp_path, monkeypatch):
         files.save_checkpoint({"weights": torch.zeros(10000)}, tmp_path / "state.ckpt")
 
 
+def test_ctrl_c_while_a_state_is_written_is_ctrl_c(tmp_path, monkeypatch):
+    """torch's writer makes an error of its own of it."""
+
+    class Interrupted(io.BytesIO):
+        def write(self, data):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("vitruvian.training.resume.write_beside", lambda path, save: save(Interrupted()))
+    with pytest.raises(KeyboardInterrupt):
+        AtomicCheckpointIO(lambda state: None).save_checkpoint({"weights": torch.zeros(9)}, tmp_path / "state.ckpt")
+
+
 def test_two_runs_at_once_in_one_folder(draw, tmp_path):
     source, out = draw(4), tmp_path / "out"
     code = (
