@@ -18,7 +18,7 @@ test: $(VENV)/.test
 	$(BIN)/ruff format --check src tests benchmarks docs/code docs/make_pictures.py .ci
 	$(BIN)/mypy
 	$(BIN)/pytest tests/training tests/fuzz
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --ignore=tests/training --ignore=tests/fuzz
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --ignore=tests/training --ignore=tests/fuzz
 
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
