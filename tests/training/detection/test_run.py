@@ -104,6 +104,16 @@ def test_it_learns_by_heart(learned):
     assert found.xyxy[0] == pytest.approx([x, y, x + width, y + height], abs=6)
 
 
+def test_frozen_stages_stay_as_they_were(people, tmp_path):
+    train_detector(job(people, tmp_path / "before"))
+    start = tmp_path / "before/last.safetensors"
+    train_detector(job(people, tmp_path / "after", f"init={start}", "freeze=2", "backbone_lr_mult=0.1"))
+    before, after = load_file(start), load_file(tmp_path / "after/last.safetensors")
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert not [name for name in moved if name.startswith("stem.")]
+    assert {name.split(".")[0] for name in moved} >= {"stage8", "stage16", "stage32", "lateral8", "head"}
+
+
 def test_a_run_that_ended_can_be_made_longer(people, tmp_path):
     steady = ["lr_decay=steps", "milestones=2", "close_mosaic=0"]
     train_detector(job(people, tmp_path / "short", *steady))
