@@ -302,7 +302,8 @@ def test_memory_does_not_grow_with_the_number_of_sources(model, video, here) -> 
 
     process(model, [f"{number}.mp4" for number in range(12)], ProcessOptions("out"), count)
     assert len(alive) == 12 * FRAMES
-    assert max(alive[-FRAMES:]) <= max(alive[:FRAMES])
+    # A frame or two more may wait in a queue; one kept for each video would be ten.
+    assert max(alive[-FRAMES:]) <= max(alive[:FRAMES]) + 2
 
 
 def test_the_default_folder_counts_up(model, folder) -> None:

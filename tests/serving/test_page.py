@@ -124,7 +124,7 @@ def test_the_skeleton_is_drawn_where_the_keypoints_are(visit: Visit, direct: vt.
     touched = np.abs(drawn.astype(int) - picture).max(axis=2) > 8
     assert 0.01 < touched.mean() < 0.3
     # Other lines of the same width: their edges differ.
-    assert difference(saved, drawn, touched) < difference(saved, picture, touched) / 4
+    assert difference(saved, drawn, touched) < difference(saved, picture, touched) / 3
     apart = cv2.dilate(touched.astype(np.uint8), np.ones((15, 15))) == 0
     assert difference(saved, picture, apart) < 1.5  # two JPEG decoders
     places = limb_pixels(direct, 0)
@@ -180,13 +180,19 @@ def test_several_pictures_dropped_and_pasted(visit: Visit, two: Path, model: Any
         assert bare(frame["persons"]) == model(two).to_dict()["persons"]
 
 
-def test_a_higher_score_is_asked_of_the_server(visit: Visit, two: Path, model: Any) -> None:
+def test_a_higher_score_is_asked_of_the_server(visit: Visit, tmp_path: Path, model: Any) -> None:
+    # Who is half as large, above grey, has a lower score.
+    image = cv2.imread(str(ASTRONAUT))
+    small = np.full_like(image, 114)
+    small[:256, :256] = cv2.resize(image, (256, 256), interpolation=cv2.INTER_AREA)
+    two = tmp_path / "two.png"
+    cv2.imwrite(str(two), np.concatenate([image, small], axis=1))
     visit.give(two)
     visit.state(f"{len(model(two))} persons")
-    expected = model(two, score=0.7)
-    assert 0 < len(expected) < len(model(two))
-    visit.page.locator("#option-score").fill("0.7")
-    visit.state(f"{len(expected)} persons")
+    expected = model(two, score=0.8)
+    assert len(expected) == 1 < len(model(two))
+    visit.page.locator("#option-score").fill("0.8")
+    visit.state("1 person")
     assert bare(visit.json()["frames"][0]["persons"]) == expected.to_dict()["persons"]
 
 
@@ -239,7 +245,8 @@ def test_the_keyboard_alone(visit: Visit, direct: vt.Poses) -> None:
     assert visit.page.locator("#option-angles").is_checked()
     reach(visit, "#option-keypointScore")
     press("End")
-    assert visit.rows()[0][2].startswith("0/")
+    certain = sum(score >= 1 for score in direct.to_dict()["persons"][0]["keypoint_scores"])
+    assert visit.rows()[0][2].startswith(f"{certain}/")
     reach(visit, "#save-json")
     with visit.page.expect_download() as waiting:
         press("Enter")
