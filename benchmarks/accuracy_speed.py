@@ -5,7 +5,7 @@ step (crop, network, decoding): CPU seconds of one thread, the median of rounds 
 --json FILE the figures are written for the drawing in docs/models.md, with --curves FILE the precision-recall curves
 and the OKS of the persons by the first model, for docs/concepts.md.
 
-    python benchmarks/accuracy_speed.py COCO_FOLDER pose_mobilenet_256x192:int8 tinypose.onnx:fp32:dark [--json FILE]
+    python benchmarks/accuracy_speed.py COCO_FOLDER pose_mobilenet_256x192:bf16 tinypose.onnx:fp32:dark [--json FILE]
 
 A model is NAME[:PRECISION][:SETTING]..., settings are `dark` and `flip`. The folder has images/ and
 person_keypoints.json.

@@ -302,8 +302,8 @@ def test_memory_does_not_grow_with_the_number_of_sources(model, video, here) -> 
 
     process(model, [f"{number}.mp4" for number in range(12)], ProcessOptions("out"), count)
     assert len(alive) == 12 * FRAMES
-    # A frame or two more may wait in a queue; one kept for each video would be ten.
-    assert max(alive[-FRAMES:]) <= max(alive[:FRAMES]) + 2
+    # How many wait in queues varies; if each video left one behind, the last would have more than any before.
+    assert max(alive[-FRAMES:]) <= max(alive[:-FRAMES])
 
 
 def test_the_default_folder_counts_up(model, folder) -> None:

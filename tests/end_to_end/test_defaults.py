@@ -82,9 +82,10 @@ def test_own_boxes_skip_the_detector():
     assert poses.box_scores.tolist() == [1]
 
 
-def test_they_find_what_is_asked_of_them(val, complete):
+@pytest.mark.parametrize("precision", ["fp32", "auto"])
+def test_they_find_what_is_asked_of_them(val, complete, precision):
     """The least AP that they may have, on COCO's pictures: none of these was learned from or chosen by."""
-    model, images = vt.load(score=0.001, max_persons=100), val / "images"
+    model, images = vt.load(score=0.001, max_persons=100, precision=precision), val / "images"
     annotated = evaluate_coco(model, val / "person_keypoints.json", images).keypoints["AP"]
     # Whoever is found is only known to be right or wrong where everybody is annotated.
     there = evaluate_coco(model, complete, images).keypoints["AP"]

@@ -124,6 +124,8 @@ def test_the_skeleton_is_drawn_where_the_keypoints_are(visit: Visit, direct: vt.
     touched = np.abs(drawn.astype(int) - picture).max(axis=2) > 8
     assert 0.01 < touched.mean() < 0.3
     # Other lines of the same width: their edges differ.
+    inside = cv2.erode(touched.astype(np.uint8), np.ones((3, 3))) > 0
+    assert difference(saved, drawn, inside) < difference(saved, picture, inside) / 4
     assert difference(saved, drawn, touched) < difference(saved, picture, touched) / 3
     apart = cv2.dilate(touched.astype(np.uint8), np.ones((15, 15))) == 0
     assert difference(saved, picture, apart) < 1.5  # two JPEG decoders

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from ..cards import HeatmapOptions, ModelCard, Triple
+from ..cards import ModelCard, Triple
 from ..errors import ModelError
-from ..skeletons import unnamed
+from . import pyramid
 from .backbones import SMALL
 from .base import Architecture, Spec, any_size, entry
 from .published import on_coco
@@ -32,11 +32,7 @@ SPECS: Mapping[str, MobileNetSpec] = MappingProxyType({"pose_mobilenet_256x192":
 
 def describe(spec: MobileNetSpec, name: str, num_keypoints: int) -> ModelCard:
     """The card of a network."""
-    options = HeatmapOptions(aligned=True, softmax=True, refine="dark")
-    skeleton = unnamed(num_keypoints)
-    return ModelCard(
-        name, "pose", "heatmap", spec.input_size, mean=MIDDLE, std=MIDDLE, options=options, skeleton=skeleton
-    )
+    return replace(pyramid.describe(spec, name, num_keypoints), mean=MIDDLE, std=MIDDLE)
 
 
 def no_imagenet(spec: MobileNetSpec) -> str:

@@ -19,6 +19,12 @@ IOU = 0.5
 HEAD = ("lateral", "down", "shrink", "up", "head.")
 
 
+def check_channels(name: str, channels: int) -> None:
+    """Raises ModelError for an odd number of channels, or fewer than 8."""
+    if channels < LEAST_WIDTH or channels % 2:
+        raise ModelError(f"{name} is {channels}; it is an even number of channels, {LEAST_WIDTH} or more")
+
+
 @dataclass(frozen=True, kw_only=True)
 class PersonSpec(Spec):
     """Person detector; see `vitruvian.networks.persons`.
@@ -39,8 +45,7 @@ class PersonSpec(Spec):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name, channels in (("width", self.width), ("neck", self.neck)):
-            if channels < LEAST_WIDTH or channels % 2:
-                raise ModelError(f"{name} is {channels}; it is an even number of channels, {LEAST_WIDTH} or more")
+            check_channels(name, channels)
         if self.depth < 1:
             raise ModelError(f"depth is {self.depth}; it is a number of blocks, 1 or more")
 

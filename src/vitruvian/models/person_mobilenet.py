@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ..cards import DetectorOptions, ModelCard, Published
-from ..errors import ModelError
-from .base import LEAST_WIDTH, Architecture, Spec, entry
+from .base import Architecture, Spec, entry
 from .mobilenet import MIDDLE, STAGES
-from .person_csp import HEAD, IOU
+from .person_csp import HEAD, IOU, check_channels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +27,7 @@ class PersonMobileNetSpec(Spec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.neck < LEAST_WIDTH or self.neck % 2:
-            raise ModelError(f"neck is {self.neck}; it is an even number of channels, {LEAST_WIDTH} or more")
+        check_channels("neck", self.neck)
 
     def __str__(self) -> str:
         return f"a person detector on MobileNetV2 (neck {self.neck})"

@@ -40,7 +40,7 @@ SPECS: Mapping[str, PyramidSpec] = MappingProxyType(
 )
 
 
-def describe(spec: PyramidSpec, name: str, num_keypoints: int) -> ModelCard:
+def describe(spec: Spec, name: str, num_keypoints: int) -> ModelCard:
     """The card of a network."""
     options = HeatmapOptions(aligned=True, softmax=True, refine="dark")
     return ModelCard(name, "pose", "heatmap", spec.input_size, options=options, skeleton=unnamed(num_keypoints))

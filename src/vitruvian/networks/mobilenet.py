@@ -76,6 +76,16 @@ def backbone() -> tuple[nn.Module, nn.ModuleList]:
     return stem, stages
 
 
+def features(stem: nn.Module, stages: nn.ModuleList, x: Tensor) -> list[Tensor]:
+    """Pictures float (N, 3, H, W) to what each stage of a backbone makes of them."""
+    x = stem(x)
+    found = []
+    for stage in stages:
+        x = stage(x)
+        found.append(x)
+    return found
+
+
 def random_weights(conv: nn.Conv2d) -> None:
     """Weights that keep the variance of what comes in, since there are no norms; biases of 0."""
     nn.init.kaiming_normal_(conv.weight, mode="fan_in", nonlinearity="relu")
@@ -106,12 +116,8 @@ class MobileNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Pictures float (N, 3, H, W), H and W multiples of 32, to maps (N, K, H / 4, W / 4)."""
-        x = self.stem(x)
-        levels = []
-        for stage in self.stages:
-            x = stage(x)
-            levels.append(x)
-        x = self.top(x)
+        levels = features(self.stem, self.stages, x)
+        x = self.top(levels[-1])
         for number, lateral, smooth in zip(_TAKEN, self.laterals, self.smooth, strict=True):
             x = functional.interpolate(x, scale_factor=2.0, mode="bilinear") + lateral(levels[number])
             x = smooth(x)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .mobilenet import backbone
+from .mobilenet import backbone, features
 
 if TYPE_CHECKING:
     from ..models.person_csp import PersonSpec
@@ -193,11 +193,7 @@ class MobileNetDetector(PersonDetector):
 
     def levels(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features of 32, 96 and 320 channels: the last of their stride."""
-        found = []
-        x = self.stem(x)
-        for stage in self.stages:
-            x = stage(x)
-            found.append(x)
+        found = features(self.stem, self.stages, x)
         return found[2], found[4], found[6]
 
 
