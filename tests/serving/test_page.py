@@ -238,7 +238,7 @@ def test_the_keyboard_alone(visit: Visit, direct: vt.Poses) -> None:
     reach(visit, "button[data-action=example]")
     press("Enter")
     visit.state("person")
-    assert visit.page.locator("#live").inner_text() == f"example.jpg: {len(direct)} persons"
+    assert visit.page.locator("#live").inner_text() == f"example.jpg: {len(direct)} person{'s' * (len(direct) != 1)}"
     reach(visit, "#persons-body tr")
     press("Enter")
     assert visit.page.locator("#details").is_visible()
