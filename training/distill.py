@@ -1,7 +1,7 @@
 """Distillation of the package's models on one GPU: augmentation, teacher and student on the device, from a pack.
 
-    python training/distill.py pose PACK --teacher tinypose.onnx --init pose.safetensors --seconds 600 OUT.safetensors
-    python training/distill.py person PACK --teacher rtmdet_nano.onnx --init person.safetensors OUT.safetensors
+    python training/distill.py pose PACK OUT.safetensors --teacher tinypose.onnx --init thunder.safetensors
+    python training/distill.py person PACK OUT.safetensors --teacher rtmdet_nano.onnx --init lightning.safetensors
 
 Every sample is new: the teacher sees it without changes of colour, the student with them, and learns the teacher's
 answer (as in arXiv 2106.05237). The rate falls along a cosine over the given time. Weights are written every minute.
