@@ -17,7 +17,7 @@ test: $(VENV)/.test
 	$(BIN)/ruff check src tests benchmarks docs .ci
 	$(BIN)/ruff format --check src tests benchmarks docs/code docs/make_pictures.py .ci
 	$(BIN)/mypy
-	$(BIN)/pytest tests/training tests/fuzz
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile tests/training tests/fuzz
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --ignore=tests/training --ignore=tests/fuzz
 
 docs: $(VENV)/.docs

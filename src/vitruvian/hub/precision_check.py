@@ -21,8 +21,8 @@ from .downloads import file_digest
 if TYPE_CHECKING:
     from ..runtimes import Runtime
 
-# Nets whose outputs move less keep their AP to 0.003. Measured: moved by 0.007, a loss of 0.0002 AP for the package's
-# pose net; moved by 0.052, a loss of 0.0063 AP for PP-TinyPose. Detectors lost none (benchmarks/README.md).
+# Nets whose outputs move less keep their AP to 0.003. Measured: moved by 0.007, a loss of 0.0002 AP for this
+# project's pyramid; moved by 0.052, a loss of 0.0063 AP for PP-TinyPose. Detectors lost none (benchmarks/README.md).
 LIMIT = 0.02
 
 logger = logging.getLogger("vitruvian")
