@@ -14,8 +14,8 @@ demo: $(VENV)/.demo
 		$(if $(SIZE),--img-size $(SIZE)) -o "$(OUTPUT)/" --json "$(OUTPUT)/poses.json" --draw-boxes --overwrite
 
 test: $(VENV)/.test
-	$(BIN)/ruff check src tests benchmarks docs .ci
-	$(BIN)/ruff format --check src tests benchmarks docs/code docs/make_pictures.py .ci
+	$(BIN)/ruff check src tests benchmarks docs training .ci
+	$(BIN)/ruff format --check src tests benchmarks docs/code docs/make_pictures.py training .ci
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile tests/training tests/fuzz
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --ignore=tests/training --ignore=tests/fuzz

@@ -5,8 +5,8 @@
 
 Every sample is new: the teacher sees it without changes of colour, the student with them, and learns the teacher's
 answer (as in arXiv 2106.05237). The rate falls along a cosine over the given time. Weights are written every minute.
-PACK is a folder by pack.py. It needs torch, numpy, onnx, onnxruntime, OpenCV and safetensors, and the sources of the
-package on PYTHONPATH.
+PACK is a folder by pack.py. It needs torch, Lightning, numpy, onnx, onnxruntime, OpenCV and safetensors, and the
+sources of the package on PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import os
 import tempfile
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +29,26 @@ import torch
 from onnx_network import OnnxNetwork, simplified
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torch.optim.swa_utils import AveragedModel
 
 from vitruvian import COCO17, networks
 from vitruvian.checkpoints.model_files import save_model
 from vitruvian.checkpoints.reading import read_checkpoint
 from vitruvian.codecs.base import mirror_order
+from vitruvian.geometry import GREY
 from vitruvian.models import describe, spec
+from vitruvian.training.detection.assignment import Cells
 from vitruvian.training.detection.losses import detector_loss, distillation_loss
 from vitruvian.training.detection.module import cells_of
+from vitruvian.training.module import update_average
 from vitruvian.training.muon import Muon
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 SIDE = 384
-_GREY = 114.0
 _DECAY = 0.998
 _WARMUP = 150
+_EPS = 1e-5
 
 
 def main() -> None:
@@ -109,7 +116,9 @@ class Pack:
 class Task(ABC):
     """A student, its samples and its loss."""
 
+    NAME: str
     network: nn.Module
+    size: int
 
     @abstractmethod
     def batch(self, done: float) -> tuple[Tensor, Any]:
@@ -129,14 +138,13 @@ class Pose(Task):
     Both of its answers learn: the maps by the squared error, the distributions by the cross-entropy.
     """
 
-    SIZE, STRIDE, SIGMA = (256, 192), 4, 2.0
+    NAME, SIZE, STRIDE, SIGMA = "pose_mobilenet_256x192", (256, 192), 4, 2.0
     # Shares of unlabelled pictures, of all annotated ones but the last file, and of that one.
     SHARES = (0.68, 0.22, 0.10)
     PADDING, ANNOTATED, NOISE = 1.25, 0.5, 0.08
 
     def __init__(self, pack: Pack, arguments: argparse.Namespace) -> None:
-        self.name, self.size = "pose_mobilenet_256x192", arguments.batch or 192
-        self.pack, self._lr = pack, arguments.lr or 1e-3
+        self.pack, self.size, self._lr = pack, arguments.batch or 192, arguments.lr or 1e-3
         index, pictures = pack.index, pack.index["person_picture"]
         used = (pack.place[pictures] >= 0) & ~index["held"][pictures]
         groups = np.clip(index["group"][pictures[used]], 0, 1) + (
@@ -148,8 +156,8 @@ class Pose(Task):
         self._boxes, self._points = _tensor(index["person_box"][used]), _tensor(index["person_keypoints"][used])
         self._squeezed = torch.from_numpy(index["squeezed"][pictures[used]]).to(DEVICE)
         self._swap = torch.from_numpy(mirror_order(17, COCO17.flip_pairs).copy()).to(DEVICE)
-        self._teacher = _teacher(arguments.teacher, self.SIZE, ())
-        self.network = networks.create(self.name)
+        self._teacher = _teacher(arguments.teacher, self.SIZE, (123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+        self.network = networks.create(self.NAME)
         self.network.load_state_dict(read_checkpoint(arguments.init).tensors)
         _add_norms(self.network, ("final_layer",), lambda: self.batch(0)[0])
 
@@ -157,10 +165,7 @@ class Pose(Task):
         chosen = torch.multinomial(self._weights, self.size, replacement=True)
         inverse, flipped = self._affines(chosen)
         crops = self.pack.crops(self._places[chosen], inverse, self.SIZE)
-        mean, std = (
-            _tensor(np.array(v)).view(1, 3, 1, 1) for v in ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
-        )
-        maps = self._teacher(_half((crops - mean) / std))[0].float()
+        (maps,) = self._teacher(crops)
         truth, labelled = self._gaussians(chosen, inverse, flipped)
         share = (labelled * self.ANNOTATED)[..., None, None]
         return _normalised(_erased(_recoloured(_blurred(crops)))), maps * (1 - share) + truth * share
@@ -178,7 +183,7 @@ class Pose(Task):
     def optimizer(self) -> torch.optim.Optimizer:
         learning = [p for p in self.network.parameters() if p.requires_grad]
         groups = [
-            {"params": [p for p in learning if (p.dim() > 1) == decayed], "weight_decay": 0.03 * decayed, "share": 1}
+            {"params": [p for p in learning if (p.dim() > 1) == decayed], "weight_decay": 0.03 * decayed}
             for decayed in (True, False)
         ]
         return torch.optim.AdamW(groups, self._lr)
@@ -243,8 +248,7 @@ class Person(Task):
     LOW, HIGH, MOSAIC = 0.2, 0.5, 0.25
 
     def __init__(self, pack: Pack, arguments: argparse.Namespace) -> None:
-        self.name, self.size = self.NAME, arguments.batch or 64
-        self.pack, self._lr = pack, arguments.lr or 2e-3
+        self.pack, self.size, self._lr = pack, arguments.batch or 64, arguments.lr or 2e-3
         index, rows = pack.index, pack.rows
         self._sizes = _tensor(index["size"][rows])
         boxes = index["boxes"][pack.place[index["boxes"][:, 0].astype(int)] >= 0]
@@ -264,9 +268,11 @@ class Person(Task):
             plain, 0.85 / max(plain.sum(), 1), np.where(usable, 0.15 / max((usable & ~plain).sum(), 1), 0)
         )
         self._weights = _tensor(np.where(table[..., 4].max(axis=1) > 0, weights, 0.6 * weights))
-        self._cells = cells_of(self.SIZE)
-        self._cells = type(self._cells)(self._cells.centres.to(DEVICE), self._cells.strides.to(DEVICE))
-        self._teacher = _teacher(arguments.teacher, self.SIZE, self.OUTPUTS)
+        cells = cells_of(self.SIZE)
+        self._cells = Cells(cells.centres.to(DEVICE), cells.strides.to(DEVICE))
+        # It takes BGR.
+        mean, std = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)
+        self._teacher = _teacher(arguments.teacher, self.SIZE, mean, std, self.OUTPUTS)
         self.network = networks.create(self.NAME)
         self.network.load_state_dict(read_checkpoint(arguments.init).tensors)
         self.network.forward = self.network.cells
@@ -286,7 +292,7 @@ class Person(Task):
         zooms = torch.where(as_is, 1, _between(math.log(0.6), math.log(1.35), len(chosen)).exp())
         stretches = torch.where(as_is, 1, (_between(-0.5, 0.5, len(chosen)) * math.log(1.15)).exp())
         drawn, mask, boxes, scores, wanted, neither = self._placed(chosen, windows, zooms, stretches)
-        canvases = torch.full((self.size, 3, *self.SIZE), _GREY, device=DEVICE)
+        canvases = torch.full((self.size, 3, *self.SIZE), float(GREY), device=DEVICE)
         canvases[:single] = torch.where(mask[:single], drawn[:single], canvases[:single])
         for start in range(single, len(chosen), max(mosaics, 1)):
             tile = slice(start, start + mosaics)
@@ -295,10 +301,7 @@ class Person(Task):
         owners = torch.cat([numbers[:single], *[numbers[single:]] * 4])[:, None].expand(-1, self.MOST)
         crowd = torch.zeros(int(neither.sum()), dtype=torch.bool, device=DEVICE)
         targets = (boxes[wanted], scores[wanted], owners[wanted], boxes[neither], crowd, owners[neither])
-        mean, std = (
-            _tensor(np.array(v)).view(1, 3, 1, 1) for v in ((103.53, 116.28, 123.675), (57.375, 57.12, 58.395))
-        )
-        theirs, distances = (part.float() for part in self._teacher(_half((canvases.flip(1) - mean) / std)))
+        theirs, distances = self._teacher(canvases.flip(1))
         # RTMDet's cells lie at their corners.
         corners = self._cells.centres - self._cells.strides[:, None] / 2
         found = torch.cat([corners - distances[..., :2], corners + distances[..., 2:]], dim=-1)
@@ -326,7 +329,7 @@ class Person(Task):
                 groups.setdefault(key, []).append(parameter)
         return Muon(
             [
-                {"params": group, "matrix": matrix, "weight_decay": 0.05 * decayed, "share": share, "lr": self._lr}
+                {"params": group, "matrix": matrix, "weight_decay": 0.05 * decayed, "lr": self._lr * share}
                 for (matrix, decayed, share), group in groups.items()
             ],
             self._lr,
@@ -362,8 +365,7 @@ class Person(Task):
 
 def _train(task: Task, arguments: argparse.Namespace) -> None:
     optimizer, network = task.optimizer(), task.network
-    average = {name: value.detach().clone() for name, value in network.state_dict().items()}
-    moving = [name for name, value in average.items() if value.is_floating_point()]
+    average = AveragedModel(network, multi_avg_fn=partial(update_average, _DECAY), use_buffers=True)
     rates = [group["lr"] for group in optimizer.param_groups]
     learning = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     start = shown = written = time.monotonic()
@@ -371,7 +373,7 @@ def _train(task: Task, arguments: argparse.Namespace) -> None:
     while (done := (time.monotonic() - start) / arguments.seconds) < 1:
         factor = min(1, (step + 1) / _WARMUP) * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * factor * group["share"]
+            group["lr"] = rate * factor
         with torch.no_grad():
             pictures, wanted = task.batch(done)
         with torch.autocast(DEVICE, torch.bfloat16, enabled=DEVICE == "cuda"):
@@ -380,10 +382,8 @@ def _train(task: Task, arguments: argparse.Namespace) -> None:
         loss.backward()
         nn.utils.clip_grad_norm_(learning, 30.0)
         optimizer.step()
+        average.update_parameters(network)
         step += 1
-        weight = 1 - min(_DECAY, (1 + step) / (10 + step))
-        now = network.state_dict()
-        torch._foreach_lerp_([average[name] for name in moving], [now[name].detach() for name in moving], weight)
         losses.append(loss.detach())
         if time.monotonic() - shown > 10:
             rate, shown = step * task.size / (time.monotonic() - start), time.monotonic()
@@ -393,16 +393,15 @@ def _train(task: Task, arguments: argparse.Namespace) -> None:
             )
             losses.clear()
         if time.monotonic() - written > 60:
-            _save(task, average, arguments.output)
+            _save(task, average.module, arguments.output)
             written = time.monotonic()
-    _save(task, average, arguments.output)
+    _save(task, average.module, arguments.output)
     print(f"{arguments.output}: {step} steps, {step * task.size} samples")
 
 
-def _save(task: Task, state: dict[str, Tensor], path: Path) -> None:
-    wanted = spec(task.name)
-    card = describe(wanted, task.name)
-    save_model(path, _folded(state), card, wanted)
+def _save(task: Task, network: nn.Module, path: Path) -> None:
+    wanted = spec(task.NAME)
+    save_model(path, _folded(network.state_dict()), describe(wanted, task.NAME), wanted)
 
 
 class _Norm(nn.Module):
@@ -410,7 +409,7 @@ class _Norm(nn.Module):
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
-        self.conv, self.norm = conv, nn.BatchNorm2d(conv.out_channels, momentum=0.02)
+        self.conv, self.norm = conv, nn.BatchNorm2d(conv.out_channels, _EPS, momentum=0.02)
         self.found: list[tuple[Tensor, Tensor]] | None = []
 
     def forward(self, x: Tensor) -> Tensor:
@@ -460,26 +459,37 @@ def _folded(state: dict[str, Tensor]) -> dict[str, Tensor]:
         if name.endswith(".conv.bias") and name.replace(".conv.", ".norm.") in plain
     ]
     for layer in layers:
-        norm = {
-            key: plain.pop(f"{layer}.norm.{key}")
-            for key in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-        }
-        factor = norm["weight"] / (norm["running_var"] + 1e-5).sqrt()
-        plain[f"{layer}.weight"] = plain.pop(f"{layer}.conv.weight") * factor[:, None, None, None]
-        plain[f"{layer}.bias"] = (plain.pop(f"{layer}.conv.bias") - norm["running_mean"]) * factor + norm["bias"]
+        del plain[f"{layer}.norm.num_batches_tracked"]
+        mean, variance, weight, bias = (
+            plain.pop(f"{layer}.norm.{key}") for key in ("running_mean", "running_var", "weight", "bias")
+        )
+        conv = plain.pop(f"{layer}.conv.weight"), plain.pop(f"{layer}.conv.bias")
+        fused = fuse_conv_bn_weights(*conv, mean, variance, _EPS, weight, bias)
+        plain[f"{layer}.weight"], plain[f"{layer}.bias"] = (part.detach() for part in fused)
     return plain
 
 
-def _teacher(path: Path, size: tuple[int, int], outputs: tuple[str, ...]) -> OnnxNetwork:
+def _teacher(
+    path: Path,
+    size: tuple[int, int],
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    outputs: tuple[str, ...] = (),
+) -> Callable[[Tensor], list[Tensor]]:
+    """A teacher of pictures float (N, 3, H, W) in 0..255: its outputs in float32, computed in half precision."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "teacher.onnx")
         simplified(path, file, size, outputs)
         network = OnnxNetwork(file).to(DEVICE)
-    return network.half() if DEVICE == "cuda" else network
+    dtype = torch.float16 if DEVICE == "cuda" else torch.float32
+    network.to(dtype)
+    middle, spread = (_tensor(np.array(values)).view(1, 3, 1, 1) for values in (mean, std))
 
+    def answer(x: Tensor) -> list[Tensor]:
+        x = ((x - middle) / spread).to(dtype, memory_format=torch.channels_last)
+        return [output.float() for output in network(x)]
 
-def _half(x: Tensor) -> Tensor:
-    return x.half().contiguous(memory_format=torch.channels_last) if DEVICE == "cuda" else x
+    return answer
 
 
 def _normalised(x: Tensor) -> Tensor:

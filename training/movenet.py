@@ -27,10 +27,9 @@ from vitruvian import networks
 from vitruvian.checkpoints.model_files import save_model
 from vitruvian.checkpoints.reading import read_checkpoint
 from vitruvian.models import describe, spec
+from vitruvian.networks.mobilenet import STAGES
 
 _WITHOUT = ("StatefulPartitionedCall/", "center_net_mobile_net_v2fpn_feature_extractor/model_1/")
-# Blocks of each stage of the backbone.
-_BLOCKS = (1, 2, 3, 4, 3, 3, 1)
 
 
 def main() -> None:
@@ -74,11 +73,11 @@ def movenet(found: Mapping[str, NDArray[np.float32]]) -> dict[str, Tensor]:
     """MoveNet's weights up to its keypoint heatmaps, under the names of `vitruvian.networks.mobilenet`."""
     names: dict[str, tuple[str, str]] = {"stem.0.1": ("model/Conv1/Conv2D_weights", "model/Conv1/Conv2D_bn_offset")}
     number = 0
-    for stage, blocks in enumerate(_BLOCKS):
+    for stage, (_, _, blocks, stride) in enumerate(STAGES):
         for block in range(blocks):
             own, theirs = f"stages.{stage}.{block}", f"model/block_{number}" if number else "model/expanded_conv"
             # The first convolution of a stage with stride 2 comes after its padding.
-            strided = not block and stage in (1, 2, 3, 5)
+            strided = not block and stride == 2
             names[f"{own}.depthwise.0.{int(strided)}"] = (
                 f"{theirs}_depthwise/depthwise_weights",
                 f"{theirs}_depthwise/depthwise_bn_offset",

@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from vitruvian.loading import load_detector
+from vitruvian.training.detection.assignment import overlaps
 
 SIDE = 384
 _FILE = 46_000_000
@@ -67,9 +69,9 @@ def main() -> None:
             rows[name].append(value)
         known = [box * factor for box, _ in found]
         persons += [(number, box * factor, points * (factor, factor, 1)) for box, points in found]
-        for box, score in zip(whole.xyxy * factor, whole.scores, strict=True):
-            if any(_overlap(box, other) > _SAME for other in known):
-                continue
+        places = torch.from_numpy(whole.xyxy * factor).double()
+        same = overlaps(places[:, None], torch.from_numpy(np.array(known).reshape(-1, 4))) > _SAME
+        for box, score in zip(places[~same.any(dim=1)].numpy(), whole.scores[~same.any(dim=1).numpy()], strict=True):
             boxes.append((number, *box, score))
             if score >= _PERSON_SCORE and (box[2:] - box[:2]).prod() >= _LEAST_AREA:
                 persons.append((number, box, np.zeros((17, 3))))
@@ -129,11 +131,6 @@ class _Writer:
 
     def close(self) -> None:
         self._stream.close()
-
-
-def _overlap(box: NDArray[Any], other: NDArray[Any]) -> float:
-    common = (np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])).clip(min=0).prod()
-    return float(common / ((box[2:] - box[:2]).prod() + (other[2:] - other[:2]).prod() - common))
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from vitruvian.training.module import _update_average
+from vitruvian.training.module import update_average
 
 
 def test_the_random_start_is_soon_forgotten_and_the_decay_reached():
     layer = nn.Linear(1, 1, bias=False)
-    average = AveragedModel(layer, multi_avg_fn=partial(_update_average, 0.9))
+    average = AveragedModel(layer, multi_avg_fn=partial(update_average, 0.9))
     expected = None
     for step in range(200):
         with torch.no_grad():

@@ -131,7 +131,7 @@ class MobileNet(nn.Module):
         channels = [widened(stage[1], _WIDTH) for stage in _POSE_STAGES]
         self.top = convolution(channels[-1], _PYRAMID[0])
         self.laterals = nn.ModuleList(
-            convolution(channels[number], outputs) for number, outputs in zip(_TAKEN, _PYRAMID, strict=False)
+            convolution(channels[number], outputs) for number, outputs in zip(_TAKEN, _PYRAMID[:-1], strict=True)
         )
         self.smooth = nn.ModuleList(map(separable, _PYRAMID, _PYRAMID[1:]))
         self.head = separable(_PYRAMID[-1], _HEAD)

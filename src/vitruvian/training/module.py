@@ -63,7 +63,7 @@ class Training(L.LightningModule, ABC):
             self._frozen += freeze_norms(network)
         self.average: AveragedModel | None = None
         if recipe.ema_decay:
-            average = partial(_update_average, recipe.ema_decay)
+            average = partial(update_average, recipe.ema_decay)
             self.average = AveragedModel(network, multi_avg_fn=average, use_buffers=True).requires_grad_(False)
         self.train()
 
@@ -174,7 +174,7 @@ class Training(L.LightningModule, ABC):
         return {f"{name}.weight" for name, module in modules if isinstance(module, nn.Conv2d) and module.bias is None}
 
 
-def _update_average(decay: float, averaged: Any, current: Any, count: Any) -> None:
+def update_average(decay: float, averaged: Any, current: Any, count: Any) -> None:
     """Update the moving average, with a lower decay in the first steps, so that the random start fades soon."""
     step = get_ema_multi_avg_fn(min(decay, (1 + int(count)) / (10 + int(count))))  # type: ignore[no-untyped-call]
     step(averaged, current, count)
